@@ -1,0 +1,1 @@
+"""The commands of the daemon package; none imports textual."""

@@ -1,0 +1,130 @@
+"""Every error that isinglass raises on purpose, each one sentence that says what to do.
+
+One tree, so that a program catches `IsinglassError` and a command prints the sentence instead of a
+traceback. The exit code belongs to the class: 1 the thing asked for is not there or in trouble,
+2 the question was wrong.
+"""
+
+from __future__ import annotations
+
+
+class IsinglassError(Exception):
+    """Root of the tree; its text is one sentence for the operator."""
+
+    exit_code = 1
+
+
+class UsageError(IsinglassError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class SettingsError(IsinglassError):
+    """A setting has a value that cannot be used."""
+
+    exit_code = 2
+
+
+class SegmentError(IsinglassError):
+    """The segment of a node cannot be read or written."""
+
+
+class SegmentMissing(SegmentError):
+    """There is no segment file: the node never ran on this machine since it booted."""
+
+
+class NotASegment(SegmentError):
+    """The file is there, but its bytes are not a segment."""
+
+
+class FormatTooNew(SegmentError):
+    """The segment was written in a format of a later major version."""
+
+
+class SegmentHalfWritten(SegmentError):
+    """The writer was stopped or killed while it made the segment."""
+
+
+class SegmentTruncated(SegmentError):
+    """The file is shorter than its header says."""
+
+
+class SegmentForeign(SegmentError):
+    """The segment belongs to another user, or is not a plain file."""
+
+
+class MachineRebooted(SegmentError):
+    """The segment was written before this machine's last boot."""
+
+
+class RegionsTaken(SegmentError):
+    """All regions of the segment belong to live processes."""
+
+
+class RegionFull(SegmentError):
+    """A process declared more panels than its region holds."""
+
+
+class SegmentNoSpace(SegmentError):
+    """The tmpfs that holds the segment is full."""
+
+
+class LockTimeout(SegmentError):
+    """A lock was not had within its limit: its holder is stopped."""
+
+
+class StoreError(IsinglassError):
+    """The store cannot do what was asked."""
+
+
+class DiskFull(StoreError):
+    """The disk has no room for the write; nothing acknowledged is lost."""
+
+
+class MapFull(StoreError):
+    """The LMDB map has no room for the write; nothing acknowledged is lost."""
+
+
+class StoreCorrupt(StoreError):
+    """The files of the store are damaged."""
+
+
+class StoreLocked(StoreError):
+    """Another daemon has this store open."""
+
+
+class TableMissing(StoreError):
+    """The table does not exist."""
+
+
+class TableExists(StoreError):
+    """The table exists already, with another shape."""
+
+
+class IndexMissing(StoreError):
+    """The table has no index on that field."""
+
+
+class RecordTooLarge(StoreError):
+    """The key or the value is longer than a record may be."""
+
+
+class BadRecord(StoreError):
+    """The value is not a record."""
+
+
+class ClientError(IsinglassError):
+    """The client could not get an answer from its daemon."""
+
+
+class DaemonAway(ClientError):
+    """No daemon answers at the node's socket."""
+
+
+class RequestTimeout(ClientError):
+    """The daemon did not answer in time."""
+
+
+class RequestRefused(ClientError):
+    """The daemon refused the request and said why."""

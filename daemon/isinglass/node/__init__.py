@@ -1,0 +1,1 @@
+"""The node: threads, timers and assembly of the daemon."""

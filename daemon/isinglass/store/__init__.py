@@ -1,0 +1,1 @@
+"""Records on disk in LMDB, and the indexed queue in front of them."""

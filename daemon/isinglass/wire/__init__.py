@@ -1,0 +1,1 @@
+"""Messages between processes, and the only sockets of the daemon."""
