@@ -1,0 +1,105 @@
+"""The command `isinglass`: finds the module of the subcommand and imports that one alone.
+
+It lives in the top layer because only the top may know every subcommand, and it knows them by
+name: a headless `isinglass dump` never sees a line of the console. What a command raises on
+purpose becomes one sentence on stderr and the exit code of its class; a reader that closes the
+pipe early (`| head`) ends the command without a word.
+
+A command's module has `main(arguments: list[str]) -> int`, and, for help and completion, its
+option table as `COMMAND`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from isinglass.errors import IsinglassError
+
+SUMMARY = "Watch a running daemon through shared memory: live, stopped or dead."
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_PIPE_CLOSED = 141
+
+# name: (module, its line in the help; no line: not listed)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "console": ("isinglass_console.command", "Watch nodes live in the terminal console."),
+    "demo": ("isinglass_console.demo", "Start a daemon with real work, and the console on it."),
+    "daemon": ("isinglass.cli.daemon", "Run, start, stop or ask the state of a node's daemon."),
+    "dump": ("isinglass.cli.dump", "Print every panel of a node, live or dead."),
+    "watch": ("isinglass.cli.watch", "Print values and rates again and again."),
+    "top": ("isinglass.cli.top", "Sample the probes: where time goes, to the line."),
+    "ps": ("isinglass.cli.ps", "Print where each thread is now, and for how long."),
+    "load": ("isinglass.cli.load", "Load a CSV or JSON Lines file into a table."),
+    "get": ("isinglass.cli.get", "Print one record."),
+    "put": ("isinglass.cli.put", "Store one record."),
+    "delete": ("isinglass.cli.delete", "Delete one record."),
+    "scan": ("isinglass.cli.scan", "Print the records of a key range or of an index value."),
+    "completion": ("isinglass_console.completion", "Print the completion script of a shell."),
+    "complete-nodes": ("isinglass.cli.complete_nodes", ""),
+}
+
+
+def main() -> int:
+    """Run the command that `sys.argv` names, and return its exit code."""
+    try:
+        code = _run(sys.argv[1:])
+        sys.stdout.flush()
+        return code
+    except IsinglassError as error:
+        print(f"isinglass: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at its end; let it flush into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE_CLOSED
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        return _print_overview(arguments)
+    name, *rest = arguments
+    if name == "--version":
+        from isinglass import __version__
+
+        print(f"isinglass {__version__}")
+        return 0
+    if name not in COMMANDS:
+        return _unknown(name)
+    module = __import__(COMMANDS[name][0], fromlist=["main"])
+    from isinglass.cli.options import HelpAsked
+
+    try:
+        return int(module.main(rest))
+    except HelpAsked as asked:
+        from isinglass.cli.help import render
+
+        sys.stdout.write(render(asked.command))
+        return 0
+
+
+def _print_overview(arguments: list[str]) -> int:
+    if len(arguments) > 1 and arguments[0] == "help":
+        return _run([arguments[1], "--help"])
+    from isinglass.cli.help import overview
+
+    sys.stdout.write(overview(COMMANDS, SUMMARY))
+    return 0
+
+
+def _unknown(name: str) -> int:
+    from isinglass.cli.options import near
+
+    listed = [known for known, (_module, line) in COMMANDS.items() if line]
+    print(
+        f"isinglass: there is no command {name!r}{near(name, listed)};"
+        " `isinglass --help` lists them all.",
+        file=sys.stderr,
+    )
+    return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

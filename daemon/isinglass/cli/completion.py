@@ -1,0 +1,157 @@
+"""Completion scripts for bash, zsh and fish, made from the commands' own option tables.
+
+Pure: tables in, text out. The scripts ask `isinglass complete-nodes` for the names of nodes, so a
+node that started a second ago completes too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from isinglass.cli.options import Command, Option
+
+NODES = "isinglass complete-nodes 2>/dev/null"
+SHELLS = ("bash", "zsh", "fish")
+
+
+def script(shell: str, lines: Mapping[str, str], tables: Mapping[str, Command]) -> str:
+    """Return the completion script of a shell.
+
+    Args:
+        shell: one of `SHELLS`.
+        lines: every command's name and its line of help.
+        tables: the option tables of the commands that have one.
+    """
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](lines, tables)
+
+
+def _words(options: Iterable[Option]) -> str:
+    return " ".join(["--help", *(f"--{option.name}" for option in options)])
+
+
+def _offer(completes: str, choices: Sequence[str] = ()) -> str:
+    """Return bash's `compgen` call for a value."""
+    if choices:
+        return f'compgen -W "{" ".join(choices)}" -- "$word"'
+    if completes == "nodes":
+        return f'compgen -W "$({NODES})" -- "$word"'
+    return 'compgen -f -- "$word"' if completes == "files" else ":"
+
+
+def _bash(lines: Mapping[str, str], tables: Mapping[str, Command]) -> str:
+    cases = "\n".join(_bash_command(name, table) for name, table in tables.items())
+    return f"""\
+# isinglass completion for bash: eval "$(isinglass completion bash)"
+_isinglass() {{
+    local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
+    local IFS=$' \\t\\n'
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        COMPREPLY=($(compgen -W "{" ".join(lines)} --help --version" -- "$word"))
+        return
+    fi
+    case "${{COMP_WORDS[1]}}" in
+{cases}
+    esac
+}}
+complete -F _isinglass isinglass
+"""
+
+
+def _bash_command(name: str, table: Command) -> str:
+    values = "\n".join(
+        f"            --{option.name}) COMPREPLY=($({_offer(option.completes, option.choices)}));"
+        " return ;;"
+        for option in table.options
+        if option.value
+    )
+    plain = _offer(table.positionals[0].completes) if table.positionals else ":"
+    before = f'        case "$before" in\n{values}\n        esac\n' if values else ""
+    return f"""\
+    {name})
+{before}        case "$word" in
+            -*) COMPREPLY=($(compgen -W "{_words(table.options)}" -- "$word")) ;;
+            *) COMPREPLY=($({plain})) ;;
+        esac
+        ;;"""
+
+
+def _zsh(lines: Mapping[str, str], tables: Mapping[str, Command]) -> str:
+    names = "\n".join(f"        {_single(f'{name}:{line}')}" for name, line in lines.items())
+    cases = "\n".join(_zsh_command(name, table) for name, table in tables.items())
+    return f"""\
+#compdef isinglass
+# isinglass completion for zsh: put this text into a file _isinglass on $fpath
+_isinglass_nodes() {{ compadd -- $({NODES}) }}
+_isinglass() {{
+    local -a names
+    names=(
+{names}
+    )
+    if (( CURRENT == 2 )); then
+        _describe 'command' names
+        return
+    fi
+    case "$words[2]" in
+{cases}
+    esac
+}}
+compdef _isinglass isinglass
+"""
+
+
+def _zsh_command(name: str, table: Command) -> str:
+    specs = [_zsh_option(option) for option in table.options]
+    specs.append("'--help[Show the help.]'")
+    for place, word in enumerate(table.positionals, start=1):
+        position = "*" if word.repeat else str(place)
+        specs.append(_single(f"{position}:{word.name}:{_zsh_action(word.completes)}"))
+    joined = " \\\n            ".join(specs)
+    return f"    {name})\n        shift words; (( CURRENT-- ))\n        _arguments {joined}\n        ;;"
+
+
+def _zsh_option(option: Option) -> str:
+    star = "*" if option.repeat else ""
+    text = option.help.replace("[", "(").replace("]", ")")
+    action = f"({' '.join(option.choices)})" if option.choices else _zsh_action(option.completes)
+    value = f":{option.value}:{action}" if option.value else ""
+    return _single(f"{star}--{option.name}[{text}]{value}")
+
+
+def _zsh_action(completes: str) -> str:
+    return {"nodes": "_isinglass_nodes", "files": "_files"}.get(completes, "")
+
+
+def _fish(lines: Mapping[str, str], tables: Mapping[str, Command]) -> str:
+    out = [
+        "# isinglass completion for fish: isinglass completion fish | source",
+        "complete -c isinglass -f",
+    ]
+    for name, line in lines.items():
+        out.append(f"complete -c isinglass -n __fish_use_subcommand -a {name} -d {_single(line)}")
+    for name, table in tables.items():
+        seen = f"complete -c isinglass -n '__fish_seen_subcommand_from {name}'"
+        out.extend(f"{seen}{_fish_option(option)}" for option in table.options)
+        offers = {word.completes for word in table.positionals}
+        if "nodes" in offers:
+            out.append(f"{seen} -a '({NODES})'")
+        if "files" in offers:
+            out.append(f"{seen} -F")
+    return "\n".join(out) + "\n"
+
+
+def _fish_option(option: Option) -> str:
+    short = f" -s {option.short}" if option.short else ""
+    value = ""
+    if option.choices:
+        value = f" -x -a '{' '.join(option.choices)}'"
+    elif option.completes == "nodes":
+        value = f" -x -a '({NODES})'"
+    elif option.value:
+        value = " -r -F" if option.completes == "files" else " -x"
+    return f" -l {option.name}{short}{value} -d {_single(option.help)}"
+
+
+def _single(text: str) -> str:
+    """Quote for any of the three shells, with single quotes."""
+    return "'" + text.replace("'", "'\\''") + "'"
