@@ -1,0 +1,82 @@
+# Everything a contributor runs. Needs Python 3.11 or newer and make; the rest comes into .venv.
+#
+#   make demo          a live daemon with real clients, and the console on it
+#   make test          style, types, and every test that this machine can run
+#   make style types   the two halves of the static checks alone
+#   make docs          writes the pages that are made from the source
+#   make bench         measures; writes bench/RESULTS.md
+#   make screenshots   draws the pictures of the README from a running demo
+#
+# Choose an interpreter with `make PYTHON=/path/to/python3.12 ...`.
+
+PYTHON ?=
+WORKERS ?= auto
+PYTEST_FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test style types docs bench screenshots clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.installed
+	@$(BIN)/isinglass demo
+
+test: style types
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS)
+
+style: $(VENV)/.installed-checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-checks
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m isinglass.settings > docs/settings.md
+
+bench: $(VENV)/.installed-bench
+	@set -e; for script in bench/*.py; do \
+	  test $$script = bench/harness.py || { echo "== $$script"; $(BIN)/python $$script; }; done
+
+screenshots: $(VENV)/.installed-screenshots
+	$(BIN)/python screenshots/make.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# One stamp a set of packages: the demo does not wait for what only tests need. Each stamp is newer
+# than pyproject.toml, so a changed dependency is installed by the next command that needs it.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "installing isinglass into $(VENV)"
+	@$(INSTALL) --editable . && touch $@
+
+$(VENV)/.installed-checks: pyproject.toml $(VENV)/.installed
+	@echo "installing what the tests need into $(VENV)"
+	@$(INSTALL) "hatchling>=1.24" --editable '.[test,style]' && touch $@
+
+$(VENV)/.installed-bench: pyproject.toml $(VENV)/.installed
+	@$(INSTALL) --editable '.[bench]' && touch $@
+
+$(VENV)/.installed-screenshots: pyproject.toml $(VENV)/.installed
+	@$(INSTALL) --editable '.[screenshots]' && touch $@
+
+$(VENV)/bin/python:
+	@set -e; chosen=; \
+	for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python python3.14; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then chosen=$$python; break; fi; \
+	done; \
+	test -n "$$chosen" || { echo "isinglass needs Python 3.11 or newer; none is on the PATH:" \
+	  "install one, or say where it is with make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	$$chosen -c 'import ensurepip, venv' 2>/dev/null || { echo "$$chosen cannot make a virtual" \
+	  "environment because its ensurepip module is missing: install it (on Debian and Ubuntu:" \
+	  "apt-get install python3-venv) and run make again" >&2; exit 1; }; \
+	echo "making $(VENV) with $$($$chosen --version)"; \
+	$$chosen -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
