@@ -1,5 +1,60 @@
-"""isinglass: watch a running daemon through shared memory, live, stopped or dead."""
+"""isinglass: watch a running daemon through shared memory, live, stopped or dead.
+
+    import isinglass                      # a client of the replicated database
+    with isinglass.connect("alder") as database:
+        database.put("orders", "2026/1", {"total": 12})
+
+    import isinglass                      # your own daemon behind the glass
+    isinglass.attach("mydaemon")
+
+Names are imported when they are first used, so that `import isinglass` costs a millisecond.
+"""
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.client import Client as Client
+    from isinglass.client import connect as connect
+    from isinglass.glass.catalog import Counter as Counter
+    from isinglass.glass.catalog import Gauge as Gauge
+    from isinglass.glass.catalog import Histogram as Histogram
+    from isinglass.glass.catalog import Latch as Latch
+    from isinglass.glass.catalog import Panel as Panel
+    from isinglass.glass.catalog import Real as Real
+    from isinglass.glass.catalog import Text as Text
+    from isinglass.glass.catalog import Timestamp as Timestamp
+    from isinglass.glass.hook import instrument as instrument
+    from isinglass.glass.probe import mark as mark
+    from isinglass.glass.segment import open_or_create as attach
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Client": ("isinglass.client", "Client"),
+    "Counter": ("isinglass.glass.catalog", "Counter"),
+    "Gauge": ("isinglass.glass.catalog", "Gauge"),
+    "Histogram": ("isinglass.glass.catalog", "Histogram"),
+    "Latch": ("isinglass.glass.catalog", "Latch"),
+    "Panel": ("isinglass.glass.catalog", "Panel"),
+    "Real": ("isinglass.glass.catalog", "Real"),
+    "Text": ("isinglass.glass.catalog", "Text"),
+    "Timestamp": ("isinglass.glass.catalog", "Timestamp"),
+    "attach": ("isinglass.glass.segment", "open_or_create"),
+    "connect": ("isinglass.client", "connect"),
+    "instrument": ("isinglass.glass.hook", "instrument"),
+    "mark": ("isinglass.glass.probe", "mark"),
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its home at its first use (PEP 562)."""
+    try:
+        module, attribute = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'isinglass' has no attribute {name!r}") from None
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value

@@ -1,0 +1,146 @@
+"""The event ring and the table of distinct errors in a region: how they are laid out and written.
+
+An event is stored where it happens, in about a microsecond, and outlives the process. Records carry
+their own absolute position, so a reader that copied the ring while it was written finds the first
+whole record by scanning for a word that equals its own place, and no length is ever believed
+without it.
+
+    event    8 position xor MAGIC   4 length   1 severity   1 kind   2 probe line
+             8 stamp   8 sequence   8 probe word   2 flag bytes   2 message bytes   4 field bytes
+             flag, message, fields ("key=value" joined by tabs), padded to 8
+    error    8 hash   8 count   8 first   8 last (wall ns)   8 probe word   24 -
+             64 kind   256 message   128 where
+"""
+
+from __future__ import annotations
+
+import threading
+from binascii import crc32
+
+from isinglass import clock
+from isinglass.glass import layout
+from isinglass.glass.journal import (
+    ERROR_KIND,
+    ERROR_MESSAGE,
+    ERROR_WHERE,
+    EVENT,
+    EVENT_MAGIC,
+    KIND_EVENT,
+    KIND_PADDING,
+    MAXIMUM_EVENT_BYTES,
+)
+from isinglass.glass.layout import RegionWord
+from isinglass.glass.region import OWN, fit, thread_word
+
+DEBUG, INFO, WARNING, ERROR, FATAL = 5, 9, 13, 17, 21
+_WHITE = str.maketrans({"\t": " ", "\n": " "})
+
+
+def _tail(flag: bytes, message: bytes, fields: bytes) -> tuple[bytes, bytes, bytes]:
+    room = MAXIMUM_EVENT_BYTES - EVENT.size - len(flag)
+    if len(message) > room // 2:
+        message = message[: room // 2 - 3].decode("utf-8", "ignore").encode() + "…".encode()
+    return flag, message, fields[: room - len(message)]
+
+
+class EventWriter:
+    """Writes this process's events; any thread may."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stamps = clock.HybridLogicalClock()
+
+    def emit(
+        self, severity: int, flag: str, message: str, fields: dict[str, object], stamp_seen: int = 0
+    ) -> None:
+        """Store one event.
+
+        Args:
+            severity: 1 to 24 as in OpenTelemetry (9 is INFO, 13 WARN, 17 ERROR).
+            flag: the part of the program it belongs to, one word.
+            fields: any further facts; kept as text.
+            stamp_seen: the newest stamp of the node, so that the event is later than it.
+        """
+        texts = "\t".join(f"{key}={value}".translate(_WHITE) for key, value in fields.items())
+        tail = _tail(flag.encode()[:64], message.encode(), texts.encode())
+        size = EVENT.size + sum(map(len, tail))
+        size += -size % layout.WORD_BYTES
+        where = thread_word()[0]
+        with self._lock:
+            words = OWN.words
+            position = words[RegionWord.EVENT_HEAD]
+            room = layout.EVENTS_BYTES - position % layout.EVENTS_BYTES
+            if room < size:
+                self._store(position, room, KIND_PADDING, (0, 0, 0, 0), (b"", b"", b""))
+                position += room
+            sequence = words[RegionWord.EVENT_COUNT] + 1
+            self._stamps.observe(stamp_seen)
+            stamp = self._stamps.tick(clock.wall_ns())
+            self._store(position, size, KIND_EVENT, (severity, stamp, sequence, where), tail)
+            words[RegionWord.EVENT_HEAD] = position + size
+            words[RegionWord.EVENT_COUNT] = sequence
+
+    def _store(
+        self,
+        position: int,
+        size: int,
+        kind: int,
+        head: tuple[int, int, int, int],
+        tail: tuple[bytes, bytes, bytes],
+    ) -> None:
+        severity, stamp, sequence, where = head
+        lengths = map(len, tail)
+        record = EVENT.pack(
+            position ^ EVENT_MAGIC, size, severity, kind, 0, stamp, sequence, where, *lengths
+        ) + b"".join(tail)
+        start = layout.EVENTS_OFFSET + position % layout.EVENTS_BYTES
+        record = record[:size]
+        OWN.bytes[start : start + len(record)] = record
+
+    def after_fork(self) -> None:
+        """In a forked child: the lock may have been held by a thread that is not there."""
+        self._lock = threading.Lock()
+
+
+class ErrorTable:
+    """Counts errors that are the same by kind and place, so that a flood is one line."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def record(self, kind: str, message: str, where: str) -> None:
+        """Count one error; the 64 that came first have entries, later ones share the last."""
+        digest = crc32(f"{kind}\t{where}".encode()) | 1 << 32
+        now = clock.wall_ns()
+        with self._lock:
+            entry = self._entry(digest)
+            start = layout.ERRORS_OFFSET + entry * layout.ERROR_BYTES
+            word = start // layout.WORD_BYTES
+            words = OWN.words
+            if words[word] != digest:
+                words[word], words[word + 1], words[word + 2] = digest, 0, now
+            texts = ((kind, ERROR_KIND), (message, ERROR_MESSAGE), (where, ERROR_WHERE))
+            for text, (place, room) in texts:
+                OWN.bytes[start + place : start + place + room] = fit(text, room)
+            words[word + 3], words[word + 4] = now, thread_word()[0]
+            words[word + 1] += 1
+
+    def _entry(self, digest: int) -> int:
+        words = OWN.words
+        count = words[RegionWord.ERROR_COUNT]
+        for entry in range(count):
+            place = layout.ERRORS_OFFSET + entry * layout.ERROR_BYTES
+            if words[place // layout.WORD_BYTES] == digest:
+                return entry
+        if count == layout.ERROR_ENTRIES:
+            return count - 1
+        words[RegionWord.ERROR_COUNT] = count + 1
+        return int(count)
+
+    def after_fork(self) -> None:
+        """In a forked child: the lock may have been held by a thread that is not there."""
+        self._lock = threading.Lock()
+
+
+EVENTS = EventWriter()
+ERRORS = ErrorTable()

@@ -1,0 +1,236 @@
+"""Read a segment: copy its bytes without the writer noticing, and ask the kernel who lives.
+
+Copies go through pread(2), which a file that was cut short answers with fewer bytes; a map would
+answer with SIGBUS. Only the probe words, which `top` reads a thousand times a second, are mapped.
+Panels are read three times, so that of each ring latch the number is known before and after its
+slots were copied: a latch is whole when fewer than seven records came in between.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+from isinglass import clock
+from isinglass.errors import SegmentForeign, SegmentMissing, SegmentTruncated
+from isinglass.glass import layout, locks
+from isinglass.glass.header import Header, check_boot, check_file, check_words
+from isinglass.glass.layout import LineWord, RegionWord, SharedWord, SlotState, SlotWord
+from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
+
+_SLOTS = range(layout.REGION_COUNT)
+_SLOT_WORDS = layout.SLOT_BYTES // layout.WORD_BYTES
+_LATCH_TRIES = 8
+
+
+class SegmentReader:
+    """Reads the segment of one node; never writes, never waits, never asks the processes.
+
+    Args:
+        node: a node's name, or the path of a segment file.
+
+    Raises:
+        SegmentMissing, NotASegment, FormatTooNew, SegmentHalfWritten, SegmentTruncated,
+        SegmentForeign, MachineRebooted: the segment cannot be read, and why.
+    """
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.path = layout.segment_path(node)
+        try:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            self._file = os.open(self.path, flags)
+        except FileNotFoundError as error:
+            raise SegmentMissing(
+                f"node {node} has no segment at {self.path}: is it another machine, another user,"
+                f" or not started (`isinglass daemon start {node}`)?"
+            ) from error
+        except OSError as error:
+            raise SegmentForeign(f"{self.path} cannot be opened: {error.strerror}") from error
+        try:
+            self.header = self._header()
+            check_boot(self.header, self.path)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._catalogue = Catalogue()
+        self._map: mmap.mmap | None = None
+        self._mapped: memoryview | None = None
+
+    def _header(self) -> Header:
+        status = os.fstat(self._file)
+        check_file(status, self.path)
+        self.inode = status.st_ino
+        raw = self._read(0, layout.HEADER_BYTES)
+        check_words(raw, self.path)
+        return Header(raw)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        raw = os.pread(self._file, length, offset)
+        if len(raw) < length:
+            raise SegmentTruncated(f"{self.path} was cut while it was read: restart the node")
+        return raw
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._mapped is not None and self._map is not None:
+            self._mapped.release()
+            self._map.close()
+            self._map = self._mapped = None
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> SegmentReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def replaced(self) -> bool:
+        """Tell whether a newer segment stands at the path: the node was restarted."""
+        try:
+            return os.stat(self.path).st_ino != self.inode
+        except OSError:
+            return False
+
+    # ------------------------------------------------------------------ snapshots
+    def snapshot(self, *, events: bool = False) -> Snapshot:
+        """Copy the segment.
+
+        Args:
+            events: copy the event rings, too (256 KiB a process).
+
+        Raises:
+            SegmentTruncated: the file was cut since it was opened.
+        """
+        header = self._header()
+        shared = self._read(layout.SHARED_OFFSET, layout.SHARED_BYTES)
+        slots = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
+        snapshot = Snapshot(
+            header=header,
+            path=self.path,
+            inode=self.inode,
+            taken_wall_ns=clock.wall_ns(),
+            taken_monotonic_ns=clock.monotonic_ns(),
+            catalogue=self._catalogue,
+            shared=shared,
+        )
+        snapshot.processes = tuple(
+            Process(slot, words, self._region(slot, events), verdict, snapshot)
+            for slot, words, verdict in self._claimed(slots, snapshot.taken_monotonic_ns)
+        )
+        # Last, since a region may name a block that was added while the regions were copied.
+        self._extend_catalogue(self._shared_word(SharedWord.SCHEMA_USED))
+        return snapshot
+
+    def _shared_word(self, number: int) -> int:
+        raw = self._read(layout.SHARED_OFFSET + number * layout.WORD_BYTES, layout.WORD_BYTES)
+        return int.from_bytes(raw, "little")
+
+    def _extend_catalogue(self, used: int) -> None:
+        known, used = self._catalogue.used, min(used, layout.SCHEMA_BYTES)
+        if used > known:
+            self._catalogue.extend(self._read(layout.SCHEMA_OFFSET + known, used - known))
+
+    def _claimed(self, slots: bytes, now_ns: int) -> list[tuple[int, list[int], str]]:
+        table = memoryview(slots).cast("Q").tolist()
+        found = []
+        for slot in _SLOTS:
+            words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS]
+            if words[SlotWord.STATE] in (SlotState.LIVE, SlotState.CLEAN_EXIT):
+                found.append((slot, words, self._verdict(slot, words, now_ns)))
+        return found
+
+    def _verdict(self, slot: int, words: list[int], now_ns: int) -> str:
+        if words[SlotWord.STATE] == SlotState.CLEAN_EXIT:
+            return Verdict.CLEAN_EXIT
+        if not locks.is_locked(self._file, layout.region_offset(slot)):
+            return Verdict.KILLED
+        silent = now_ns - words[SlotWord.HEARTBEAT_NS]
+        return Verdict.STALLED if silent > layout.STALLED_AFTER_SECONDS * 1e9 else Verdict.ALIVE
+
+    def _region(self, slot: int, events: bool) -> bytes:
+        offset = layout.region_offset(slot)
+        whole = layout.REGION_BYTES if events else layout.EVENTS_OFFSET
+        raw = bytearray(self._read(offset, whole))
+        words = memoryview(raw).cast("Q")
+        used = min(words[RegionWord.PANEL_BYTES_USED], layout.PANELS_BYTES)
+        latches = self._latches(words)
+        if latches:
+            self._settle(raw, offset, used, latches)
+        return bytes(raw)
+
+    def _latches(self, words: memoryview) -> list[int]:
+        """Return the place of each ring latch's number word in a region's bytes."""
+        places = []
+        for entry in range(min(words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)):
+            at = (layout.DIRECTORY_OFFSET + entry * layout.DIRECTORY_ENTRY_BYTES) // 8
+            if words[at] >= layout.SCHEMA_OFFSET + self._catalogue.used:
+                self._extend_catalogue(self._shared_word(SharedWord.SCHEMA_USED))
+            panel = self._catalogue.panels.get(words[at])
+            for field in panel.fields if panel else ():
+                place = words[at + 1] + field.place
+                inside = layout.PANELS_OFFSET <= place <= layout.ERRORS_OFFSET - field.length
+                if field.kind == "latch" and inside and place % layout.WORD_BYTES == 0:
+                    places.append(place)
+        return places
+
+    def _settle(self, raw: bytearray, offset: int, used: int, latches: list[int]) -> None:
+        """Make every latch of a copied region whole: number from before, slots from after."""
+        start, words = layout.PANELS_OFFSET, memoryview(raw).cast("Q")
+        for _ in range(_LATCH_TRIES):
+            before = [words[place // 8] for place in latches]
+            raw[start : start + used] = self._read(offset + start, used)
+            after = memoryview(self._read(offset + start, used)).cast("Q")
+            for place, number in zip(latches, before, strict=True):
+                words[place // 8] = number
+            if all(
+                after[(place - start) // 8] - number < layout.LATCH_SLOTS - 1
+                for place, number in zip(latches, before, strict=True)
+                if place - start < used
+            ):
+                return
+            for place in latches:
+                if place - start < used:
+                    words[place // 8] = after[(place - start) // 8]
+
+    # ------------------------------------------------------------------ probes, fast
+    def _words(self) -> memoryview:
+        if self._mapped is None:
+            check_file(os.fstat(self._file), self.path)
+            self._map = mmap.mmap(self._file, layout.SEGMENT_BYTES, prot=mmap.PROT_READ)
+            self._mapped = memoryview(self._map).cast("Q")
+        return self._mapped
+
+    def claimed_slots(self) -> list[tuple[int, int, int]]:
+        """Return (slot, claim, pid) of every process that lives or left its region readable."""
+        slots = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
+        return [
+            (slot, words[SlotWord.CLAIM], words[SlotWord.PID])
+            for slot, words, _ in self._claimed(slots, clock.monotonic_ns())
+        ]
+
+    def verdicts(self) -> dict[int, str]:
+        """Return the verdict of every claimed slot."""
+        slots = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
+        now = clock.monotonic_ns()
+        return {slot: verdict for slot, _, verdict in self._claimed(slots, now)}
+
+    def probe_lines(self, slot: int) -> memoryview:
+        """Return the live probe words of a region, one of every line; a view, not a copy."""
+        words = self._words()
+        first = (layout.region_offset(slot) + layout.PROBES_OFFSET) // layout.WORD_BYTES
+        step = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
+        return words[first : first + layout.PROBE_LINES * step : step]
+
+    def probe_words(self) -> list[tuple[int, int, int, int, int]]:
+        """Return (slot, claim, pid, line, word) of every thread now."""
+        words, found = self._words(), []
+        for slot, claim, pid in self.claimed_slots():
+            base = (layout.region_offset(slot) + layout.PROBES_OFFSET) // layout.WORD_BYTES
+            for line in range(layout.PROBE_LINES):
+                at = base + line * layout.PROBE_LINE_BYTES // layout.WORD_BYTES
+                if words[at + LineWord.NATIVE_ID]:
+                    found.append((slot, claim, pid, line, words[at]))
+        return found

@@ -1,0 +1,255 @@
+"""This process's own region: memory whose address never moves, whatever file backs it.
+
+Hot loops keep a `memoryview` of their words in a local variable. So attaching, following a
+restarted node, leaving and forking must not move those words: the region starts as anonymous
+memory, and `back` lays a file's pages over the same addresses (mmap(2), MAP_FIXED). What was
+counted and marked before is copied along. A forked child is moved onto a region of its own in the
+same way, so that no word ever has two writers. One region a process, 397,312 bytes, of which
+untouched pages cost nothing until it is backed.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections.abc import Callable
+
+from isinglass.errors import RegionFull, SegmentError
+from isinglass.glass import layout, schema
+from isinglass.glass.layout import LineWord, RegionWord
+
+_MAP_SHARED, _MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS = 0x01, 0x02, 0x10, 0x20
+_WORDS_A_LINE = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
+_FIRST_LINE = layout.PROBES_OFFSET // layout.WORD_BYTES
+
+Register = Callable[[int, bytes], int]
+
+
+def fit(text: str, size_bytes: int) -> bytes:
+    """Return UTF-8 of exactly `size_bytes`: cut at a character, padded with zeros."""
+    raw = text.encode("utf-8", "replace")[:size_bytes]
+    return raw.decode("utf-8", "ignore").encode().ljust(size_bytes, b"\0")
+
+
+class _Keeper:
+    """Frees a thread's probe line when the thread's locals go; not in a forked child."""
+
+    def __init__(self, region: Region, line: int) -> None:
+        self.region, self.line, self.pid = region, line, os.getpid()
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():
+            self.region.free_line(self.line)
+
+
+class _Allocation:
+    """One panel instance: its directory entry, its place, and the schema text it needs."""
+
+    __slots__ = ("entry", "instance", "payload", "place", "size_bytes", "used")
+
+    def __init__(self, entry: int, place: int, size_bytes: int, payload: bytes) -> None:
+        self.entry, self.place, self.size_bytes, self.payload = entry, place, size_bytes, payload
+        self.instance, self.used = "", False
+
+
+class Region:
+    """The memory of one region, and who has which part of it."""
+
+    def __init__(self) -> None:
+        self.memory = mmap.mmap(-1, layout.REGION_BYTES)
+        self.bytes = memoryview(self.memory)
+        self.words = self.bytes.cast("Q")
+        self.signed = self.bytes.cast("q")
+        self.reals = self.bytes.cast("d")
+        self.lock = threading.Lock()
+        self._allocations: list[_Allocation] = []
+        self._files: list[tuple[int, bytes]] = []
+        self._register: Register | None = None
+
+    # ------------------------------------------------------------------ panels
+    def allocate(self, payload: bytes, size_bytes: int, instance: str) -> _Allocation:
+        """Give a panel instance its words, zeroed; `payload` is the panel's schema text.
+
+        Raises:
+            RegionFull: the region has no room for one more panel.
+        """
+        with self.lock:
+            allocation = self._reusable(payload) or self._fresh(payload, size_bytes)
+            allocation.instance, allocation.used = instance, True
+            place = allocation.place
+            self.bytes[place : place + size_bytes] = bytes(size_bytes)
+            self._publish(allocation)
+            return allocation
+
+    def _reusable(self, payload: bytes) -> _Allocation | None:
+        free = (a for a in self._allocations if not a.used and a.payload == payload)
+        return next(free, None)
+
+    def _fresh(self, payload: bytes, size_bytes: int) -> _Allocation:
+        used = self.words[RegionWord.PANEL_BYTES_USED]
+        entry = len(self._allocations)
+        # A panel starts on a cache line of its own, so that two threads' panels do not share one.
+        room = size_bytes + (-size_bytes % layout.PROBE_LINE_BYTES)
+        if used + room > layout.PANELS_BYTES or entry == layout.DIRECTORY_ENTRIES:
+            raise RegionFull(
+                f"a process can have {layout.DIRECTORY_ENTRIES} panels in {layout.PANELS_BYTES:,}"
+                " bytes: release panels that are no longer needed"
+            )
+        allocation = _Allocation(entry, layout.PANELS_OFFSET + used, size_bytes, payload)
+        self._allocations.append(allocation)
+        self.words[RegionWord.PANEL_BYTES_USED] = used + room
+        return allocation
+
+    def release(self, allocation: _Allocation) -> None:
+        """Take a panel instance out of the directory; its words may be given to the next."""
+        with self.lock:
+            allocation.used = False
+            self.words[self._entry_word(allocation)] = 0
+
+    def _entry_word(self, allocation: _Allocation) -> int:
+        return (
+            layout.DIRECTORY_OFFSET + allocation.entry * layout.DIRECTORY_ENTRY_BYTES
+        ) // layout.WORD_BYTES
+
+    def _publish(self, allocation: _Allocation) -> None:
+        if self._register is None or not allocation.used:
+            return
+        word = self._entry_word(allocation)
+        block = self._register(schema.PANEL_BLOCK, allocation.payload)
+        name_place = word * layout.WORD_BYTES + 24
+        self.words[word + 1] = allocation.place
+        self.words[word + 2] = allocation.size_bytes
+        self.bytes[name_place : name_place + 40] = fit(allocation.instance, 40)
+        self.words[word] = layout.SCHEMA_OFFSET + block
+        count = max(self.words[RegionWord.DIRECTORY_COUNT], allocation.entry + 1)
+        self.words[RegionWord.DIRECTORY_COUNT] = count
+
+    # ------------------------------------------------------------------ probed files
+    def register_file(self, module_id: int, payload: bytes) -> None:
+        """Make a probed file's sites known to readers; `payload` is its schema text."""
+        with self.lock:
+            self._files.append((module_id, payload))
+            self._publish_file(len(self._files) - 1)
+
+    def _publish_file(self, entry: int) -> None:
+        if self._register is None or entry >= layout.FILE_ENTRIES:
+            return
+        module_id, payload = self._files[entry]
+        block = layout.SCHEMA_OFFSET + self._register(schema.FILE_BLOCK, payload)
+        self.words[layout.FILES_OFFSET // layout.WORD_BYTES + entry] = module_id << 40 | block
+        self.words[RegionWord.FILE_COUNT] = entry + 1
+
+    # ------------------------------------------------------------------ threads
+    def claim_line(self) -> memoryview:
+        """Give the calling thread a probe line; return the one word that it writes."""
+        with self.lock:
+            line = self._free_line()
+            if line is None:
+                return self.words[RegionWord.SPARE_PROBE : RegionWord.SPARE_PROBE + 1]
+            self.name_line(line)
+            _thread.keeper = _Keeper(self, line)
+            _thread.line = line
+            word = self.line_word(line)
+            _thread.word = self.words[word : word + 1]
+            return self.words[word : word + 1]
+
+    def line_word(self, line: int) -> int:
+        """Return the number of the first word of a probe line."""
+        return _FIRST_LINE + line * _WORDS_A_LINE
+
+    def _free_line(self) -> int | None:
+        for line in range(layout.PROBE_LINES):
+            if self.words[self.line_word(line) + LineWord.NATIVE_ID] == 0:
+                return line
+        return None
+
+    def name_line(self, line: int) -> None:
+        """Write the calling thread's name and kernel id into a probe line."""
+        word = self.line_word(line)
+        place = word * layout.WORD_BYTES + layout.LINE_NAME_PLACE
+        name = fit(threading.current_thread().name, layout.LINE_NAME_BYTES)
+        self.bytes[place : place + layout.LINE_NAME_BYTES] = name
+        self.words[word + LineWord.NATIVE_ID] = threading.get_native_id()
+        count = max(self.words[RegionWord.LINE_COUNT], line + 1)
+        self.words[RegionWord.LINE_COUNT] = count
+
+    def free_line(self, line: int) -> None:
+        """Take a thread that has ended out of the probes."""
+        place = self.line_word(line) * layout.WORD_BYTES
+        self.bytes[place : place + layout.PROBE_LINE_BYTES] = bytes(layout.PROBE_LINE_BYTES)
+
+    # ------------------------------------------------------------------ what backs the region
+    def back(self, descriptor: int, offset: int, register: Register) -> None:
+        """Lay the file's pages at `offset` under the region and copy its content there.
+
+        `register(kind, payload)` appends a schema block to that segment and returns its place.
+        A store of another thread between copy and map is lost: one of a counter's increments.
+        """
+        with self.lock:
+            self._register = register
+            os.pwrite(descriptor, bytes(self.bytes), offset)
+            self._map(_MAP_SHARED | _MAP_FIXED, descriptor, offset)
+            self.words[RegionWord.DIRECTORY_COUNT] = self.words[RegionWord.FILE_COUNT] = 0
+            for allocation in self._allocations:
+                self._publish(allocation)
+            for entry in range(len(self._files)):
+                self._publish_file(entry)
+
+    def unback(self) -> None:
+        """Go on in anonymous memory with the same content; what the file holds stays there."""
+        with self.lock:
+            self._register = None
+            content = bytes(self.bytes)
+            self._map(_MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS, -1, 0)
+            self.bytes[:] = content
+
+    def after_fork(self) -> None:
+        """In a forked child: leave the parent's words, forget its threads and what it counted."""
+        self.lock = threading.Lock()
+        self._register = None
+        self._map(_MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS, -1, 0)
+        used = sum(a.size_bytes + (-a.size_bytes % 64) for a in self._allocations)
+        self.words[RegionWord.PANEL_BYTES_USED] = used
+        if (line := getattr(_thread, "line", None)) is not None:
+            self.name_line(line)
+            _thread.keeper = _Keeper(self, line)
+
+    def _map(self, flags: int, descriptor: int, offset: int) -> None:
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        whole, small = ctypes.c_size_t, ctypes.c_int
+        libc.mmap.argtypes = [ctypes.c_void_p, whole, small, small, small, ctypes.c_long]
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        protection = mmap.PROT_READ | mmap.PROT_WRITE
+        got = libc.mmap(address, layout.REGION_BYTES, protection, flags, descriptor, offset)
+        if got != address:
+            reason = os.strerror(ctypes.get_errno())
+            raise SegmentError(f"the region could not be mapped ({reason}): free some memory")
+
+
+class _Thread(threading.local):
+    word: memoryview
+    line: int
+    keeper: _Keeper
+
+
+_thread = _Thread()
+OWN = Region()
+
+
+def thread_word() -> memoryview:
+    """Return the calling thread's probe word; look it up once at the entry of a function."""
+    try:
+        return _thread.word
+    except AttributeError:
+        return OWN.claim_line()
+
+
+def register_file(
+    module_id: int, path: str, source_hash: str, sites: tuple[tuple[int, str, str, bool], ...]
+) -> None:
+    """Make the marks of one source file known; a site is (line, function, label, waits)."""
+    OWN.register_file(module_id, schema.file_text(path, source_hash, sites))

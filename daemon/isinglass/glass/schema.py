@@ -1,0 +1,173 @@
+"""The text inside a segment that says what its words mean; written once, read by every reader.
+
+Plain lines of tab-separated columns, so that a reader needs no library to parse them, and a block
+that a newer writer added is skipped by an older reader.
+
+    block    8 bytes kind   8 bytes CRC-32 of the payload   8 bytes payload length (stored last)
+             payload, UTF-8, padded with zeros to 8 bytes
+
+    kind 1   panel <name> <size bytes> <help>
+             field <name> <kind> <place> <length> <unit> <level> <help>     places in bytes
+             part  <name> <kind> <place> <length> <unit> <level> <help>     of the latch above
+    kind 2   file  <path> <sha-256 of the source>
+             site  <line> <function> <label> <works|waits>
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+
+from isinglass.glass.layout import WORD_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+BLOCK_HEADER_BYTES = 3 * WORD_BYTES
+PANEL_BLOCK, FILE_BLOCK = 1, 2
+LEVELS = ("info", "diagnostic", "debug")
+_WHITE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
+
+
+class FieldSchema:
+    """What one field is: its kind, place and length in bytes, unit, level and line of help."""
+
+    __slots__ = ("help", "kind", "length", "level", "name", "parts", "place", "unit")
+
+    def __init__(
+        self, name: str, kind: str, place: int, length: int, unit: str, level: str, help_line: str
+    ) -> None:
+        self.name, self.kind, self.place, self.length = name, kind, place, length
+        self.unit, self.level, self.help = unit, level, help_line
+        self.parts: list[FieldSchema] = []
+
+
+class PanelSchema:
+    """A panel's name, size in bytes, line of help and fields."""
+
+    __slots__ = ("fields", "help", "name", "size_bytes")
+
+    def __init__(self, name: str, size_bytes: int, help_line: str) -> None:
+        self.name, self.size_bytes, self.help = name, size_bytes, help_line
+        self.fields: list[FieldSchema] = []
+
+
+class Site:
+    """One mark in a source file: where it stands, what it says, whether it waits or works."""
+
+    __slots__ = ("function", "label", "line", "path", "source_hash", "waits")
+
+    def __init__(
+        self, path: str, source_hash: str, line: int, function: str, label: str, waits: bool
+    ) -> None:
+        self.path, self.source_hash, self.line = path, source_hash, line
+        self.function, self.label, self.waits = function, label, waits
+
+
+class FileSchema:
+    """A probed source file, and its marks by line."""
+
+    __slots__ = ("path", "sites", "source_hash")
+
+    def __init__(self, path: str, source_hash: str) -> None:
+        self.path, self.source_hash = path, source_hash
+        self.sites: dict[int, Site] = {}
+
+    def site(self, line: int) -> Site:
+        """Return the mark on a line; one that is not in the table is shown by its line alone."""
+        known = self.sites.get(line)
+        return known or Site(self.path, self.source_hash, line, "?", "", False)
+
+
+def _row(*columns: object) -> str:
+    return "\t".join(str(column).translate(_WHITE) for column in columns)
+
+
+def _field_row(tag: str, field: FieldSchema) -> str:
+    return _row(
+        tag, field.name, field.kind, field.place, field.length, field.unit, field.level, field.help
+    )
+
+
+def panel_text(panel: PanelSchema) -> bytes:
+    """Return the payload of a panel's block."""
+    rows = [_row("panel", panel.name, panel.size_bytes, panel.help)]
+    for field in panel.fields:
+        rows.append(_field_row("field", field))
+        rows.extend(_field_row("part", part) for part in field.parts)
+    return "\n".join(rows).encode()
+
+
+def file_text(path: str, source_hash: str, sites: Iterable[tuple[int, str, str, bool]]) -> bytes:
+    """Return the payload of a probed file's block; a site is (line, function, label, waits)."""
+    rows = [_row("file", path, source_hash)]
+    for line, function, label, waits in sites:
+        rows.append(_row("site", line, function, label, "waits" if waits else "works"))
+    return "\n".join(rows).encode()
+
+
+def block_bytes(kind: int, payload: bytes) -> bytes:
+    """Return a whole block; its length word is still zero, and is stored last by the writer."""
+    head = kind.to_bytes(8, "little") + crc32(payload).to_bytes(8, "little") + bytes(8)
+    return head + payload + bytes(-len(payload) % WORD_BYTES)
+
+
+def blocks(area: bytes | memoryview, used: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (place, kind, payload) of each whole block; stop at the first damaged one."""
+    place = 0
+    end = min(used, len(area))
+    while place + BLOCK_HEADER_BYTES <= end:
+        kind, crc, length = (
+            int.from_bytes(area[place + at : place + at + 8], "little") for at in (0, 8, 16)
+        )
+        start = place + BLOCK_HEADER_BYTES
+        if length == 0 or start + length > end:
+            return
+        payload = bytes(area[start : start + length])
+        if crc32(payload) != crc:
+            return
+        yield place, kind, payload
+        place = start + length + (-length % WORD_BYTES)
+
+
+def _field(columns: list[str]) -> FieldSchema:
+    name, kind, place, length, unit, level, help_line = columns[:7]
+    return FieldSchema(name, kind, int(place), int(length), unit, level, help_line)
+
+
+def parse_panel(payload: bytes) -> PanelSchema:
+    """Parse a panel's block.
+
+    Raises:
+        ValueError: the text is not a panel's.
+    """
+    rows = [line.split("\t") for line in payload.decode().split("\n")]
+    tag, name, size_bytes, help_line = rows[0][:4]
+    if tag != "panel":
+        raise ValueError(f"a panel block starts with {tag!r}")
+    panel = PanelSchema(name, int(size_bytes), help_line)
+    for tag, *columns in rows[1:]:
+        if tag == "field":
+            panel.fields.append(_field(columns))
+        elif tag == "part":
+            panel.fields[-1].parts.append(_field(columns))
+    return panel
+
+
+def parse_file(payload: bytes) -> FileSchema:
+    """Parse a probed file's block.
+
+    Raises:
+        ValueError: the text is not a file's.
+    """
+    rows = [line.split("\t") for line in payload.decode().split("\n")]
+    tag, path, source_hash = rows[0][:3]
+    if tag != "file":
+        raise ValueError(f"a file block starts with {tag!r}")
+    file = FileSchema(path, source_hash)
+    for tag, *columns in rows[1:]:
+        if tag == "site":
+            line, function, label, kind = columns[:4]
+            number = int(line)
+            file.sites[number] = Site(path, source_hash, number, function, label, kind == "waits")
+    return file

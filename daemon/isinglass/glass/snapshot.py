@@ -1,0 +1,309 @@
+"""A snapshot: the bytes of a segment at one instant, decoded by the schema that lies in them.
+
+Every view is a function of one or two snapshots; where the bytes came from (this machine, a
+recording, the far side of a connection) makes no difference. Decoding is lazy and forgiving: what
+cannot be true is left out, never an exception, since the bytes may be of a process that was killed
+in the middle of a store.
+"""
+
+from __future__ import annotations
+
+from isinglass.glass import layout, schema
+from isinglass.glass.header import Header, text_at
+from isinglass.glass.histogram import WORDS as HISTOGRAM_WORDS
+from isinglass.glass.histogram import HistogramValue
+from isinglass.glass.journal import DistinctError, Event, read_errors, read_events
+from isinglass.glass.layout import LineWord, RegionWord, SlotWord, TableWord
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Value = int | float | str | HistogramValue
+
+
+class Verdict:
+    """What a reader says of a process; asked of the kernel, not of the process."""
+
+    ALIVE, STALLED, CLEAN_EXIT, KILLED = "alive", "stalled", "clean exit", "killed"
+
+
+class FieldView:
+    """One field with its value and everything that the catalogue says of it."""
+
+    __slots__ = ("help", "kind", "level", "name", "unit", "value")
+
+    def __init__(self, field: schema.FieldSchema, name: str, value: Value) -> None:
+        self.name, self.value = name, value
+        self.kind, self.unit, self.level, self.help = (
+            field.kind, field.unit, field.level, field.help,
+        )  # fmt: skip
+
+
+class PanelView:
+    """One panel instance of one process; `view["offered"]` is a value."""
+
+    __slots__ = ("fields", "help", "instance", "name")
+
+    def __init__(
+        self, name: str, instance: str, help_line: str, fields: tuple[FieldView, ...]
+    ) -> None:
+        self.name, self.instance, self.help, self.fields = name, instance, help_line, fields
+
+    def __getitem__(self, name: str) -> Value:
+        for field in self.fields:
+            if field.name == name:
+                return field.value
+        raise KeyError(name)
+
+    def get(self, name: str, default: Value = 0) -> Value:
+        """Return a field's value, or `default` when this panel has no such field."""
+        return next((field.value for field in self.fields if field.name == name), default)
+
+
+class Thread:
+    """One probed thread: where it stands, and for how long (to a second, by the heartbeat)."""
+
+    __slots__ = ("index", "name", "site", "stood_seconds", "tid", "word")
+
+    def __init__(
+        self, index: int, name: str, tid: int, word: int, site: schema.Site | None, stood: float
+    ) -> None:
+        self.index, self.name, self.tid, self.word = index, name, tid, word
+        self.site, self.stood_seconds = site, stood
+
+
+class TableRow:
+    """A table, or an index of the table `index_of`, with its rows."""
+
+    __slots__ = ("index_of", "name", "rows", "size_bytes")
+
+    def __init__(self, name: str, index_of: str, rows: int, size_bytes: int) -> None:
+        self.name, self.index_of, self.rows, self.size_bytes = name, index_of, rows, size_bytes
+
+
+class Catalogue:
+    """The parsed schema blocks of one segment, by their place; blocks are only ever added."""
+
+    def __init__(self) -> None:
+        self.panels: dict[int, schema.PanelSchema] = {}
+        self.files: dict[int, schema.FileSchema] = {}
+        self.used = 0
+
+    def extend(self, area: bytes) -> None:
+        """Parse the blocks that were added since the last call; `area` starts at `self.used`."""
+        base = self.used
+        for place, kind, payload in schema.blocks(area, len(area)):
+            at = layout.SCHEMA_OFFSET + base + place
+            try:
+                if kind == schema.PANEL_BLOCK:
+                    self.panels[at] = schema.parse_panel(payload)
+                elif kind == schema.FILE_BLOCK:
+                    self.files[at] = schema.parse_file(payload)
+            except (ValueError, IndexError):
+                pass  # A damaged block hides its own fields, not the others.
+            end = base + place + schema.BLOCK_HEADER_BYTES + len(payload)
+            self.used = end + (-end % layout.WORD_BYTES)
+
+
+_SIGNED = 1 << 63
+
+
+def _number(kind: str, raw: memoryview, place: int) -> Value:
+    if kind == "real":
+        return float(raw[place : place + 8].cast("d")[0])
+    word = int.from_bytes(raw[place : place + 8], "little")
+    return word - (1 << 64) if kind == "gauge" and word >= _SIGNED else word
+
+
+def _values(field: schema.FieldSchema, raw: memoryview, start: int) -> Iterator[FieldView]:
+    place = start + field.place
+    if place < 0 or place + field.length > len(raw) or place % layout.WORD_BYTES:
+        return
+    if field.kind == "histogram":
+        if field.length >= HISTOGRAM_WORDS * layout.WORD_BYTES:
+            words = raw[place : place + field.length].cast("Q").tolist()
+            yield FieldView(field, field.name, HistogramValue(words))
+    elif field.kind == "text":
+        yield FieldView(field, field.name, text_at(bytes(raw), place, field.length))
+    elif field.kind == "latch":
+        newest = int.from_bytes(raw[place : place + 8], "little") & (layout.LATCH_SLOTS - 1)
+        slot = place + layout.WORD_BYTES * (1 + newest * len(field.parts))
+        if slot + layout.WORD_BYTES * len(field.parts) > place + field.length:
+            return
+        for number, part in enumerate(field.parts):
+            value = _number(part.kind, raw, slot + number * layout.WORD_BYTES)
+            yield FieldView(part, f"{field.name}.{part.name}", value)
+    else:
+        yield FieldView(field, field.name, _number(field.kind, raw, place))
+
+
+class Process:
+    """One process of the node: its verdict, threads, panels, events and errors."""
+
+    def __init__(
+        self, slot: int, words: list[int], raw: bytes, verdict: str, snapshot: Snapshot
+    ) -> None:
+        self.slot, self.raw, self.verdict = slot, raw, verdict
+        self.claim, self.pid = words[SlotWord.CLAIM], words[SlotWord.PID]
+        self.claimed_wall_ns = words[SlotWord.CLAIMED_WALL_NS]
+        self.ended_wall_ns = words[SlotWord.ENDED_WALL_NS]
+        beat = words[SlotWord.HEARTBEAT_NS]
+        self.heartbeat_age_seconds = max(snapshot.taken_monotonic_ns - beat, 0) / 1e9
+        self._beat_ns = beat
+        self._catalogue = snapshot.catalogue
+        self._words = memoryview(raw).cast("Q")
+        self.name = text_at(raw, layout.PROCESS_NAME_PLACE, layout.PROCESS_NAME_BYTES)
+        self.command = text_at(raw, layout.COMMAND_PLACE, layout.COMMAND_BYTES)
+        self._panels: tuple[PanelView, ...] | None = None
+        self._files: dict[int, schema.FileSchema] | None = None
+
+    @property
+    def files(self) -> dict[int, schema.FileSchema]:
+        """The probed files of this process by module id."""
+        if self._files is None:
+            first = layout.FILES_OFFSET // layout.WORD_BYTES
+            count = min(self._words[RegionWord.FILE_COUNT], layout.FILE_ENTRIES)
+            entries = self._words[first : first + count].tolist()
+            known = self._catalogue.files
+            found = ((e >> 40, known.get(e & (1 << 40) - 1)) for e in entries)
+            self._files = {module: file for module, file in found if file is not None}
+        return self._files
+
+    def site(self, word: int) -> schema.Site | None:
+        """Return the mark that a probe word stands for; None when it was never marked."""
+        file = self.files.get(word >> layout.LINE_BITS)
+        return file.site(word & (1 << layout.LINE_BITS) - 1) if file and word else None
+
+    @property
+    def threads(self) -> tuple[Thread, ...]:
+        """The probed threads that live, or lived when the process died."""
+        count = min(self._words[RegionWord.LINE_COUNT], layout.PROBE_LINES)
+        return tuple(thread for line in range(count) if (thread := self._thread(line)))
+
+    def _thread(self, line: int) -> Thread | None:
+        place = layout.PROBES_OFFSET + line * layout.PROBE_LINE_BYTES
+        at = place // layout.WORD_BYTES
+        tid, word = self._words[at + LineWord.NATIVE_ID], self._words[at]
+        if tid == 0:
+            return None
+        name = text_at(self.raw, place + layout.LINE_NAME_PLACE, layout.LINE_NAME_BYTES)
+        # A line that changed since the last heartbeat has stood for less than one.
+        still = word == self._words[at + LineWord.WATCHED_PROBE]
+        since = self._words[at + LineWord.SINCE_NS] if still else self._beat_ns
+        age = self._beat_ns - since + self.heartbeat_age_seconds * 1e9 if self._beat_ns else 0
+        return Thread(line, name, tid, word, self.site(word), max(age, 0) / 1e9)
+
+    @property
+    def panels(self) -> tuple[PanelView, ...]:
+        """The panels of this process, in the order in which they were made."""
+        if self._panels is None:
+            count = min(self._words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)
+            views = (self._panel(entry) for entry in range(count))
+            self._panels = tuple(view for view in views if view is not None)
+        return self._panels
+
+    def _panel(self, entry: int) -> PanelView | None:
+        place = layout.DIRECTORY_OFFSET + entry * layout.DIRECTORY_ENTRY_BYTES
+        block, start = self._words[place // 8], self._words[place // 8 + 1]
+        panel = self._catalogue.panels.get(block)
+        if panel is None or not layout.PANELS_OFFSET <= start < layout.ERRORS_OFFSET:
+            return None
+        raw = memoryview(self.raw)
+        fields = tuple(view for field in panel.fields for view in _values(field, raw, start))
+        return PanelView(panel.name, text_at(self.raw, place + 24, 40), panel.help, fields)
+
+    def panel(self, name: str, instance: str = "") -> PanelView | None:
+        """Return a panel of this process, or None."""
+        wanted = (p for p in self.panels if p.name == name and p.instance == instance)
+        return next(wanted, None)
+
+    @property
+    def errors(self) -> tuple[DistinctError, ...]:
+        """The distinct errors of this process; empty when they were not copied."""
+        return read_errors(self.raw, self.site)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events still in this process's ring, oldest first; empty when not copied."""
+        return read_events(self.raw, self.site)
+
+
+class Snapshot:
+    """A segment at one instant; made by a reader."""
+
+    def __init__(
+        self,
+        *,
+        header: Header,
+        path: str,
+        inode: int,
+        taken_wall_ns: int,
+        taken_monotonic_ns: int,
+        catalogue: Catalogue,
+        shared: bytes,
+    ) -> None:
+        self.header, self.path, self.inode = header, path, inode
+        self.node, self.state, self.generation = header.node, header.state, header.generation
+        self.taken_wall_ns, self.taken_monotonic_ns = taken_wall_ns, taken_monotonic_ns
+        self.catalogue, self._shared = catalogue, shared
+        self.processes: tuple[Process, ...] = ()
+
+    @property
+    def tables(self) -> tuple[TableRow, ...]:
+        """The tables and indexes of the node with their row counts."""
+        rows, words = [], memoryview(self._shared).cast("Q")
+        for place in range(layout.TABLES_PLACE, len(self._shared), layout.TABLE_BYTES):
+            at = place // layout.WORD_BYTES
+            if words[at + TableWord.PRESENT] != 1:
+                continue
+            name, index_of = (
+                text_at(self._shared, place + offset, layout.TABLE_NAME_BYTES)
+                for offset in (layout.TABLE_NAME_PLACE, layout.TABLE_INDEX_OF_PLACE)
+            )
+            size = words[at + TableWord.SIZE_BYTES]
+            rows.append(TableRow(name, index_of, words[at + TableWord.ROWS], size))
+        return tuple(rows)
+
+    def process(self, name: str) -> Process | None:
+        """Return the first process of that name, or None."""
+        return next((process for process in self.processes if process.name == name), None)
+
+    @property
+    def owner(self) -> Process | None:
+        """The process that made the segment: the daemon."""
+        return next((process for process in self.processes if process.slot == 0), None)
+
+    def panel(self, name: str, instance: str = "") -> PanelView | None:
+        """Return a panel of the daemon, or None."""
+        return self.owner.panel(name, instance) if self.owner else None
+
+
+RateKey = tuple[int, int, str, str, str]
+
+
+def counters(snapshot: Snapshot) -> dict[RateKey, int]:
+    """Return every counter by (slot, claim, panel, instance, field)."""
+    return {
+        (process.slot, process.claim, panel.name, panel.instance, field.name): field.value
+        for process in snapshot.processes
+        for panel in process.panels
+        for field in panel.fields
+        if field.kind == "counter" and isinstance(field.value, int)
+    }
+
+
+def rates(previous: Snapshot, current: Snapshot) -> dict[RateKey, float]:
+    """Return how fast each counter grew between two snapshots of one generation, per second.
+
+    A process that came in between, or a node that was restarted, has no rates yet.
+    """
+    seconds = (current.taken_monotonic_ns - previous.taken_monotonic_ns) / 1e9
+    if seconds <= 0 or previous.generation != current.generation:
+        return {}
+    before = counters(previous)
+    return {
+        key: max(value - before[key], 0) / seconds
+        for key, value in counters(current).items()
+        if key in before
+    }
