@@ -1,0 +1,183 @@
+"""What a client and its daemon say to each other, as bytes; no socket, no thread, no clock.
+
+A stream of frames goes each way. A frame is a length and one msgpack array; the number that a
+client gives a request comes back with its answer, so requests can be sent without waiting and
+answers may overtake each other. What cannot be understood is a `BadFrame` with one of the REASONS,
+which the daemon counts; it never guesses, and closes the connection.
+
+    frame      u32 little-endian length of what follows, at most 16 MiB; msgpack array
+    request    [id, operation, argument, ...]       operations and their arguments: OPERATIONS
+    answer     [id, DONE, result]
+               [id, REFUSED, error name, sentence]  the name of a class of `isinglass.errors`
+               [id, WAIT, seconds]                  the queue is full: ask again after that long
+    first request of a connection: [id, HELLO, "isinglass", version, pid]
+                         answered: [id, DONE, [version, node, generation]]
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgpack
+
+from isinglass import errors
+
+PROTOCOL_NAME = "isinglass"
+PROTOCOL_VERSION = 1
+FRAME_LIMIT_BYTES = 16 * 1024 * 1024
+LENGTH = struct.Struct("<I")
+LENGTH_BYTES = LENGTH.size
+
+HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE = range(6)
+DONE, REFUSED, WAIT = range(3)
+
+# How long an answer to a write waits: until it is queued (for "none" and "second", which differ
+# only in when the store flushes), or until it is on the disk.
+DURABILITIES = ("none", "second", "commit")
+ACKNOWLEDGE_ON_DISK = DURABILITIES.index("commit")
+
+TABLE, KEY, COUNT = str, str, int
+VALUE: tuple[type, ...] = (dict, type(None))
+OPERATIONS: dict[int, tuple[str, tuple[type | tuple[type, ...], ...]]] = {
+    HELLO: ("hello", (str, int, int)),  # protocol name, version, pid of the client
+    PUT: ("put", (TABLE, KEY, VALUE, COUNT, COUNT)),  # value or nil, durability, since
+    PUT_MANY: ("put many", (TABLE, list, COUNT, COUNT)),  # [[key, value or nil], ...]
+    FLUSH: ("flush", (COUNT, COUNT)),  # place (0: all), durability
+    CREATE_TABLE: ("create table", (TABLE, str, list)),  # group separator, indexed fields
+    DROP_TABLE: ("drop table", (TABLE,)),
+}
+
+REASONS = (
+    "too long",
+    "malformed",
+    "not a request",
+    "unknown operation",
+    "bad argument",
+    "no handshake",
+    "wrong version",
+)
+
+
+class BadFrame(Exception):
+    """Input that is no request of this protocol; `reason` is one of REASONS."""
+
+    def __init__(self, reason: str, sentence: str, request_id: int = 0) -> None:
+        super().__init__(sentence)
+        self.reason, self.request_id = reason, request_id
+
+
+_pack = msgpack.Packer(autoreset=True).pack
+
+
+def encode(message: list[Any]) -> bytes:
+    """Return one frame.
+
+    Raises:
+        BadRecord: something in the message has no place in msgpack.
+        RecordTooLarge: the frame would be longer than FRAME_LIMIT_BYTES.
+    """
+    # One packer a process: packing holds the interpreter lock, so threads cannot mix in it.
+    try:
+        body: bytes = _pack(message)
+    except (TypeError, ValueError, OverflowError, UnicodeEncodeError, RecursionError) as error:
+        raise errors.BadRecord(
+            f"the value cannot be stored ({error}): use dictionaries with text keys, lists, text,"
+            " bytes, numbers, booleans and None"
+        ) from error
+    if len(body) > FRAME_LIMIT_BYTES:
+        raise errors.RecordTooLarge(
+            f"the request has {len(body):,} bytes, {FRAME_LIMIT_BYTES:,} are the limit: write less"
+            " at once"
+        )
+    return LENGTH.pack(len(body)) + body
+
+
+class FrameBuffer:
+    """Cuts a stream of bytes into the bodies of its frames; keeps what is not whole yet."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the bodies that `data` completed, in order.
+
+        Raises:
+            BadFrame: a length is over the limit; nothing after it can be understood.
+        """
+        if self._kept:
+            data = self._kept + data
+        size, place, bodies = len(data), 0, []
+        while size - place >= LENGTH_BYTES:
+            (length,) = LENGTH.unpack_from(data, place)
+            if length > FRAME_LIMIT_BYTES:
+                raise BadFrame("too long", f"a frame of {length:,} bytes is too long")
+            end = place + LENGTH_BYTES + length
+            if end > size:
+                break
+            bodies.append(data[place + LENGTH_BYTES : end])
+            place = end
+        self._kept = data[place:] if place else data
+        return bodies
+
+
+def decode_request(body: bytes) -> list[Any]:
+    """Return a request, `[id, operation, argument, ...]`, with the types that OPERATIONS asks for.
+
+    Raises:
+        BadFrame: it is none.
+    """
+    message = _unpacked(body)
+    if type(message) is not list or len(message) < 2 or type(message[0]) is not int:
+        raise BadFrame("not a request", "a request is [id, operation, argument, ...]")
+    request_id, operation = message[0], message[1]
+    known = OPERATIONS.get(operation) if type(operation) is int else None
+    if known is None:
+        raise BadFrame("unknown operation", f"there is no operation {operation!r:.40}", request_id)
+    name, kinds = known
+    if len(message) != len(kinds) + 2 or not all(map(_fits, message[2:], kinds)):
+        raise BadFrame("bad argument", f"that is not how {name!r} is asked for", request_id)
+    return message
+
+
+def _unpacked(body: bytes) -> Any:
+    # Arbitrary input makes msgpack raise ValueError, TypeError, OverflowError and its own kinds.
+    try:
+        return msgpack.unpackb(body, strict_map_key=False)
+    except Exception as error:
+        raise BadFrame("malformed", f"a frame is not msgpack ({error!r:.80})") from error
+
+
+def _fits(argument: object, kinds: type | tuple[type, ...]) -> bool:
+    # A boolean is an int to isinstance, but no count.
+    return isinstance(argument, kinds) and not isinstance(argument, bool)
+
+
+def decode_answer(body: bytes) -> list[Any]:
+    """Return an answer, `[id, DONE | REFUSED | WAIT, ...]`.
+
+    Raises:
+        BadFrame: it is none.
+    """
+    message = _unpacked(body)
+    lengths = {DONE: 3, REFUSED: 4, WAIT: 3}
+    if type(message) is not list or len(message) < 3 or lengths.get(message[1]) != len(message):
+        raise BadFrame("not a request", "an answer is [id, DONE | REFUSED | WAIT, ...]")
+    return message
+
+
+def refusal(request_id: int, error: Exception) -> list[Any]:
+    """Return the answer that raises `error` again at the client."""
+    known = isinstance(error, errors.IsinglassError)
+    name = type(error).__name__ if known else errors.RequestRefused.__name__
+    return [request_id, REFUSED, name, str(error) or type(error).__name__]
+
+
+def refused_error(answer: list[Any]) -> errors.IsinglassError:
+    """Return the error that a REFUSED answer names; an unknown name is a `RequestRefused`."""
+    kind = getattr(errors, str(answer[2]), None)
+    if not (isinstance(kind, type) and issubclass(kind, errors.IsinglassError)):
+        kind = errors.RequestRefused
+    return kind(str(answer[3]))
