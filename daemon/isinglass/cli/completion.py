@@ -107,7 +107,11 @@ def _zsh_command(name: str, table: Command) -> str:
         position = "*" if word.repeat else str(place)
         specs.append(_single(f"{position}:{word.name}:{_zsh_action(word.completes)}"))
     joined = " \\\n            ".join(specs)
-    return f"    {name})\n        shift words; (( CURRENT-- ))\n        _arguments {joined}\n        ;;"
+    return f"""\
+    {name})
+        shift words; (( CURRENT-- ))
+        _arguments {joined}
+        ;;"""
 
 
 def _zsh_option(option: Option) -> str:

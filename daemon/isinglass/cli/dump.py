@@ -1,0 +1,86 @@
+"""`isinglass dump`: every panel of a node, whether it lives, hangs or is dead.
+
+The command that people type first when something is wrong, so it depends on nothing but the
+segment, says first whether what it shows is alive, and is quick: from exec to exit at most three
+times an empty interpreter. That holds because this module and what it imports stay away from
+argparse, json, re, enum, typing and dataclasses (a test looks).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from isinglass.cli import nodes, sheet, verdicts
+from isinglass.cli.dump_text import sections
+from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.selection import OPTIONS, Selection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.glass.snapshot import Snapshot
+
+COMMAND = Command(
+    "dump",
+    "Print every panel of every process of a node, live or dead.",
+    positionals=(
+        Positional(
+            "NODE",
+            "The node, or the path of its segment; all nodes of this machine when left out.",
+            required=False,
+            completes="nodes",
+        ),
+    ),
+    options=(
+        *OPTIONS,
+        Option("verbose", "Add the line of help of each field.", short="v"),
+        Option("tables", "Print the tables and indexes only."),
+        Option(
+            "events", "Print the events and the distinct errors only; with --json, the events too."
+        ),
+        Option("json", "Print one JSON document."),
+        Option("tsv", "Print one line a field, columns apart by tabs."),
+        Option("csv", "Print one line a field, as CSV."),
+        Option(
+            "wait",
+            "Wait so long for a node that is about to start.",
+            value="SECONDS",
+            kind="seconds",
+            default=0.0,
+        ),
+    ),
+    notes=(
+        "Exit code: 0 the daemon of every node shown is alive; 1 one is stalled, killed or has"
+        " ended (its last state is still printed), or there is no such node; 2 the command line"
+        " is wrong.",
+    ),
+    examples=(
+        "isinglass dump alder --panel queue --hide-zero",
+        "isinglass dump --json --level debug | jq '.nodes[0].processes[].verdict'",
+        "isinglass dump alder --wait 10",
+    ),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the dump; return 0 when every node's daemon is alive, else 1."""
+    values = COMMAND.parse(arguments)
+    wait_seconds = values.number("wait")
+    names = nodes.wait_for_any(values.text("NODE"), wait_seconds)
+    snapshots = [
+        nodes.take_snapshot(name, wait_seconds, events=values.flag("events")) for name in names
+    ]
+    _print(snapshots, Selection(values), values)
+    return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
+
+
+def _print(snapshots: list[Snapshot], selection: Selection, values: Values) -> None:
+    if values.flag("json"):
+        from isinglass.cli.documents import document
+
+        sys.stdout.write(document(snapshots, selection))
+    elif values.flag("tsv") or values.flag("csv"):
+        from isinglass.cli.field_rows import write_rows
+
+        write_rows(snapshots, selection, sys.stdout, "\t" if values.flag("tsv") else ",")
+    else:
+        sheet.show(part for one in snapshots for part in sections(one, selection, values))

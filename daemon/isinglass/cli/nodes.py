@@ -1,0 +1,85 @@
+"""Which node a command looks at, and how it waits for one that is about to start."""
+
+from __future__ import annotations
+
+from isinglass import clock
+from isinglass.errors import SegmentHalfWritten, SegmentMissing, UsageError
+from isinglass.glass import layout
+from isinglass.glass.reader import SegmentReader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.glass.snapshot import Snapshot
+
+FIRST_DELAY_SECONDS = 0.01
+LONGEST_DELAY_SECONDS = 0.25
+
+
+def all_or_one(name: str) -> list[str]:
+    """Return the node that was named, or every node of this machine.
+
+    Raises:
+        SegmentMissing: none was named, and there is none.
+    """
+    if name:
+        return [name]
+    names = layout.node_names()
+    if not names:
+        raise SegmentMissing(
+            f"No node has run here since this machine booted ({layout.runtime_directory()} has no"
+            " segment); start one with `isinglass daemon start`."
+        )
+    return names
+
+
+def only_one(name: str) -> str:
+    """Return the node that was named, or the only one of this machine.
+
+    Raises:
+        SegmentMissing: none was named, and there is none.
+        UsageError: none was named, and there are several.
+    """
+    names = all_or_one(name)
+    if len(names) > 1:
+        raise UsageError(f"There are several nodes here, name one: {', '.join(names)}.")
+    return names[0]
+
+
+def open_reader(name: str, wait_seconds: float = 0.0) -> SegmentReader:
+    """Open a node's segment; wait for one that is not there yet.
+
+    Polls with a growing delay: the directory itself may not exist yet, so there is nothing that
+    an inotify watch could be put on.
+
+    Raises:
+        SegmentError: the segment cannot be read, or did not come within `wait_seconds`.
+    """
+    until_ns = clock.monotonic_ns() + int(wait_seconds * clock.NANOSECONDS_PER_SECOND)
+    delay = FIRST_DELAY_SECONDS
+    while True:
+        try:
+            return SegmentReader(name)
+        except (SegmentMissing, SegmentHalfWritten):
+            if clock.monotonic_ns() >= until_ns:
+                raise
+        clock.sleep(delay)
+        delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+
+
+def take_snapshot(name: str, wait_seconds: float = 0.0, *, events: bool = False) -> Snapshot:
+    """Return one snapshot of a node, with its events when they are asked for."""
+    reader = open_reader(name, wait_seconds)
+    try:
+        return reader.snapshot(events=events)
+    finally:
+        reader.close()
+
+
+def wait_for_any(name: str, wait_seconds: float) -> list[str]:
+    """Return `all_or_one(name)`, waiting for a first node when none was named."""
+    until_ns = clock.monotonic_ns() + int(wait_seconds * clock.NANOSECONDS_PER_SECOND)
+    delay = FIRST_DELAY_SECONDS
+    while not name and not layout.node_names() and clock.monotonic_ns() < until_ns:
+        clock.sleep(delay)
+        delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+    return all_or_one(name)

@@ -1,0 +1,114 @@
+"""`isinglass ps`: one line a thread: where it is now, what it does there, and for how long."""
+
+from __future__ import annotations
+
+import sys
+
+from isinglass.cli import nodes, sheet, verdicts
+from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.selection import fits
+from isinglass.cli.source_text import Sources
+from isinglass.cli.units import seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from isinglass.glass.snapshot import Process, Snapshot, Thread
+
+COMMAND = Command(
+    "ps",
+    "Print one line a thread: where it is now, what it does there, and for how long.",
+    positionals=(
+        Positional(
+            "NODE",
+            "The node, or the path of its segment; all nodes of this machine when left out.",
+            required=False,
+            completes="nodes",
+        ),
+    ),
+    options=(
+        Option("process", "Only the processes whose name or pid fits.", value="GLOB", repeat=True),
+        Option("json", "Print one JSON document."),
+    ),
+    notes=(
+        "A thread that is no longer alive shows the line where it stood at the end.",
+        "Exit code: as for `isinglass dump`.",
+    ),
+    examples=("isinglass ps", "isinglass ps alder --process daemon"),
+)
+COLUMNS = (
+    *("node", "process", "pid>", "verdict", "thread", "where"),
+    *("function", "doing", "for>", "source"),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the threads; return 0 when every node's daemon is alive, else 1."""
+    values = COMMAND.parse(arguments)
+    snapshots = [nodes.take_snapshot(name) for name in nodes.all_or_one(values.text("NODE"))]
+    globs = values.texts("process")
+    if values.flag("json"):
+        _print_json(snapshots, globs)
+    else:
+        sheet.show(_sections(snapshots, globs))
+    return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
+
+
+def _threads(
+    snapshots: Sequence[Snapshot], globs: Sequence[str]
+) -> Iterator[tuple[Snapshot, Process, Thread]]:
+    for snapshot in snapshots:
+        for process in snapshot.processes:
+            if fits(process.name, globs) or fits(str(process.pid), globs):
+                for thread in process.threads:
+                    yield snapshot, process, thread
+
+
+def _sections(snapshots: Sequence[Snapshot], globs: Sequence[str]) -> Iterator[sheet.Section]:
+    for snapshot in snapshots:
+        for process in snapshot.processes:
+            if process.verdict in ("stalled", "killed"):
+                sentence = verdicts.sentence(process, snapshot.taken_wall_ns)
+                line = f"{snapshot.node} {process.name} {process.pid}: {sentence}"
+                yield sheet.Section(line, alarming=True)
+    sources = Sources()
+    rows = [
+        _row(snapshot, process, thread, sources)
+        for snapshot, process, thread in _threads(snapshots, globs)
+    ]
+    yield sheet.Section("", COLUMNS, rows)
+
+
+def _row(snapshot: Snapshot, process: Process, thread: Thread, sources: Sources) -> tuple[str, ...]:
+    head = (snapshot.node, process.name, str(process.pid), process.verdict, thread.name)
+    site = thread.site
+    if site is None:
+        return (*head, "-", "-", "no mark reached yet", "-", "")
+    doing = f"waits {site.label}" if site.waits else f"works {site.label}"
+    place = f"{short_path(site.path)}:{site.line}"
+    stood = seconds(thread.stood_seconds)
+    return (*head, place, site.function, doing.rstrip(), stood, sources.line(site))
+
+
+def short_path(path: str) -> str:
+    """Return the last two names of a path: enough to tell files of one program apart."""
+    return "/".join(path.rsplit("/", 2)[-2:])
+
+
+def _print_json(snapshots: Sequence[Snapshot], globs: Sequence[str]) -> None:
+    import json
+
+    from isinglass.cli.documents import DOCUMENT_FORMAT, process_head, thread_document
+
+    sources = Sources()
+    threads = [
+        {
+            "node": snapshot.node,
+            **process_head(process),
+            **thread_document(thread),
+            "source": sources.line(thread.site),
+        }
+        for snapshot, process, thread in _threads(snapshots, globs)
+    ]
+    sys.stdout.write(json.dumps({"format": DOCUMENT_FORMAT, "threads": threads}, indent=1) + "\n")

@@ -1,0 +1,55 @@
+"""The kernel's account of a thread, read cheaply and often: `/proc/PID/task/TID/schedstat`.
+
+Three numbers: nanoseconds run, nanoseconds waited for a CPU, timeslices (kernel documentation,
+scheduler/sched-stats). The file is opened once a thread and read again with `pread`, three
+microseconds a time; a thread that has ended gives an error at the next read.
+"""
+
+from __future__ import annotations
+
+import os
+
+from isinglass.cli.tally import Usage
+
+LONGEST = 128
+
+
+class SchedStat:
+    """The open account of one thread; `delta` gives what it used since the last call."""
+
+    __slots__ = ("_descriptor", "_last")
+
+    def __init__(self, pid: int, tid: int) -> None:
+        self._descriptor = -1
+        self._last: Usage | None = None
+        try:
+            self._descriptor = os.open(
+                f"/proc/{pid}/task/{tid}/schedstat", os.O_RDONLY | os.O_CLOEXEC
+            )
+        except OSError:
+            return
+        self._last = self._read()
+
+    def delta(self) -> Usage | None:
+        """Return the usage since the last call, or None when the kernel does not say."""
+        earlier, self._last = self._last, self._read()
+        if earlier is None or self._last is None:
+            return None
+        return Usage(
+            self._last.running_ns - earlier.running_ns, self._last.queued_ns - earlier.queued_ns
+        )
+
+    def _read(self) -> Usage | None:
+        if self._descriptor < 0:
+            return None
+        try:
+            fields = os.pread(self._descriptor, LONGEST, 0).split()
+        except OSError:
+            return None
+        return Usage(int(fields[0]), int(fields[1])) if len(fields) >= 2 else None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,54 @@
+"""When to sample: one instant at random in each period, and an honest account of how it went.
+
+Evenly spaced samples lie about work that is itself periodic (a loop of 10 ms seen at 100 Hz always
+stands on the same line), so each period's instant is drawn at random. A sample is *late* when it
+was taken a whole period or more after its instant; a period that passed without a sample is
+*missed*. Pure: the caller owns the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isinglass.clock import NANOSECONDS_PER_SECOND
+
+
+class Schedule:
+    """The instants of one run at `rate_hz`, starting at `start_ns`; `draw` returns 0.0 to 1.0."""
+
+    __slots__ = ("_draw", "_due_ns", "_period", "late", "missed", "period_ns", "start_ns", "taken")
+
+    def __init__(self, rate_hz: float, start_ns: int, draw: Callable[[], float]) -> None:
+        self.period_ns = int(NANOSECONDS_PER_SECOND / rate_hz)
+        self.start_ns = start_ns
+        self.taken = self.late = self.missed = 0
+        self._draw = draw
+        self._period = -1
+        self._due_ns = start_ns
+
+    def next_due_ns(self, now_ns: int) -> int:
+        """Return the instant of the next sample; periods that have gone by count as missed."""
+        current = (now_ns - self.start_ns) // self.period_ns
+        following = self._period + 1
+        if current > following:
+            self.missed += current - following
+            following = current
+        self._period = following
+        self._due_ns = self.start_ns + int((following + self._draw()) * self.period_ns)
+        return self._due_ns
+
+    def took(self, now_ns: int) -> None:
+        """Count a sample that was taken at `now_ns`."""
+        self.taken += 1
+        if now_ns - self._due_ns >= self.period_ns:
+            self.late += 1
+
+    def achieved_hz(self, now_ns: int) -> float:
+        """Return samples a second so far."""
+        elapsed_ns = now_ns - self.start_ns
+        return self.taken * NANOSECONDS_PER_SECOND / elapsed_ns if elapsed_ns > 0 else 0.0
+
+    def on_time_share(self) -> float:
+        """Return the share of all periods whose sample was taken, and not late."""
+        periods = self.taken + self.missed
+        return (self.taken - self.late) / periods if periods else 1.0
