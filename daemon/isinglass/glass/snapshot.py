@@ -246,19 +246,19 @@ class Snapshot:
         self.header, self.path, self.inode = header, path, inode
         self.node, self.state, self.generation = header.node, header.state, header.generation
         self.taken_wall_ns, self.taken_monotonic_ns = taken_wall_ns, taken_monotonic_ns
-        self.catalogue, self._shared = catalogue, shared
+        self.catalogue, self.shared = catalogue, shared
         self.processes: tuple[Process, ...] = ()
 
     @property
     def tables(self) -> tuple[TableRow, ...]:
         """The tables and indexes of the node with their row counts."""
-        rows, words = [], memoryview(self._shared).cast("Q")
-        for place in range(layout.TABLES_PLACE, len(self._shared), layout.TABLE_BYTES):
+        rows, words = [], memoryview(self.shared).cast("Q")
+        for place in range(layout.TABLES_PLACE, len(self.shared), layout.TABLE_BYTES):
             at = place // layout.WORD_BYTES
             if words[at + TableWord.PRESENT] != 1:
                 continue
             name, index_of = (
-                text_at(self._shared, place + offset, layout.TABLE_NAME_BYTES)
+                text_at(self.shared, place + offset, layout.TABLE_NAME_BYTES)
                 for offset in (layout.TABLE_NAME_PLACE, layout.TABLE_INDEX_OF_PLACE)
             )
             size = words[at + TableWord.SIZE_BYTES]

@@ -1,0 +1,93 @@
+"""Short histories of single numbers, for trends: a ring of floats a series, and its picture.
+
+A ring of 900 doubles (15 minutes at one a second) is 7.2 kB. Gaps stay gaps: a moment without a
+value is NaN and drawn as a space, never joined up.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Hashable, Iterable, Sequence
+from math import isfinite, nan
+
+CAPACITY = 900
+STEPS = "▁▂▃▄▅▆▇█"
+
+
+class Series:
+    """The newest values of one number, by frame number; appending must be in order."""
+
+    __slots__ = ("_capacity", "_last", "_values")
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._values = array("d", [nan]) * capacity
+        self._capacity = capacity
+        self._last = -1
+
+    def put(self, number: int, value: float) -> None:
+        """Store the value of frame `number`; frames that were skipped become gaps."""
+        for missed in range(max(self._last + 1, number - self._capacity + 1), number):
+            self._values[missed % self._capacity] = nan
+        self._values[number % self._capacity] = value
+        self._last = number
+
+    def tail(self, length: int, number: int) -> list[float]:
+        """Return the `length` values that end with frame `number`, oldest first."""
+        oldest = self._last - self._capacity + 1
+        return [
+            self._values[at % self._capacity] if max(oldest, 0) <= at <= self._last else nan
+            for at in range(number - length + 1, number + 1)
+        ]
+
+
+class SeriesBook:
+    """The series of everything that has a trend on some screen, by key."""
+
+    __slots__ = ("_series",)
+
+    def __init__(self) -> None:
+        self._series: dict[Hashable, Series] = {}
+
+    def put(self, number: int, values: Iterable[tuple[Hashable, float]]) -> None:
+        """Append the values of one frame; a key never seen begins a series."""
+        for key, value in values:
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = Series()
+            series.put(number, value)
+
+    def tail(self, key: Hashable, length: int, number: int) -> list[float]:
+        """Return the values that end with frame `number`; all NaN for an unknown key."""
+        series = self._series.get(key)
+        return series.tail(length, number) if series is not None else [nan] * length
+
+    def forget(self, kept: Iterable[Hashable]) -> None:
+        """Drop every series whose node is not in `kept` (keys begin with the node's name)."""
+        alive = set(kept)
+        for key in [key for key in self._series if isinstance(key, tuple) and key[0] not in alive]:
+            del self._series[key]
+
+
+def sparkline(values: Sequence[float], top: float | None = None) -> str:
+    """Return one glyph a value, from zero to `top` (the largest of them when not given)."""
+    largest = top if top is not None else max((v for v in values if isfinite(v)), default=0.0)
+    letters = []
+    for value in values:
+        if not isfinite(value):
+            letters.append(" ")
+        elif largest <= 0 or value <= 0:
+            letters.append(STEPS[0])
+        else:
+            letters.append(STEPS[min(7, max(0, round(value / largest * 7)))])
+    return "".join(letters)
+
+
+def folded(values: Sequence[float], width: int) -> list[float]:
+    """Return `values` in `width` steps, each the largest of its part, so that no peak is lost."""
+    if len(values) <= width:
+        return [nan] * (width - len(values)) + list(values)
+    parts = []
+    for step in range(width):
+        part = values[step * len(values) // width : (step + 1) * len(values) // width]
+        parts.append(max((value for value in part if isfinite(value)), default=nan))
+    return parts

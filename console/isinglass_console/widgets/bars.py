@@ -1,0 +1,31 @@
+"""Bars in eighths of a cell, with the target as a tick inside: one scale a column, so they compare.
+
+The bar's length is the figure beside it; colour only repeats what that figure and the glyph already
+say.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from isinglass_console.widgets.line import Line, Span
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+TICK = "┃"
+
+
+def bar(share: float, width: int, role: str = "bar", target: float | None = None) -> Line:
+    """Return a bar of `share` (0..1) in `width` cells, with a tick at `target` when given."""
+    filled = 0 if not isfinite(share) else round(min(max(share, 0.0), 1.0) * width * 8)
+    if isfinite(share) and share > 0:
+        filled = max(filled, 1)
+    letters = [EIGHTHS[min(8, max(0, filled - 8 * cell))] for cell in range(width)]
+    if target is None:
+        return (("".join(letters), role),)
+    at = min(width - 1, max(0, round(target * width)))
+    pieces: list[Span] = [
+        ("".join(letters[:at]), role),
+        (TICK, "tick"),
+        ("".join(letters[at + 1 :]), role),
+    ]
+    return tuple(piece for piece in pieces if piece[0])

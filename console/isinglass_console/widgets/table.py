@@ -1,0 +1,94 @@
+"""Paints a table: a header that sorts when clicked, rows that select when clicked, no boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from isinglass_console.model.layout import Column, Placed, place
+from isinglass_console.model.table import Cell, Row, TableState, scrolled, selected_index
+from isinglass_console.widgets.glyphs import SELECTED, TAGGED
+from isinglass_console.widgets.line import Block, Hit, Pen, cells, styled
+
+GUTTER = 1
+
+
+def cell(text: str, role: str = "plain") -> Cell:
+    """Return a cell of one piece."""
+    return ((text, role),)
+
+
+def paint_table(
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    state: TableState,
+    width: int,
+    height: int,
+    *,
+    tags: Collection[str] = (),
+    active: bool = True,
+) -> Block:
+    """Return the table in exactly `height` lines (header first), scrolled to the selected row.
+
+    Args:
+        name: goes with every click: `sort:NAME` on the header, `row:NAME` on a row.
+        rows: already filtered and in order.
+        tags: keys of rows that carry a tag.
+        active: whether the selected row is marked.
+    """
+    placed = place(columns, width - GUTTER)
+    block = Block(width)
+    _header(block, name, placed, state)
+    selected = selected_index(rows, state)
+    body = height - 1
+    top = scrolled(len(rows), selected, state.top, body)
+    for number in range(top, min(len(rows), top + body)):
+        row = rows[number]
+        at_cursor = active and number == selected
+        block.add(_row(row, placed, width, at_cursor, row.key in tags), f"row:{name}", row.key)
+    return block.sized(height)
+
+
+def _header(block: Block, name: str, placed: Sequence[Placed], state: TableState) -> None:
+    pen = Pen(block.width).put(" " * GUTTER)
+    for item in placed:
+        pen.to(item.left + GUTTER)
+        title, role = item.column.title, "title"
+        if item.column.key == state.sort:
+            title = f"{title}{'▾' if state.descending else '▴'}"
+            role = "accent"
+        pen.put(title, role, item.width, item.column.right)
+        left = item.left + GUTTER
+        block.hits.append(Hit(0, left, left + item.width, f"sort:{name}", item.column.key))
+    block.lines.append(pen.line())
+
+
+def _row(row: Row, placed: Sequence[Placed], width: int, at_cursor: bool, tagged: bool) -> Cell:
+    mark = SELECTED if at_cursor else TAGGED if tagged else " "
+    pen = Pen(width).put(mark, "accent")
+    for item in placed:
+        pen.to(item.left + GUTTER)
+        _cell(pen, row.cells.get(item.column.key, ()), item)
+    line = pen.line()
+    if row.stale:
+        line = tuple((text, "stale" if role not in _KEPT else role) for text, role in line)
+    return styled(line, "cursor") if at_cursor else line
+
+
+_KEPT = ("critical", "warning", "accent")
+
+
+def _cell(pen: Pen, pieces: Cell, item: Placed) -> None:
+    if len(pieces) == 1:
+        text, role = pieces[0]
+        pen.put(text, role, item.width, item.column.right)
+        return
+    room = item.width
+    if item.column.right:
+        used = sum(cells(text) for text, _ in pieces)
+        pen.put(" " * max(0, room - used))
+        room = min(room, used)
+    for text, role in pieces:
+        wanted = min(cells(text), room)
+        pen.put(text, role, wanted)
+        room -= wanted
