@@ -45,7 +45,21 @@ _HOMES = {
     "instrument": ("isinglass.glass.hook", "instrument"),
     "mark": ("isinglass.glass.probe", "mark"),
 }
-__all__ = list(_HOMES)
+__all__ = [
+    "Client",
+    "Counter",
+    "Gauge",
+    "Histogram",
+    "Latch",
+    "Panel",
+    "Real",
+    "Text",
+    "Timestamp",
+    "attach",
+    "connect",
+    "instrument",
+    "mark",
+]
 
 
 def __getattr__(name: str) -> object:

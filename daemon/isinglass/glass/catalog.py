@@ -64,7 +64,7 @@ class Field(Generic[T]):
 
     def read(self, panel: Panel) -> T:
         """Return the value that this process last stored."""
-        raise TypeError(f"{self.kind} fields cannot be read")
+        raise TypeError(f"{type(panel).__name__}.{self.name}: {self.kind} fields cannot be read")
 
 
 class Counter(Field[int]):

@@ -155,10 +155,10 @@ class SegmentReader:
         whole = layout.REGION_BYTES if events else layout.EVENTS_OFFSET
         raw = bytearray(self._read(offset, whole))
         words = memoryview(raw).cast("Q")
-        used = min(words[RegionWord.PANEL_BYTES_USED], layout.PANELS_BYTES)
-        latches = self._latches(words)
-        if latches:
-            self._settle(raw, offset, used, latches)
+        used = min(words[RegionWord.PANEL_BYTES_USED], layout.PANELS_BYTES) & -layout.WORD_BYTES
+        end = layout.PANELS_OFFSET + used
+        if latches := [place for place in self._latches(words) if place < end]:
+            self._settle(raw, offset, end, latches)
         return bytes(raw)
 
     def _latches(self, words: memoryview) -> list[int]:
@@ -176,24 +176,20 @@ class SegmentReader:
                     places.append(place)
         return places
 
-    def _settle(self, raw: bytearray, offset: int, used: int, latches: list[int]) -> None:
-        """Make every latch of a copied region whole: number from before, slots from after."""
+    def _settle(self, raw: bytearray, offset: int, end: int, latches: list[int]) -> None:
+        """Make every latch of a copied region whole: its number from before, slots from after."""
         start, words = layout.PANELS_OFFSET, memoryview(raw).cast("Q")
+        before = [words[place // 8] for place in latches]
         for _ in range(_LATCH_TRIES):
-            before = [words[place // 8] for place in latches]
-            raw[start : start + used] = self._read(offset + start, used)
-            after = memoryview(self._read(offset + start, used)).cast("Q")
+            raw[start:end] = self._read(offset + start, end - start)
+            after = memoryview(self._read(offset + start, end - start)).cast("Q")
+            newest = [after[(place - start) // 8] for place in latches]
             for place, number in zip(latches, before, strict=True):
                 words[place // 8] = number
-            if all(
-                after[(place - start) // 8] - number < layout.LATCH_SLOTS - 1
-                for place, number in zip(latches, before, strict=True)
-                if place - start < used
-            ):
+            moved = (new - old for new, old in zip(newest, before, strict=True))
+            if all(count < layout.LATCH_SLOTS - 1 for count in moved):
                 return
-            for place in latches:
-                if place - start < used:
-                    words[place // 8] = after[(place - start) // 8]
+            before = newest
 
     # ------------------------------------------------------------------ probes, fast
     def _words(self) -> memoryview:
