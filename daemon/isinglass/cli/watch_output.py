@@ -1,0 +1,118 @@
+"""What `isinglass watch` prints for each look: a table in place, a table below, or a JSON line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from isinglass.cli.documents import field_json, process_head
+from isinglass.cli.field_paths import FieldPath, Rates, field_name, rate_key
+from isinglass.cli.options import Values
+from isinglass.cli.selection import Selection
+from isinglass.cli.sheet import Section, plain
+from isinglass.cli.units import field_value, is_plain_number, number, unit, wall_time
+from isinglass.cli.verdicts import sentence
+from isinglass.glass.snapshot import FieldView, PanelView, Process, Snapshot
+
+Row = tuple[Process, PanelView, FieldView]
+Show = Callable[[Snapshot, Rates], None]
+
+
+@contextmanager
+def output(values: Values, paths: Sequence[FieldPath]) -> Iterator[Show]:
+    """Give the function that shows one look, in the form that the options and stdout ask for.
+
+    Args:
+        values: the options of `isinglass watch`.
+        paths: the values to show; those that `values` selects when there are none.
+    """
+    selection = Selection(values)
+
+    def rows(snapshot: Snapshot) -> list[Row]:
+        return list(_named(snapshot, paths) if paths else _selected(snapshot, selection))
+
+    def write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    if values.flag("quiet"):
+        yield lambda *_: None
+    elif values.flag("json"):
+        yield lambda snapshot, rates: write(line(snapshot, rates, rows(snapshot)))
+    elif sys.stdout.isatty():
+        from isinglass.cli.terminal import LiveScreen
+
+        with LiveScreen() as draw:
+            yield lambda snapshot, rates: draw([sheet(snapshot, rates, rows(snapshot))])
+    else:
+        yield lambda snapshot, rates: write(plain([sheet(snapshot, rates, rows(snapshot))]) + "\n")
+
+
+def _named(snapshot: Snapshot, paths: Sequence[FieldPath]) -> Iterator[Row]:
+    for path in paths:
+        yield from path.fields(snapshot)
+
+
+def _selected(snapshot: Snapshot, selection: Selection) -> Iterator[Row]:
+    for process in filter(selection.process, snapshot.processes):
+        for panel, fields in selection.panels(process):
+            for field in fields:
+                yield process, panel, field
+
+
+def line(snapshot: Snapshot, rates: Rates, rows: Sequence[Row]) -> str:
+    """Return one look as a line of JSON; the rate is null for what is no counter, and at first."""
+    fields = [
+        {
+            **process_head(process),
+            "panel": panel.name,
+            "instance": panel.instance,
+            "field": field.name,
+            "unit": field.unit,
+            "value": field_json(field),
+            "rate": rates.get(rate_key(process, panel, field)),
+        }
+        for process, panel, field in rows
+    ]
+    owner = snapshot.owner
+    document = {
+        "node": snapshot.node,
+        "taken_wall_ns": snapshot.taken_wall_ns,
+        "verdict": owner.verdict if owner else None,
+        "fields": fields,
+    }
+    return json.dumps(document) + "\n"
+
+
+def sheet(snapshot: Snapshot, rates: Rates, rows: Sequence[Row]) -> Section:
+    """Return one look as a table of values and rates."""
+    lines = [
+        (
+            *(process.name, str(process.pid), field_name(panel, field)),
+            *(_aligned(field, snapshot.taken_wall_ns), unit(field.unit)),
+            _rate(rates.get(rate_key(process, panel, field))),
+        )
+        for process, panel, field in rows
+    ]
+    not_alive = [process for process in snapshot.processes if process.verdict != "alive"]
+    return Section(
+        f"node {snapshot.node}  {wall_time(snapshot.taken_wall_ns)}",
+        ("process", "pid>", "value of", "value>", "unit", "a second>"),
+        lines,
+        lines=[
+            f"{process.name} {process.pid} {sentence(process, snapshot.taken_wall_ns)}"
+            for process in not_alive
+        ],
+        alarming=any(process.verdict != "clean exit" for process in not_alive),
+    )
+
+
+def _aligned(field: FieldView, now_wall_ns: int) -> str:
+    value = field_value(field, now_wall_ns)
+    return value if is_plain_number(field) else value.partition(",")[0]
+
+
+def _rate(rate: float | None) -> str:
+    return "" if rate is None else number(rate)
