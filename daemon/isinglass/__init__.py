@@ -12,6 +12,8 @@ Names are imported when they are first used, so that `import isinglass` costs a 
 
 from __future__ import annotations
 
+from isinglass.glass.hook import instrument
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass.client import Client as Client
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from isinglass.glass.catalog import Real as Real
     from isinglass.glass.catalog import Text as Text
     from isinglass.glass.catalog import Timestamp as Timestamp
-    from isinglass.glass.hook import instrument as instrument
     from isinglass.glass.probe import mark as mark
     from isinglass.glass.segment import open_or_create as attach
 
@@ -42,7 +43,6 @@ _HOMES = {
     "Timestamp": ("isinglass.glass.catalog", "Timestamp"),
     "attach": ("isinglass.glass.segment", "open_or_create"),
     "connect": ("isinglass.client", "connect"),
-    "instrument": ("isinglass.glass.hook", "instrument"),
     "mark": ("isinglass.glass.probe", "mark"),
 }
 __all__ = [
@@ -60,6 +60,9 @@ __all__ = [
     "instrument",
     "mark",
 ]
+
+# The marks of isinglass itself are stores, too; this stands before any module that has marks.
+instrument("isinglass")
 
 
 def __getattr__(name: str) -> object:

@@ -38,8 +38,9 @@ class _Keeper:
     def __init__(self, region: Region, line: int) -> None:
         self.region, self.line, self.pid = region, line, os.getpid()
 
-    def __del__(self) -> None:
-        if self.pid == os.getpid():
+    # The default is bound early: at the end of the interpreter the module's names are gone first.
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
+        if self.pid == getpid():
             self.region.free_line(self.line)
 
 
@@ -63,6 +64,8 @@ class Region:
         self.signed = self.bytes.cast("q")
         self.reals = self.bytes.cast("d")
         self.lock = threading.Lock()
+        places = range(layout.PROBES_OFFSET, layout.DIRECTORY_OFFSET, layout.PROBE_LINE_BYTES)
+        self._lines = [self.bytes[place : place + layout.PROBE_LINE_BYTES] for place in places]
         self._allocations: list[_Allocation] = []
         self._files: list[tuple[int, bytes]] = []
         self._register: Register | None = None
@@ -176,8 +179,7 @@ class Region:
 
     def free_line(self, line: int) -> None:
         """Take a thread that has ended out of the probes."""
-        place = self.line_word(line) * layout.WORD_BYTES
-        self.bytes[place : place + layout.PROBE_LINE_BYTES] = bytes(layout.PROBE_LINE_BYTES)
+        self._lines[line][:] = bytes(len(self._lines[line]))
 
     # ------------------------------------------------------------------ what backs the region
     def back(self, descriptor: int, offset: int, register: Register) -> None:
