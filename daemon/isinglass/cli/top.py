@@ -1,0 +1,164 @@
+"""`isinglass top`: where time goes, by process, thread and line, from the probes in the segment.
+
+The sampled processes do nothing for it and notice nothing: their words are read out of shared
+memory, and the kernel's account of each thread out of /proc.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from isinglass import __version__, clock
+from isinglass.cli import nodes, verdicts
+from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.profiles import folded, speedscope
+from isinglass.cli.sampling import Sampler
+from isinglass.cli.sheet import show
+from isinglass.cli.top_report import SORTS, Report, summary
+from isinglass.errors import UsageError
+
+FASTEST_HZ, SLOWEST_HZ = 1000.0, 1.0
+DRAW_EVERY_NS = 1_000_000_000
+LINES_ON_SCREEN = 24
+SECONDS_WITHOUT_TERMINAL = 5.0
+
+COMMAND = Command(
+    "top",
+    "Sample the probes of a node: where time goes, by process, thread and line.",
+    positionals=(
+        Positional(
+            "NODE",
+            "The node, or the path of its segment; may be left out when there is only one.",
+            required=False,
+            completes="nodes",
+        ),
+    ),
+    options=(
+        Option(
+            "rate",
+            "Samples a second, 1 to 1000.",
+            value="HZ",
+            kind="positive",
+            default=100.0,
+            short="r",
+        ),
+        Option(
+            "seconds",
+            "End after so long; without a terminal 5, else until interrupted.",
+            value="N",
+            kind="positive",
+            short="s",
+        ),
+        Option("process", "Only the processes whose name or pid fits.", value="GLOB", repeat=True),
+        Option(
+            "sort", "The order of the lines.", value="KEY", choices=tuple(SORTS), default="share"
+        ),
+        Option("json", "Print one JSON document at the end."),
+        Option(
+            "speedscope",
+            "Write a profile for speedscope.app.",
+            value="FILE",
+            completes="files",
+        ),
+        Option("folded", "Write folded stacks, for flame graphs.", value="FILE", completes="files"),
+    ),
+    notes=(
+        "Shares are of the time of all threads; lines where a thread waits on purpose stand apart."
+        " Running, waiting for a CPU and blocked are the kernel's account of the thread, divided"
+        " among the lines that were seen in the same tenth of a second.",
+        "Exit code: as for `isinglass dump`.",
+    ),
+    examples=(
+        "isinglass top alder --rate 1000 --seconds 10",
+        "isinglass top alder --seconds 30 --speedscope alder.json",
+        "isinglass top alder --seconds 5 --json | jq '.lines[:3]'",
+    ),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Sample and print; return 0 when the node's daemon is alive at the end, else 1."""
+    values = COMMAND.parse(arguments)
+    rate_hz = values.number("rate")
+    if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ:
+        raise UsageError(f"--rate is 1 to 1000 samples a second, not {rate_hz:g}.")
+    reader = nodes.open_reader(nodes.only_one(values.text("NODE")))
+    sampler = Sampler(
+        reader, rate_hz, values.texts("process"), keep_order=values.given("speedscope")
+    )
+    try:
+        report = Report(sampler, rate_hz, values.text("sort"))
+        _sample(sampler, report, values)
+        _finish(sampler, report, values)
+        return verdicts.exit_code(sampler.snapshot)
+    finally:
+        sampler.close()
+
+
+def _sample(sampler: Sampler, report: Report, values: Values) -> None:
+    """Sample for the time asked for; an interrupt ends it early, and is no error."""
+    on_terminal = sys.stdout.isatty() and not values.flag("json")
+    seconds = SECONDS_WITHOUT_TERMINAL
+    if values.given("seconds"):
+        seconds = values.number("seconds")
+    elif on_terminal:
+        seconds = float("inf")
+    until_ns = clock.monotonic_ns() + int(min(seconds, 1e9) * clock.NANOSECONDS_PER_SECOND)
+    with ExitStack() as stack:
+        each_window: Callable[[], None] = _nothing
+        if on_terminal:
+            each_window = _drawer(report, stack)
+        try:
+            sampler.run(until_ns, each_window)
+        except KeyboardInterrupt:
+            pass
+
+
+def _nothing() -> None:
+    """Do nothing after a window: nobody looks before the end."""
+
+
+def _drawer(report: Report, stack: ExitStack) -> Callable[[], None]:
+    """Return what redraws the live table once a second."""
+    from isinglass.cli.terminal import LiveScreen
+
+    draw = stack.enter_context(LiveScreen())
+    drawn_ns = 0
+
+    def each_window() -> None:
+        nonlocal drawn_ns
+        now_ns = clock.monotonic_ns()
+        if now_ns - drawn_ns >= DRAW_EVERY_NS:
+            drawn_ns = now_ns
+            draw(report.sections(now_ns, LINES_ON_SCREEN))
+
+    return each_window
+
+
+def _finish(sampler: Sampler, report: Report, values: Values) -> None:
+    """Write the files that were asked for, and the last word on stdout."""
+    now_ns = clock.monotonic_ns()
+    if values.given("speedscope"):
+        title = f"{sampler.snapshot.node}: {summary(sampler, now_ns)}"
+        sample_seconds = 1.0 / (sampler.schedule.achieved_hz(now_ns) or 1.0)
+        document = speedscope(sampler.tracks(), sample_seconds, title, f"isinglass {__version__}")
+        Path(values.text("speedscope")).write_text(json.dumps(document), encoding="utf-8")
+    if values.given("folded"):
+        stacks = {
+            (
+                key.process,
+                key.pid,
+                f"{key.thread} {key.tid}",
+                sampler.frame(key, word),
+            ): share.samples
+            for (key, word), share in sampler.tally.shares.items()
+        }
+        Path(values.text("folded")).write_text(folded(stacks), encoding="utf-8")
+    if values.flag("json"):
+        sys.stdout.write(json.dumps(report.document(now_ns), indent=1) + "\n")
+    else:
+        show(report.sections(now_ns))

@@ -1,0 +1,188 @@
+"""What `isinglass top` found, as sections for people and as a document for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from isinglass.cli.documents import DOCUMENT_FORMAT, process_head, site_document
+from isinglass.cli.dump_text import is_dead_or_stalled, thread_row
+from isinglass.cli.ps import short_path
+from isinglass.cli.sampling import LIVING, Sampler
+from isinglass.cli.sheet import Section
+from isinglass.cli.source_text import Sources
+from isinglass.cli.tally import Share, ThreadKey
+from isinglass.cli.units import number
+from isinglass.cli.verdicts import sentence
+from isinglass.clock import NANOSECONDS_PER_SECOND
+from isinglass.glass.schema import Site
+
+BAR_CELLS = 16
+EIGHTHS = " ▏▎▍▌▋▊▉"
+COLUMNS = (
+    *("share>", "", "running>", "cpu wait>", "blocked>"),
+    *("process", "pid>", "thread", "where", "function", "doing", "source"),
+)
+
+
+class Row(NamedTuple):
+    """One line of one thread, with its share of all sampled thread time (0..1)."""
+
+    key: ThreadKey
+    site: Site | None
+    share: Share
+    of_all: float
+
+    @property
+    def idle(self) -> bool:
+        """Whether the thread waits here on purpose."""
+        return self.site is not None and self.site.waits
+
+
+SORTS: dict[str, Callable[[Row], tuple[object, ...]]] = {
+    "share": lambda row: (-row.of_all,),
+    "running": lambda row: (-row.share.running_ns,),
+    "queued": lambda row: (-row.share.queued_ns,),
+    "blocked": lambda row: (-row.share.blocked_ns,),
+    "process": lambda row: (row.key.process, row.key.pid, row.key.thread, -row.of_all),
+}
+
+
+def rows(sampler: Sampler, sort: str) -> list[Row]:
+    """Return all lines that were seen, by a key of `SORTS`."""
+    shares = sampler.tally.shares
+    total = sum(share.total_ns for share in shares.values()) or 1.0
+    found = [
+        Row(key, sampler.site(key, word), share, share.total_ns / total)
+        for (key, word), share in shares.items()
+    ]
+    return sorted(found, key=SORTS[sort])
+
+
+class Report:
+    """Makes sections and documents of a sampler's state; keeps the sources that it has read."""
+
+    def __init__(self, sampler: Sampler, rate_hz: float, sort: str) -> None:
+        self._sampler, self._rate_hz, self._sort = sampler, rate_hz, sort
+        self._sources = Sources()
+
+    def sections(self, now_ns: int, most_rows: int = 0) -> list[Section]:
+        """Return what people read; at most `most_rows` lines of working threads when not 0."""
+        found = rows(self._sampler, self._sort)
+        working = [row for row in found if not row.idle]
+        idle = [row for row in found if row.idle]
+        busy = sum(row.of_all for row in working)
+        parts = [self._head(now_ns, busy)]
+        if working:
+            shown = working[:most_rows] if most_rows else working
+            parts.append(Section("working", COLUMNS, [self._cells(row) for row in shown]))
+        if idle and not most_rows:
+            parts.append(
+                Section("idle: waiting for work", COLUMNS, [self._cells(row) for row in idle])
+            )
+        return parts + self._ended()
+
+    def _head(self, now_ns: int, busy: float) -> Section:
+        schedule, snapshot = self._sampler.schedule, self._sampler.snapshot
+        lines = [
+            f"{schedule.achieved_hz(now_ns):,.1f} of {self._rate_hz:,.0f} samples/s,"
+            f" {schedule.taken:,} taken, {schedule.late:,} late, {schedule.missed:,} missed",
+            f"working {busy:.1%} of all thread time, idle {1 - busy:.1%}"
+            if self._sampler.tally.shares
+            else "no thread to sample",
+        ]
+        if self._sampler.restarts:
+            lines.append(f"the node was restarted {self._sampler.restarts} times meanwhile")
+        lines += [
+            f"{process.name} {process.pid}: {sentence(process, snapshot.taken_wall_ns)}"
+            for process in snapshot.processes
+            if process.verdict != "alive"
+        ]
+        alarming = any(map(is_dead_or_stalled, snapshot.processes))
+        return Section(f"node {snapshot.node}", lines=lines, alarming=alarming)
+
+    def _cells(self, row: Row) -> tuple[str, ...]:
+        key, site, share = row.key, row.site, row.share
+        total = share.total_ns or 1.0
+        if share.unknown_ns:
+            kinds = ["?", "?", "?"]
+        else:
+            times = (share.running_ns, share.queued_ns, share.blocked_ns)
+            kinds = [f"{time / total:.0%}" for time in times]
+        where = f"{short_path(site.path)}:{site.line}" if site else "-"
+        return (
+            *(f"{row.of_all:.1%}", bar(row.of_all), *kinds),
+            *(key.process, str(key.pid), key.thread, where),
+            *(site.function if site else "-", site.label if site else "no mark reached yet"),
+            self._sources.line(site),
+        )
+
+    def _ended(self) -> list[Section]:
+        """Return the last lines of processes that no longer live, which cannot be sampled."""
+        return [
+            Section(
+                f"{process.name} {process.pid}: {process.verdict}, the last line of each thread",
+                ("thread", "tid>", "where", "function", "doing"),
+                [thread_row(thread) for thread in process.threads],
+                alarming=is_dead_or_stalled(process),
+                headers=False,
+            )
+            for process in self._sampler.snapshot.processes
+            if process.verdict not in LIVING and process.threads
+        ]
+
+    def document(self, now_ns: int) -> dict[str, object]:
+        """Return what programs read."""
+        schedule, snapshot = self._sampler.schedule, self._sampler.snapshot
+        found = rows(self._sampler, self._sort)
+        total_ns = sum(row.share.total_ns for row in found)
+        return {
+            "format": DOCUMENT_FORMAT,
+            "node": snapshot.node,
+            "seconds": (now_ns - schedule.start_ns) / NANOSECONDS_PER_SECOND,
+            "restarts": self._sampler.restarts,
+            "samples": {
+                "asked_hz": self._rate_hz,
+                "achieved_hz": round(schedule.achieved_hz(now_ns), 3),
+                "taken": schedule.taken,
+                "late": schedule.late,
+                "missed": schedule.missed,
+                "on_time_share": round(schedule.on_time_share(), 6),
+            },
+            "thread_seconds": total_ns / NANOSECONDS_PER_SECOND,
+            "working_share": sum(row.of_all for row in found if not row.idle),
+            "processes": [process_head(process) for process in snapshot.processes],
+            "lines": [self._line(row) for row in found],
+        }
+
+    def _line(self, row: Row) -> dict[str, object]:
+        share = row.share
+        known = not share.unknown_ns
+        return {
+            "process": row.key.process,
+            "pid": row.key.pid,
+            "thread": row.key.thread,
+            "tid": row.key.tid,
+            **site_document(row.site),
+            "source": self._sources.line(row.site),
+            "samples": share.samples,
+            "share": row.of_all,
+            "running_seconds": share.running_ns / NANOSECONDS_PER_SECOND if known else None,
+            "cpu_wait_seconds": share.queued_ns / NANOSECONDS_PER_SECOND if known else None,
+            "blocked_seconds": share.blocked_ns / NANOSECONDS_PER_SECOND if known else None,
+        }
+
+
+def bar(share: float) -> str:
+    """Return a bar of up to `BAR_CELLS` characters."""
+    eighths = round(share * BAR_CELLS * 8)
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def summary(sampler: Sampler, now_ns: int) -> str:
+    """Return one line on how the sampling went, for stderr beside a file."""
+    schedule = sampler.schedule
+    return (
+        f"{number(schedule.taken)} samples at {schedule.achieved_hz(now_ns):,.1f}/s,"
+        f" {number(schedule.late)} late, {number(schedule.missed)} missed"
+    )
