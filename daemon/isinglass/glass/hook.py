@@ -5,8 +5,8 @@ with an ordinary source file of an instrumented package, it gets a loader that r
 What the loader compiled is cached beside the ordinary .pyc files, under an optimisation tag of its
 own (PEP 488), with the same header and the same check of time and size:
 
-    mydaemon/__pycache__/queue.cpython-311.probes1f1.pyc     with stores
-    mydaemon/__pycache__/queue.cpython-311.probes0f1.pyc     without marks (ISINGLASS_PROBES=0)
+    mydaemon/__pycache__/queue.cpython-311.opt-probes1f1.pyc     with stores
+    mydaemon/__pycache__/queue.cpython-311.opt-probes0f1.pyc     without marks (ISINGLASS_PROBES=0)
 
 so a second start pays no parsing. The glass itself has no marks and is left to the ordinary loader:
 it cannot watch itself. Zip files, extension modules and other loaders are left alone too.

@@ -16,15 +16,8 @@ from types import CodeType, FrameType
 
 from isinglass.errors import SegmentError
 from isinglass.glass import region
-from isinglass.glass.sites import (
-    ENABLED,
-    LAST_LINE,
-    LINE_BITS,
-    MODULE_IDS,
-    SITES_NAME,
-    Site,
-    home_id,
-)
+from isinglass.glass.layout import LINE_BITS
+from isinglass.glass.sites import ENABLED, LAST_LINE, MODULE_IDS, SITES_NAME, Site, home_id
 
 PLACES_LIMIT = 8192
 LOOSE_SITES_LIMIT = 32

@@ -28,8 +28,9 @@ from opcode import opmap
 from types import CodeType
 from typing import Any, TypeVar
 
+from isinglass.glass.layout import LINE_BITS
 from isinglass.glass.marks import MarkVisitor, literal_label, mark_names, own_nodes
-from isinglass.glass.sites import LAST_LINE, LINE_BITS, SITES_MARKER, SITES_NAME, source_hash
+from isinglass.glass.sites import LAST_LINE, SITES_MARKER, SITES_NAME, source_hash
 
 _THREAD, _WORD = "_isinglass_thread", "_isinglass_word"
 _BLOCKS = ("body", "orelse", "finalbody")

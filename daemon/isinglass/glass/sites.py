@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 from binascii import crc32
 
+from isinglass.glass.layout import LINE_BITS, MODULE_BITS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
@@ -21,9 +23,8 @@ Site = tuple[int, str, str, bool]
 """One mark: line, qualified name of its function, label, whether it waits."""
 
 ENABLED = os.environ.get("ISINGLASS_PROBES") != "0"
-LINE_BITS = 16
 LAST_LINE = (1 << LINE_BITS) - 1
-MODULE_IDS = 1 << 14
+MODULE_IDS = 1 << MODULE_BITS
 
 SITES_NAME = "__isinglass_sites__"
 SITES_MARKER = "isinglass sites"
