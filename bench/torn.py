@@ -1,0 +1,102 @@
+"""Ten million reads of words and latched records while a writer stores as fast as it can.
+
+A word alternates between all bits and none; a latched record has four equal numbers. Anything else
+that is read is torn. Words are read from the map as `top` reads its probes, and all of them through
+snapshots, as every other reader does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from harness import Claim, Report, Table, finish, options
+
+WRITER = """
+import sys
+from isinglass.glass import segment
+from isinglass.glass.catalog import Counter, Gauge, Latch, Panel
+from isinglass.glass.region import thread_word
+fields = {f"word_{n}": Counter("1", "All bits or none.") for n in range(64)}
+for n in range(64):
+    fields[f"record_{n}"] = Latch("Equal numbers.", **{p: Gauge("1", "A number.") for p in "abcd"})
+panel = type("TornPanel", (Panel,), {"__doc__": "Written at full speed.", **fields})()
+joined = segment.create("torn")
+joined.ready()
+probe, ones, number = thread_word(), (1 << 64) - 1, 0
+indexes = [getattr(type(panel), f"word_{n}").index for n in range(64)]
+latches = [getattr(panel, f"record_{n}").publish for n in range(64)]
+words = panel.words
+print("ready", flush=True)
+while True:
+    number += 1
+    for value in (ones, 0):
+        probe[0] = value
+        for index in indexes:
+            words[index] = value
+    for publish in latches:
+        publish(number, number, number, number)
+"""
+WHOLE = (0, (1 << 64) - 1)
+
+
+def mapped(reader, reads: int) -> tuple[int, int]:
+    """Return (torn, changes seen) of `reads` reads of one live word."""
+    word, torn, changes, last = reader.probe_lines(0), 0, 0, 0
+    for _ in range(reads):
+        value = word[0]
+        if value != last:
+            changes += 1
+            last = value
+            torn += value not in WHOLE
+    return torn, changes
+
+
+def copied(reader, reads: int) -> tuple[int, int, int, int]:
+    """Return (words, torn words, records, torn records) of enough snapshots for `reads` reads."""
+    words = torn_words = records = torn_records = 0
+    while words + records < reads:
+        panel = reader.snapshot().panel("torn")
+        values = [field.value for field in panel.fields]
+        words += 64
+        torn_words += sum(value not in WHOLE for value in values[:64])
+        for first in range(64, len(values), 4):
+            records += 1
+            torn_records += len(set(values[first : first + 4])) != 1
+    return words, torn_words, records, torn_records
+
+
+def main() -> int:
+    """Run the writer beside the readers and report what was torn."""
+    parser = options(__doc__.split("\n")[0])
+    parser.add_argument("--reads", type=int, default=10_000_000, help="reads in all")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as runtime:
+        os.environ["ISINGLASS_RUNTIME_DIR"] = runtime
+        command = [sys.executable, "-c", WRITER]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            writer.stdout.readline()
+            from isinglass.glass.reader import SegmentReader
+
+            try:
+                with SegmentReader("torn") as reader:
+                    half = arguments.reads // 2
+                    torn, changes = mapped(reader, half)
+                    words, torn_words, records, torn_records = copied(reader, half)
+            finally:
+                writer.kill()
+    rows = [
+        ("one live word, mapped", half, torn, f"{changes:,} changes seen"),
+        ("words in snapshots", words, torn_words, ""),
+        ("latched records in snapshots", records, torn_records, "four words each"),
+    ]
+    report = Report("torn.py", "torn reads at full speed of both sides")
+    report.tables.append(Table(("what", "reads", "torn", ""), rows))
+    report.claims.append(Claim("torn reads", torn + torn_words + torn_records, 0))
+    return finish(report, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
