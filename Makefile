@@ -38,6 +38,7 @@ types: $(VENV)/.installed-checks
 
 docs: $(VENV)/.installed
 	$(BIN)/python -m isinglass.settings > docs/settings.md
+	$(BIN)/python -m isinglass.reference > docs/panels.md
 
 bench: $(VENV)/.installed-bench
 	@set -e; for script in bench/*.py; do \
