@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from isinglass import clock
 from isinglass.cli.profiles import Frame, Track
@@ -25,11 +26,17 @@ from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Snapshot
 
 WINDOW_NS = 100_000_000
+FOLLOW_EVERY_WINDOWS = 5
 LIVING = frozenset(("alive", "stalled"))
 _LINE_WORDS = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
 _PROBES = layout.PROBES_OFFSET // layout.WORD_BYTES
 
 Mark = tuple[object, ...]
+Sample = tuple[int, ...]
+
+
+def _nothing(_live: memoryview) -> Sample:
+    return ()
 
 
 class _Thread:
@@ -37,8 +44,9 @@ class _Thread:
 
     __slots__ = ("column", "idle", "key", "usage")
 
-    def __init__(self, key: ThreadKey, column: int, idle: frozenset[int]) -> None:
-        self.key, self.column, self.idle = key, column, idle
+    def __init__(self, key: ThreadKey) -> None:
+        self.key, self.column = key, 0
+        self.idle: frozenset[int] = frozenset()
         self.usage = SchedStat(key.pid, key.tid)
 
 
@@ -63,7 +71,8 @@ class Sampler:
         self._reader = reader
         self._globs = globs
         self._threads: dict[ThreadKey, _Thread] = {}
-        self._reads: list[Callable[[], list[int]]] = []
+        self._live: memoryview | None = None
+        self._pick: Callable[[memoryview], Sample] = _nothing
         self._sites: dict[tuple[int, int, int], Process] = {}
         self._seen: Mark = ()
         self.tally = Tally(keep_order=keep_order)
@@ -73,19 +82,21 @@ class Sampler:
 
     def run(self, until_ns: int, each_window: Callable[[], None]) -> None:
         """Sample until `until_ns` on the monotonic clock; call `each_window` after each window."""
-        start_ns = clock.monotonic_ns()
+        start_ns, windows = clock.monotonic_ns(), 0
         while start_ns < until_ns:
             samples = self._collect(min(start_ns + WINDOW_NS, until_ns))
             end_ns = clock.monotonic_ns()
             self._account(samples, end_ns - start_ns)
-            start_ns = end_ns
-            self._follow()
+            start_ns, windows = end_ns, windows + 1
+            if windows % FOLLOW_EVERY_WINDOWS == 0:
+                self._follow()
             each_window()
 
-    def _collect(self, end_ns: int) -> list[list[int]]:
+    def _collect(self, end_ns: int) -> list[Sample]:
         """Take samples until `end_ns`; this is the loop that must cost nothing."""
-        samples: list[list[int]] = []
-        reads, schedule, sleep, now = self._reads, self.schedule, clock.sleep, clock.monotonic_ns
+        samples: list[Sample] = []
+        live, pick = self._live_words(), self._pick
+        schedule, sleep, now = self.schedule, clock.sleep, clock.monotonic_ns
         now_ns = now()
         while now_ns < end_ns:
             due_ns = schedule.next_due_ns(now_ns)
@@ -93,13 +104,15 @@ class Sampler:
                 sleep((due_ns - now_ns) / clock.NANOSECONDS_PER_SECOND)
             now_ns = now()
             schedule.took(now_ns)
-            sample: list[int] = []
-            for read in reads:
-                sample += read()
-            samples.append(sample)
+            samples.append(pick(live))
         return samples
 
-    def _account(self, samples: list[list[int]], window_ns: int) -> None:
+    def _live_words(self) -> memoryview:
+        if self._live is None:
+            self._live = self._reader.live_words()
+        return self._live
+
+    def _account(self, samples: list[Sample], window_ns: int) -> None:
         columns = list(zip(*samples, strict=True))
         if not columns:
             return
@@ -116,7 +129,7 @@ class Sampler:
                 fresh = SegmentReader(self._reader.path)
             except SegmentError:
                 return  # Half made; look again after the next window.
-            self._reads = []
+            self._live = None
             self._reader.close()
             self._reader = fresh
             self.restarts += 1
@@ -127,15 +140,17 @@ class Sampler:
     def _marks(self) -> Mark:
         """Return the words whose change means that processes, threads or files came or went."""
         found: list[object] = []
+        live = self._live_words()
         for slot, verdict in self._reader.verdicts().items():
-            if verdict in LIVING:
-                words = self._reader.region_words(slot)
-                lines = words[RegionWord.LINE_COUNT]
-                head = (slot, words[RegionWord.CLAIM], words[RegionWord.FILE_COUNT])
-                tids = words[_PROBES + LineWord.NATIVE_ID :: _LINE_WORDS][:lines].tolist()
-                found.append((*head, tuple(tids)))
-            else:
+            if verdict not in LIVING:
                 found.append((slot, verdict))
+                continue
+            at = layout.region_offset(slot) // layout.WORD_BYTES
+            lines = min(live[at + RegionWord.LINE_COUNT], layout.PROBE_LINES)
+            first = at + _PROBES + LineWord.NATIVE_ID
+            tids = live[first : first + lines * _LINE_WORDS : _LINE_WORDS].tolist()
+            head = (slot, live[at + RegionWord.CLAIM], live[at + RegionWord.FILE_COUNT])
+            found.append((*head, *tids))
         return tuple(found)
 
     def _look(self) -> Snapshot:
@@ -143,26 +158,24 @@ class Sampler:
         self._seen = self._marks()
         snapshot = self._reader.snapshot()
         threads: dict[ThreadKey, _Thread] = {}
-        reads: list[Callable[[], list[int]]] = []
-        column = 0
         for process in snapshot.processes:
             if process.verdict in LIVING and self._chosen(process):
-                lines = max((thread.index for thread in process.threads), default=-1) + 1
-                self._add_threads(process, column, threads)
-                words = self._reader.region_words(process.slot)
-                reads.append(words[_PROBES::_LINE_WORDS][:lines].tolist)
-                column += lines
+                self._add_threads(process, threads)
         for key in self._threads.keys() - threads.keys():
             self._threads[key].usage.close()
-        self._threads, self._reads = threads, reads
+        self._threads = threads
+        places = [
+            layout.region_offset(key.slot) // layout.WORD_BYTES + _PROBES + key.line * _LINE_WORDS
+            for key in threads
+        ]
+        # With one place itemgetter returns a word, not a tuple: the first place stands twice.
+        self._pick = itemgetter(*places, places[0]) if places else _nothing
         return snapshot
 
     def _chosen(self, process: Process) -> bool:
         return fits(process.name, self._globs) or fits(str(process.pid), self._globs)
 
-    def _add_threads(
-        self, process: Process, column: int, threads: dict[ThreadKey, _Thread]
-    ) -> None:
+    def _add_threads(self, process: Process, threads: dict[ThreadKey, _Thread]) -> None:
         self._sites[process.slot, process.claim, process.pid] = process
         idle = frozenset(
             module << layout.LINE_BITS | line
@@ -180,8 +193,8 @@ class Sampler:
                 thread.name,
                 thread.tid,
             )
-            known = self._threads.get(key) or _Thread(key, 0, idle)
-            known.column, known.idle = column + thread.index, idle
+            known = self._threads.get(key) or _Thread(key)
+            known.column, known.idle = len(threads), idle
             threads[key] = known
 
     # ------------------------------------------------------------------ what was seen
@@ -210,7 +223,7 @@ class Sampler:
 
     def close(self) -> None:
         """Let go of the segment and of the kernel's accounts."""
-        self._reads = []
+        self._live = None
         for thread in self._threads.values():
             thread.usage.close()
         self._reader.close()

@@ -6,8 +6,6 @@ another hash it was edited since the process loaded it, and its lines would lie.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass.glass.schema import Site
@@ -41,6 +39,8 @@ def _read(path: str, source_hash: str) -> tuple[str, ...]:
             content = file.read()
     except OSError:
         return ()
+    from hashlib import sha256  # brings OpenSSL with it; only for commands that show sources
+
     if source_hash and not sha256(content).hexdigest().startswith(source_hash):
         return ("",)
     return tuple(content.decode("utf-8", "replace").splitlines())

@@ -10,12 +10,12 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 from isinglass import __version__, clock
 from isinglass.cli import nodes, verdicts
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.profiles import folded, speedscope
+from isinglass.cli.punctual import be_ordinary, be_punctual, ordinary_meanwhile
 from isinglass.cli.sampling import Sampler
 from isinglass.cli.sheet import show
 from isinglass.cli.top_report import SORTS, Report, summary
@@ -112,10 +112,13 @@ def _sample(sampler: Sampler, report: Report, values: Values) -> None:
         each_window: Callable[[], None] = _nothing
         if on_terminal:
             each_window = _drawer(report, stack)
+        report.scheduling = be_punctual()
         try:
             sampler.run(until_ns, each_window)
         except KeyboardInterrupt:
             pass
+        finally:
+            be_ordinary()
 
 
 def _nothing() -> None:
@@ -134,7 +137,8 @@ def _drawer(report: Report, stack: ExitStack) -> Callable[[], None]:
         now_ns = clock.monotonic_ns()
         if now_ns - drawn_ns >= DRAW_EVERY_NS:
             drawn_ns = now_ns
-            draw(report.sections(now_ns, LINES_ON_SCREEN))
+            with ordinary_meanwhile():
+                draw(report.sections(now_ns, LINES_ON_SCREEN))
 
     return each_window
 
@@ -146,7 +150,8 @@ def _finish(sampler: Sampler, report: Report, values: Values) -> None:
         title = f"{sampler.snapshot.node}: {summary(sampler, now_ns)}"
         sample_seconds = 1.0 / (sampler.schedule.achieved_hz(now_ns) or 1.0)
         document = speedscope(sampler.tracks(), sample_seconds, title, f"isinglass {__version__}")
-        Path(values.text("speedscope")).write_text(json.dumps(document), encoding="utf-8")
+        with open(values.text("speedscope"), "w", encoding="utf-8") as file:
+            json.dump(document, file)
     if values.given("folded"):
         stacks = {
             (
@@ -157,7 +162,8 @@ def _finish(sampler: Sampler, report: Report, values: Values) -> None:
             ): share.samples
             for (key, word), share in sampler.tally.shares.items()
         }
-        Path(values.text("folded")).write_text(folded(stacks), encoding="utf-8")
+        with open(values.text("folded"), "w", encoding="utf-8") as file:
+            file.write(folded(stacks))
     if values.flag("json"):
         sys.stdout.write(json.dumps(report.document(now_ns), indent=1) + "\n")
     else:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from isinglass.cli.documents import DOCUMENT_FORMAT, process_head, site_document
 from isinglass.cli.dump_text import is_dead_or_stalled, thread_row
 from isinglass.cli.ps import short_path
+from isinglass.cli.punctual import ORDINARY
 from isinglass.cli.sampling import LIVING, Sampler
 from isinglass.cli.sheet import Section
 from isinglass.cli.source_text import Sources
@@ -65,6 +66,7 @@ class Report:
     def __init__(self, sampler: Sampler, rate_hz: float, sort: str) -> None:
         self._sampler, self._rate_hz, self._sort = sampler, rate_hz, sort
         self._sources = Sources()
+        self.scheduling = ORDINARY
 
     def sections(self, now_ns: int, most_rows: int = 0) -> list[Section]:
         """Return what people read; at most `most_rows` lines of working threads when not 0."""
@@ -86,7 +88,8 @@ class Report:
         schedule, snapshot = self._sampler.schedule, self._sampler.snapshot
         lines = [
             f"{schedule.achieved_hz(now_ns):,.1f} of {self._rate_hz:,.0f} samples/s,"
-            f" {schedule.taken:,} taken, {schedule.late:,} late, {schedule.missed:,} missed",
+            f" {schedule.taken:,} taken, {schedule.late:,} late, {schedule.missed:,} missed"
+            f" ({self.scheduling} priority)",
             f"working {busy:.1%} of all thread time, idle {1 - busy:.1%}"
             if self._sampler.tally.shares
             else "no thread to sample",
@@ -142,6 +145,7 @@ class Report:
             "seconds": (now_ns - schedule.start_ns) / NANOSECONDS_PER_SECOND,
             "restarts": self._sampler.restarts,
             "samples": {
+                "scheduling": self.scheduling,
                 "asked_hz": self._rate_hz,
                 "achieved_hz": round(schedule.achieved_hz(now_ns), 3),
                 "taken": schedule.taken,

@@ -220,10 +220,9 @@ class SegmentReader:
         step = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
         return words[first : first + layout.PROBE_LINES * step : step]
 
-    def region_words(self, slot: int) -> memoryview:
-        """Return the live words of a region's header and probe lines; a view, not a copy."""
-        first = layout.region_offset(slot) // layout.WORD_BYTES
-        return self._words()[first : first + layout.DIRECTORY_OFFSET // layout.WORD_BYTES]
+    def live_words(self) -> memoryview:
+        """Return the whole segment as live words; a view, not a copy: let go of it before `close`."""
+        return self._words()
 
     def probe_words(self) -> list[tuple[int, int, int, int, int]]:
         """Return (slot, claim, pid, line, word) of every thread now."""
