@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import sys
 
-from isinglass.cli import nodes, sheet, verdicts
+from isinglass.cli import nodes, verdicts
 from isinglass.cli.dump_text import sections
 from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.printing import show
 from isinglass.cli.selection import OPTIONS, Selection
 
 TYPE_CHECKING = False
@@ -83,4 +84,4 @@ def _print(snapshots: list[Snapshot], selection: Selection, values: Values) -> N
 
         write_rows(snapshots, selection, sys.stdout, "\t" if values.flag("tsv") else ",")
     else:
-        sheet.show(part for one in snapshots for part in sections(one, selection, values))
+        show(part for one in snapshots for part in sections(one, selection, values))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from isinglass.cli import nodes, sheet, verdicts
+from isinglass.cli import nodes, verdicts
 from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.printing import show
 from isinglass.cli.selection import fits
+from isinglass.cli.sheet import Section
 from isinglass.cli.source_text import Sources
 from isinglass.cli.units import seconds
 
@@ -51,7 +53,7 @@ def main(arguments: list[str]) -> int:
     if values.flag("json"):
         _print_json(snapshots, globs)
     else:
-        sheet.show(_sections(snapshots, globs))
+        show(_sections(snapshots, globs))
     return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
 
 
@@ -65,19 +67,19 @@ def _threads(
                     yield snapshot, process, thread
 
 
-def _sections(snapshots: Sequence[Snapshot], globs: Sequence[str]) -> Iterator[sheet.Section]:
+def _sections(snapshots: Sequence[Snapshot], globs: Sequence[str]) -> Iterator[Section]:
     for snapshot in snapshots:
         for process in snapshot.processes:
             if process.verdict in ("stalled", "killed"):
                 sentence = verdicts.sentence(process, snapshot.taken_wall_ns)
                 line = f"{snapshot.node} {process.name} {process.pid}: {sentence}"
-                yield sheet.Section(line, alarming=True)
+                yield Section(line, alarming=True)
     sources = Sources()
     rows = [
         _row(snapshot, process, thread, sources)
         for snapshot, process, thread in _threads(snapshots, globs)
     ]
-    yield sheet.Section("", COLUMNS, rows)
+    yield Section("", COLUMNS, rows)
 
 
 def _row(snapshot: Snapshot, process: Process, thread: Thread, sources: Sources) -> tuple[str, ...]:

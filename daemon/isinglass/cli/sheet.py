@@ -1,12 +1,10 @@
 """What a command prints, as sections of rows: aligned text for pipes, rich tables for a terminal.
 
-Commands build sections and never ask where they go, so both outputs say the same. rich costs
-fifty milliseconds to import, and is imported only when stdout is a terminal.
+Commands build sections and never ask where they go, so both outputs say the same: `plain` here
+makes the text, `cli/terminal.py` the tables, and `cli/printing.py` chooses.
 """
 
 from __future__ import annotations
-
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,13 +69,3 @@ def _plain_table(section: Section) -> list[str]:
         for width, to_right in zip(widths, right, strict=True)
     )
     return [(pattern % tuple(row)).rstrip() for row in rows]
-
-
-def show(sections: Iterable[Section]) -> None:
-    """Print sections on stdout, in the form that fits it."""
-    if sys.stdout.isatty():
-        from isinglass.cli.terminal import print_sections
-
-        print_sections(sections)
-    else:
-        sys.stdout.write(plain(sections))

@@ -14,10 +14,10 @@ from contextlib import ExitStack
 from isinglass import __version__, clock
 from isinglass.cli import nodes, verdicts
 from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.printing import show
 from isinglass.cli.profiles import folded, speedscope
 from isinglass.cli.punctual import be_ordinary, be_punctual, ordinary_meanwhile
 from isinglass.cli.sampling import Sampler
-from isinglass.cli.sheet import show
 from isinglass.cli.top_report import SORTS, Report, summary
 from isinglass.errors import UsageError
 
