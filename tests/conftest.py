@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from needs import NEEDS, needs
+from ssh_server import SshServer
 
 RUN_VARIABLE = "ISINGLASS_TEST_RUN"
 LEAK_GRACE_SECONDS = 5.0
@@ -51,6 +52,16 @@ def home(monkeypatch: pytest.MonkeyPatch, runtime_dir: Path, data_dir: Path) -> 
     monkeypatch.setenv("ISINGLASS_RUNTIME_DIR", str(runtime_dir))
     monkeypatch.setenv("ISINGLASS_DATA_DIR", str(data_dir))
     return runtime_dir
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """A real sshd that lets in the user who runs the tests, and only with its own key."""
+    needs("sshd")
+    passed_on = {name: os.environ[name] for name in (RUN_VARIABLE, "PATH")}
+    server = SshServer(tmp_path_factory.mktemp("sshd"), passed_on)
+    yield server
+    server.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -114,6 +114,10 @@ class BadRecord(StoreError):
     """The value is not a record."""
 
 
+class ProcessAway(IsinglassError):
+    """The process of a daemon cannot be signalled from here."""
+
+
 class ClientError(IsinglassError):
     """The client could not get an answer from its daemon."""
 

@@ -54,7 +54,7 @@ LIMIT = Option(
     value="SECONDS", kind="seconds",
 )  # fmt: skip
 KILL_AFTER = Option(
-    "kill-after", "Kill it when it has not ended by then; what is queued is lost.",
+    "kill-after", "Kill it when it has not ended by then.",
     value="SECONDS", kind="seconds",
 )  # fmt: skip
 

@@ -1,0 +1,111 @@
+"""A real sshd of the test's own: its own port, host key, authorised key and configuration.
+
+It listens on the loopback address alone, lets in only the user who runs the tests with a key made
+for the purpose, and reads none of the machine's configuration. Its sessions inherit what the leak
+search and the product's directories need, since sshd passes no environment on by itself.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from needs import SSHD
+
+START_LIMIT_SECONDS = 20.0
+ATTEMPTS = 5
+CONFIGURATION = """\
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/client_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 200
+MaxSessions 200
+PrintMotd no
+SetEnv {environment}
+"""
+
+
+class SshServer:
+    """A running sshd; `command` gives the ssh command line that runs something behind it."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        """Make keys in `folder` and start; `environment` is what every session gets."""
+        self.folder = folder
+        self.port = 0
+        self._environment = environment
+        for name in ("host_key", "client_key"):
+            make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+            subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start on a port the kernel says is free; somebody may take it first, so try again."""
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        for _ in range(ATTEMPTS):
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                self.port = probe.getsockname()[1]
+            self._configure()
+            log = self.folder / "sshd.log"
+            arguments = ["-D", "-f", str(self.folder / "sshd_config"), "-E", str(log)]
+            process = subprocess.Popen([SSHD, *arguments], stdin=subprocess.DEVNULL)
+            if self._listens(process):
+                return process
+            process.wait()
+        raise RuntimeError(f"sshd did not start:\n{(self.folder / 'sshd.log').read_text()}")
+
+    def _configure(self) -> None:
+        environment = " ".join(f'"{name}={value}"' for name, value in self._environment.items())
+        (self.folder / "sshd_config").write_text(
+            CONFIGURATION.format(port=self.port, folder=self.folder, environment=environment)
+        )
+        host_key = (self.folder / "host_key.pub").read_text()
+        (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
+
+    def _listens(self, process: subprocess.Popen[bytes]) -> bool:
+        log = self.folder / "sshd.log"
+        command = self.command("true")
+        for _ in range(int(START_LIMIT_SECONDS * 10)):
+            if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                return True
+            try:
+                process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+            return False
+        process.kill()
+        log.open("a").write("it does not answer\n")
+        return False
+
+    def command(self, *remote: str, terminal: bool = False) -> list[str]:
+        """Return the ssh command line that runs `remote`, on a terminal of its own if asked."""
+        return [
+            "ssh",
+            *(["-tt"] if terminal else []),
+            *("-F", "none", "-q", "-i", str(self.folder / "client_key"), "-p", str(self.port)),
+            *("-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}"),
+            *("-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
+            f"{getpass.getuser()}@127.0.0.1",
+            *remote,
+        ]
+
+    def python(self, *arguments: str, terminal: bool = False) -> list[str]:
+        """Return the ssh command line that runs this interpreter behind the server."""
+        return self.command(sys.executable, *arguments, terminal=terminal)
+
+    def close(self) -> None:
+        """End the server; sessions that still run are not its children's business."""
+        self._process.terminate()
+        self._process.wait(START_LIMIT_SECONDS)
