@@ -24,7 +24,10 @@ LOOSE_SITES_LIMIT = 32
 
 
 class _ThisThread(threading.local):
-    """`this_thread.word`: the calling thread's probe word, claimed at its first use."""
+    """`this_thread.word`: the calling thread's probe word, claimed at its first use.
+
+    The thread that imports this module claims its word then, since Python makes its part at once.
+    """
 
     def __init__(self) -> None:
         self.word = region.thread_word()
