@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from isinglass import clock
@@ -21,7 +21,7 @@ from ssh_server import SshServer
 
 TARGET = str(Path(__file__).with_name("daemonize_target.py"))
 STARTS_OVER_SSH = 40
-STARTS_ON_TERMINALS = 20
+STARTS_ON_TERMINALS = 40
 AT_ONCE = 4
 DEATH_SECONDS = 10.0
 WAIT_SECONDS = 60.0
@@ -47,25 +47,32 @@ class Terminal:
         os.close(self._master)
 
 
-def survivor(report: Path) -> psutil.Process | None:
+class Daemon:
+    """A daemon that lives, by a pidfd: its end is seen at once, whoever reaps it and when."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = os.pidfd_open(pid)
+
+    def ended(self, limit_seconds: float) -> bool:
+        """Wait for its end; return whether it came within the limit."""
+        return bool(select.select([self._process], [], [], limit_seconds)[0])
+
+    def end(self) -> None:
+        """End it and wait until it is gone."""
+        signal.pidfd_send_signal(self._process, signal.SIGTERM)
+        assert self.ended(DEATH_SECONDS)
+        os.close(self._process)
+
+
+def survivor(report: Path) -> Daemon | None:
     """Return the daemon of the report when it lives, after all that was on its way arrived."""
     if not report.exists():
         return None
     try:
-        daemon = psutil.Process(int(report.read_text()))
-        daemon.wait(timeout=0.05)
-    except psutil.TimeoutExpired:
-        return daemon
-    except psutil.NoSuchProcess:
-        pass
-    return None
-
-
-def end(daemon: psutil.Process) -> None:
-    """End a daemon by its pid and wait until it is gone."""
-    daemon.send_signal(signal.SIGTERM)
-    psutil.wait_procs([daemon], timeout=DEATH_SECONDS)
-    assert not daemon.is_running()
+        daemon = Daemon(int(report.read_text()))
+    except ProcessLookupError:
+        return None
+    return None if daemon.ended(0.05) else daemon
 
 
 @pytest.fixture
@@ -73,7 +80,7 @@ def report(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "report"
     yield path
     if daemon := survivor(path):
-        end(daemon)
+        daemon.end()
 
 
 def start_on_terminal(how: str, report: Path) -> int:
@@ -115,7 +122,7 @@ def test_many_daemons_survive_the_end_of_their_terminal(tmp_path: Path) -> None:
         codes = list(pool.map(lambda report: start_on_terminal("ours", report), reports))
     survivors = [daemon for report in reports if (daemon := survivor(report))]
     for daemon in survivors:
-        end(daemon)
+        daemon.end()
     assert codes == [0] * STARTS_ON_TERMINALS
     assert len(survivors) == STARTS_ON_TERMINALS
 
@@ -126,8 +133,8 @@ def test_a_hang_up_at_any_moment_leaves_a_ready_daemon_or_none(tmp_path: Path) -
     first = tmp_path / "report-first"
     assert start_on_terminal("ours", first) == 0
     whole_seconds = (clock.monotonic_ns() - whole_ns) / clock.NANOSECONDS_PER_SECOND
-    end(psutil.Process(int(first.read_text())))
-    for number in range(12):
+    survivor(first).end()
+    for number in range(40):
         report = tmp_path / f"report-{number}"
         terminal = Terminal(sys.executable, TARGET, "ours", str(report))
         try:
@@ -138,7 +145,7 @@ def test_a_hang_up_at_any_moment_leaves_a_ready_daemon_or_none(tmp_path: Path) -
             code = terminal.process.wait(WAIT_SECONDS)
         daemon = survivor(report)
         if daemon:
-            end(daemon)
+            daemon.end()
         # Hung up before SIGHUP was ignored: the command dies of it and has started nothing.
         assert (code, daemon is not None) in [(0, True), (-signal.SIGHUP, False)]
 
@@ -159,7 +166,7 @@ def test_daemons_started_over_ssh_survive_its_end(ssh_server: SshServer, tmp_pat
         codes = list(pool.map(start, reports))
     survivors = [daemon for report in reports if (daemon := survivor(report))]
     for daemon in survivors:
-        end(daemon)
+        daemon.end()
     assert codes == [0] * STARTS_OVER_SSH
     assert len(survivors) == STARTS_OVER_SSH
 
@@ -251,5 +258,5 @@ signal.sigwait([signal.SIGTERM, signal.SIGALRM])
     result = run(source, env={**os.environ, "PYTHONPATH": folder})
     assert result.returncode == -signal.SIGKILL
     while not report.exists():
-        os.sched_yield()
+        clock.sleep(0.01)
     assert survivor(report)
