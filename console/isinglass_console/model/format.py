@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import isfinite
 
+from isinglass.glass.histogram import HistogramValue
+from isinglass.glass.snapshot import FieldView
+
 NANOSECONDS = 1_000_000_000
 NOTHING = "--"
 
@@ -148,3 +151,19 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else "·" for letter in text)
+
+
+def field_value(field: FieldView, now_wall_ns: int) -> str:
+    """Return the value of any field with its unit, as one short text."""
+    value = field.value
+    if isinstance(value, HistogramValue):
+        if value.count == 0:
+            return "none"
+        shown = (quantity(value.percentile(part), field.unit) for part in (0.5, 0.99))
+        middle, high = shown
+        return f"{middle} · 99 % {high}"
+    if isinstance(value, str):
+        return printable(value) or "-"
+    if field.kind == "timestamp":
+        return when(int(value), now_wall_ns)
+    return quantity(value, field.unit)

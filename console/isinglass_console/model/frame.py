@@ -20,7 +20,7 @@ class Condition:
     """What a source can say of its node; the words are shown."""
 
     ALIVE, STARTING, STOPPED, KILLED = "up", "starting", "stopped", "killed"
-    LEFT, MISSING, UNREADABLE = "left", "missing", "unreadable"
+    LEFT, MISSING, UNREADABLE, REBOOTED = "left", "missing", "unreadable", "rebooted"
 
 
 SEVERITIES = {
@@ -31,6 +31,7 @@ SEVERITIES = {
     Condition.LEFT: Severity.STALE,
     Condition.MISSING: Severity.UNKNOWN,
     Condition.UNREADABLE: Severity.CRITICAL,
+    Condition.REBOOTED: Severity.STALE,
 }
 CONDITIONS = {
     Verdict.ALIVE: Condition.ALIVE,

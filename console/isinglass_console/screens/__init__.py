@@ -1,1 +1,1 @@
-"""Part of the console."""
+"""The views as pure functions of a scene, and the few Textual screens that show them."""

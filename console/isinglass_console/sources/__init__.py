@@ -1,1 +1,1 @@
-"""Part of the console."""
+"""Where readings come from; every source gives the same shape, so every screen works on all."""

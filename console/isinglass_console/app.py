@@ -1,0 +1,253 @@
+"""The one Textual app: puts the feed, the desk and the screens together.
+
+The feed's thread wakes the app when there is something to take; the app takes all there is, keeps
+every frame, and paints the newest once. A terminal that is gone (hang-up, end of file) ends the
+app: left alone, Textual's input thread would spin on a dead descriptor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.message import Message
+from textual.screen import Screen
+from textual.theme import Theme
+
+from isinglass.errors import UsageError
+from isinglass_console import keys
+from isinglass_console.screens.desk import Desk
+from isinglass_console.screens.live import LiveScreen
+from isinglass_console.screens.main import MainScreen
+from isinglass_console.screens.source_screen import SourceScreen
+from isinglass_console.screens.views import VIEWS
+from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
+from isinglass_console.widgets.glyphs import terminal_speaks_utf8
+from isinglass_console.widgets.palette import Palette
+
+EXIT_HANGUP = 129
+SOURCE_SAMPLES_PER_SECOND = 100.0
+TERMINAL_CHECK_SECONDS = 0.5
+STANDARD_INPUT = 0
+GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
+DARK = Theme(
+    name="isinglass",
+    primary="#7aa7d9",
+    secondary="#7aa7d9",
+    accent="#7aa7d9",
+    warning="#e0a458",
+    error="#f2793a",
+    success="#7aa7d9",
+    foreground="#c8ccd1",
+    background="#14171b",
+    surface="#1c2127",
+    panel="#1c2127",
+    dark=True,
+    variables={"bright": "#f2f4f6"},
+)
+LIGHT = Theme(
+    name="isinglass-light",
+    primary="#2a6099",
+    secondary="#2a6099",
+    accent="#2a6099",
+    warning="#a65f00",
+    error="#b83c00",
+    success="#2a6099",
+    foreground="#33383d",
+    background="#fafaf7",
+    surface="#efefea",
+    panel="#efefea",
+    dark=False,
+    variables={"bright": "#000000"},
+)
+
+
+class IsinglassApp(App[int]):
+    """The console on local nodes."""
+
+    TITLE = "isinglass"
+    CSS_PATH = "theme.tcss"
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    class Arrived(Message):
+        """The feed has something to take."""
+
+    def __init__(
+        self,
+        nodes: Sequence[str] = (),
+        *,
+        interval_seconds: float = 1.0,
+        desk: Desk | None = None,
+        feeding: bool = True,
+        ascii_only: bool = False,
+        theme: str = "isinglass",
+        keymap_path: Path | None = None,
+    ) -> None:
+        """Make the app.
+
+        Args:
+            nodes: the nodes to show; empty for all that are found.
+            interval_seconds: the time from frame to frame.
+            desk: a desk with frames in it already.
+            feeding: read the nodes; without it only what is in the desk is shown.
+            ascii_only: draw with ASCII alone.
+            theme: the name of a Textual theme.
+            keymap_path: the operator's keys; None for the usual place.
+        """
+        super().__init__()
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = theme
+        self.desk = desk or Desk(interval_seconds)
+        self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
+        self.feed = Feed(nodes, interval_seconds, self._feed_arrived) if feeding else None
+        self._ascii_only = ascii_only
+        self._main: MainScreen | None = None
+
+    # ------------------------------------------------------------------ life
+    def on_mount(self) -> None:
+        self.set_keymap(self.own_keys)
+        set_interval = self.feed.set_interval if self.feed is not None else _ignore
+        self._main = MainScreen(self.desk, self._palette(), self._ascii_only, set_interval)
+        self.desk.settings.notice = self._keymap_problem
+        self.push_screen(self._main)
+        self.theme_changed_signal.subscribe(self, self._dress)
+        if self.feed is not None:
+            self.feed.start()
+        self._watch_terminal()
+
+    def on_unmount(self) -> None:
+        if self.feed is not None:
+            self.feed.stop()
+
+    def _palette(self) -> Palette:
+        theme = self.current_theme
+        if theme.ansi or self.no_color:
+            return Palette(None)
+        variables = self.theme_variables
+        colours = {
+            name: variables[name][:7]
+            for name in ("foreground", "background", "primary", "warning", "error")
+        }
+        return Palette({**colours, "bright": variables.get("bright", colours["foreground"])[:7]})
+
+    def _dress(self, _theme: Theme) -> None:
+        palette = self._palette()
+        for screen in self.screen_stack:
+            if isinstance(screen, LiveScreen):
+                screen.dress(palette)
+
+    # ------------------------------------------------------------------ frames
+    def _feed_arrived(self) -> None:
+        """Wake the app; called in the feed's thread."""
+        self.post_message(self.Arrived())
+
+    def on_isinglass_app_arrived(self, message: Arrived) -> None:
+        message.stop()
+        if self.feed is None:
+            return
+        deliveries = self.feed.take()
+        for delivery in deliveries:
+            self.desk.absorb(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
+        if deliveries:
+            self.paint()
+
+    def paint(self) -> None:
+        """Paint the topmost live screen; the ones below it are not seen."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, LiveScreen):
+                screen.paint()
+                break
+        if self.feed is not None:
+            source_open = isinstance(self.screen, SourceScreen)
+            wanted = SOURCE_SAMPLES_PER_SECOND if source_open else SAMPLES_PER_SECOND
+            self.feed.samples_per_second = wanted
+
+    # ------------------------------------------------------------------ the palette
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Give the command palette the views and what the keys do."""
+        main = self._main
+        if main is not None and screen is main:
+            for view in VIEWS:
+                yield SystemCommand(
+                    f"View {view.name}",
+                    f"key {view.digit}",
+                    lambda name=view.name: main.action_view(name),
+                )
+            yield SystemCommand("Pause or go on", "key space", main.action_pause)
+            yield SystemCommand("Live", "key L", main.action_live)
+            yield SystemCommand("Go to time", "key b", main.action_go_to_time)
+            yield SystemCommand("Filter", "key /", main.action_filter)
+            yield SystemCommand("Keys", "key ?", main.action_help)
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+        yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
+        yield SystemCommand("Quit", "key q", self.action_quit)
+
+    # ------------------------------------------------------------------ the terminal
+    def _watch_terminal(self) -> None:
+        """End when the terminal is gone."""
+        if self.is_headless:
+            return
+        with contextlib.suppress(NotImplementedError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
+        self.set_interval(TERMINAL_CHECK_SECONDS, self._check_terminal)
+
+    def _check_terminal(self) -> None:
+        poll = select.poll()
+        poll.register(STANDARD_INPUT, 0)
+        if any(event & GONE for _, event in poll.poll(0)):
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Leave; what Textual still reads and writes goes to nowhere instead of a dead terminal."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (STANDARD_INPUT, 1, 2):
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        self.exit(EXIT_HANGUP)
+
+
+def _ignore(_seconds: float) -> None:
+    return None
+
+
+def run(
+    nodes: Sequence[str],
+    *,
+    interval_seconds: float = 1.0,
+    ascii_only: bool = False,
+    theme: str = "",
+) -> int:
+    """Show the console until the operator quits; returns the exit code.
+
+    Args:
+        nodes: the local nodes to show; empty for all that are found, now and later.
+        interval_seconds: the time from frame to frame.
+        ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
+        theme: the name of a theme; "" for the one that suits the terminal.
+
+    Raises:
+        UsageError: standard input or output is not a terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
+        )
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("linux", "vt100")
+    chosen = theme or os.environ.get("TEXTUAL_THEME") or ("ansi-dark" if plain else "isinglass")
+    app = IsinglassApp(
+        nodes,
+        interval_seconds=interval_seconds,
+        ascii_only=ascii_only or not terminal_speaks_utf8(),
+        theme=chosen,
+    )
+    return app.run() or app.return_code or 0

@@ -1,0 +1,57 @@
+"""`isinglass console`: the option table, and the start of the app.
+
+Textual is imported only here, when the options are known to be good, so that `--help` and a
+mistyped option answer at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isinglass.cli.options import Command, Option, Positional
+
+HELP = "Watch nodes live in the terminal console."
+COMMAND = Command(
+    "console",
+    HELP,
+    positionals=(
+        Positional(
+            "NODE",
+            "The nodes to show; all that are found on this machine when none is given.",
+            required=False,
+            repeat=True,
+            completes="nodes",
+        ),
+    ),
+    options=(
+        Option(
+            "interval",
+            "Seconds from frame to frame; + and - change it while it runs.",
+            value="SECONDS",
+            kind="positive",
+            short="i",
+            default=1.0,
+        ),
+        Option("ascii", "Draw with ASCII alone; chosen by itself where the locale is not UTF-8."),
+        Option("theme", "A colour theme: isinglass, isinglass-light, ansi-dark ...", value="NAME"),
+    ),
+    notes=(
+        "The last 15 minutes are always kept: space pauses, [ and ] step, b goes to a time.",
+        "Keys of your own: $XDG_CONFIG_HOME/isinglass/keys.toml; ? shows all keys.",
+        "NO_COLOR is respected.",
+    ),
+    examples=("isinglass console", "isinglass console alder birch --interval 0.5"),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the console; returns the exit code."""
+    values = COMMAND.parse(arguments)
+    from isinglass_console.app import run
+
+    return run(
+        values.texts("NODE"),
+        interval_seconds=values.number("interval"),
+        ascii_only=values.flag("ascii"),
+        theme=values.text("theme"),
+    )

@@ -1,0 +1,71 @@
+"""The few figures of a node that every screen compares: load, backlog, merging, applied, lateness.
+
+They are looked for by panel and field name, and a daemon that has no such panel has no such figure:
+nothing here is zero because it is not known.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, nan
+
+from isinglass.glass.snapshot import PanelView, Snapshot
+from isinglass_console.model.rates import Pair, number
+
+MICROSECOND = 1e-6
+MERGED = ("superseded", "stale", "dropped", "rolled")
+
+
+def panels_of(snapshot: Snapshot, name: str) -> list[PanelView]:
+    """Return all instances of one of the daemon's panels."""
+    owner = snapshot.owner
+    return [panel for panel in owner.panels if panel.name == name] if owner is not None else []
+
+
+def node_figures(before: Snapshot | None, now: Snapshot) -> dict[str, float]:
+    """Return the figures of a node that are known, by name (`load`, `backlog`, ...)."""
+    pair = Pair.of(before, now)
+    found = {
+        "load": number(now.panel("applier"), "load_1s"),
+        "offered_rate": pair.rate("queue", "offered"),
+        "applied_rate": pair.rate("applier", "writes"),
+        "overdue_seconds": max(
+            (number(panel, "overdue") for panel in panels_of(now, "timer")), default=nan
+        ),
+        **queue_figures(now),
+        **store_figures(pair),
+    }
+    offered = found["offered_rate"]
+    merged = sum(pair.rate("queue", rule) for rule in MERGED)
+    found["merged_share"] = merged / offered if offered > 0 else nan
+    return {name: value for name, value in found.items() if isfinite(value)}
+
+
+def queue_figures(now: Snapshot) -> dict[str, float]:
+    """Return what waits in the queue: updates, bytes, seconds, and the share of the limit."""
+    queue = now.panel("queue")
+    return {
+        "length": number(queue, "backlog.entries"),
+        "bytes": number(queue, "backlog.size"),
+        "oldest_seconds": number(queue, "backlog.oldest"),
+        "backlog": _backlog_share(queue),
+    }
+
+
+def store_figures(pair: Pair) -> dict[str, float]:
+    """Return how slow commits are (99 % of the last interval's) and how full the map is."""
+    commits = pair.window(pair.now.owner, "store", "commit_time")
+    return {
+        "commit_seconds": commits.percentile(0.99) * MICROSECOND
+        if commits is not None and commits.count
+        else nan,
+        "map_share": number(pair.now.panel("store"), "used_share"),
+    }
+
+
+def _backlog_share(queue: PanelView | None) -> float:
+    """Return what waits as a share of its limit, the worse of updates and bytes."""
+    parts = (
+        (number(queue, "backlog.entries"), number(queue, "limit")),
+        (number(queue, "backlog.size"), number(queue, "size_limit")),
+    )
+    return max((waits / limit for waits, limit in parts if limit > 0), default=nan)

@@ -1,0 +1,119 @@
+"""Makes one frame of what all sources said: ages, ends, restarts, figures, thresholds, the log.
+
+It remembers only what a single reading cannot know: when a node was first seen dead, when it came
+back, what its counters were one reading ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from isinglass.glass.snapshot import Snapshot
+from isinglass_console.model import figures
+from isinglass_console.model.board import THRESHOLDS, Board
+from isinglass_console.model.frame import Condition, Frame, NodeFrame
+from isinglass_console.model.log import ERROR, WARNING, Log, LogEntry
+from isinglass_console.model.reading import Reading
+from isinglass_console.model.series import SeriesBook
+
+OVER = (Condition.KILLED, Condition.LEFT)
+CONSOLE = "console"
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What the hub remembers of a node."""
+
+    condition: str = ""
+    snapshot: Snapshot | None = None
+    ended_wall_ns: int = 0
+    restarted_wall_ns: int = 0
+
+
+@dataclass(slots=True)
+class Hub:
+    """Turns readings into frames; owns the log, the trends and the board."""
+
+    board: Board = field(default_factory=lambda: Board(THRESHOLDS))
+    series: SeriesBook = field(default_factory=SeriesBook)
+    log: Log = field(default_factory=Log)
+    _memories: dict[str, _Memory] = field(default_factory=dict)
+    _number: int = -1
+
+    def take(self, readings: Sequence[Reading], wall_ns: int, interval_seconds: float) -> Frame:
+        """Return the next frame.
+
+        Args:
+            readings: one a node.
+            wall_ns: the time of the frame.
+            interval_seconds: the interval at which frames are made now.
+        """
+        self._number += 1
+        nodes = tuple(self._node(reading, wall_ns) for reading in readings)
+        for node in nodes:
+            values = (((node.name, name), value) for name, value in node.figures.items())
+            self.series.put(self._number, values)
+        return Frame(self._number, wall_ns, interval_seconds, nodes)
+
+    def _node(self, reading: Reading, wall_ns: int) -> NodeFrame:
+        memory = self._memories.setdefault(reading.node, _Memory())
+        self._follow_life(reading, memory, wall_ns)
+        found: dict[str, float] = {}
+        if reading.snapshot is not None:
+            alive = reading.condition == Condition.ALIVE
+            found = figures.node_figures(memory.snapshot, reading.snapshot) if alive else {}
+            memory.snapshot = reading.snapshot
+        self.log.add(reading.events)
+        snapshot = memory.snapshot
+        return NodeFrame(
+            name=reading.node,
+            condition=reading.condition,
+            sentence=reading.sentence,
+            snapshot=snapshot,
+            tally=reading.tally,
+            age_seconds=_age(snapshot, wall_ns),
+            ended_wall_ns=memory.ended_wall_ns,
+            restarted_wall_ns=memory.restarted_wall_ns,
+            figures=found,
+            troubles=self.board.judge(reading.node, found),
+        )
+
+    def _follow_life(self, reading: Reading, memory: _Memory, wall_ns: int) -> None:
+        before, memory.condition = memory.condition, reading.condition
+        if reading.restarted:
+            memory.restarted_wall_ns = wall_ns
+            memory.snapshot = None
+            self._note(reading.node, wall_ns, WARNING, "the node restarted; attached to it again")
+        if reading.condition not in OVER:
+            memory.ended_wall_ns = 0
+        elif memory.ended_wall_ns == 0:
+            seen_alive = before not in ("", Condition.MISSING, Condition.UNREADABLE)
+            memory.ended_wall_ns = wall_ns if seen_alive else _last_seen(reading, wall_ns)
+            if seen_alive and reading.condition == Condition.KILLED:
+                self._note(reading.node, wall_ns, ERROR, "the daemon was killed")
+        if before == Condition.ALIVE and reading.condition == Condition.STOPPED:
+            self._note(reading.node, wall_ns, WARNING, "the daemon does not move any more")
+
+    def _note(self, node: str, wall_ns: int, severity: int, message: str) -> None:
+        self.log.add((LogEntry(wall_ns, node, CONSOLE, severity, "life", message),))
+
+
+def _age(snapshot: Snapshot | None, wall_ns: int) -> float:
+    """Return for how long the node has not moved: since its daemon's last heartbeat."""
+    if snapshot is None:
+        return 0.0
+    taken_ago = max(wall_ns - snapshot.taken_wall_ns, 0) / 1e9
+    owner = snapshot.owner
+    beats = [owner] if owner else snapshot.processes
+    return taken_ago + min((process.heartbeat_age_seconds for process in beats), default=0.0)
+
+
+def _last_seen(reading: Reading, wall_ns: int) -> int:
+    snapshot = reading.snapshot
+    if snapshot is None:
+        return wall_ns
+    owner = snapshot.owner
+    if owner is not None and owner.ended_wall_ns:
+        return owner.ended_wall_ns
+    return wall_ns - int(_age(snapshot, wall_ns) * 1e9)

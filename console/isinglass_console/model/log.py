@@ -1,0 +1,62 @@
+"""The events of all nodes in the order in which they happened, as far as the console saw them.
+
+They come from the event rings of the segments, so there is a log without a log server, and it
+survives the process. Each ring is read up to a sequence number; the log keeps the newest 4,000
+events, about 2 MB.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+KEPT = 4000
+WARNING, ERROR, FATAL = 13, 17, 21
+_NAMES = ((FATAL, "FATAL"), (ERROR, "ERROR"), (WARNING, "WARN"), (9, "INFO"), (5, "DEBUG"))
+
+
+def severity_name(severity: int) -> str:
+    """Return the word for an OpenTelemetry severity number (1 to 24)."""
+    return next((name for least, name in _NAMES if severity >= least), "TRACE")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LogEntry:
+    """One event, or one thing that the console itself noticed."""
+
+    wall_ns: int
+    node: str
+    process: str
+    severity: int
+    flag: str
+    message: str
+    where: str = ""
+
+    @property
+    def search(self) -> str:
+        """The text that a filter looks through."""
+        name = severity_name(self.severity)
+        return f"{self.node} {self.process} {name} {self.flag} {self.message} {self.where}"
+
+
+@dataclass(slots=True)
+class Log:
+    """Events by time; what comes late is sorted in where it belongs."""
+
+    entries: list[LogEntry] = field(default_factory=list)
+
+    def add(self, entries: Iterable[LogEntry]) -> None:
+        """Add events, in any order."""
+        for entry in entries:
+            if not self.entries or entry.wall_ns >= self.entries[-1].wall_ns:
+                self.entries.append(entry)
+            else:
+                insort(self.entries, entry)
+        if len(self.entries) > KEPT:
+            del self.entries[: len(self.entries) - KEPT]
+
+    def until(self, wall_ns: int) -> list[LogEntry]:
+        """Return the events not after a moment, oldest first."""
+        end = bisect_right(self.entries, wall_ns, key=lambda entry: entry.wall_ns)
+        return self.entries[:end]

@@ -1,0 +1,58 @@
+"""The periodic tasks of a daemon: when each ran, for how long, and how late it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import nan
+
+from isinglass.glass.snapshot import Snapshot
+from isinglass_console.model.board import Severity
+from isinglass_console.model.figures import panels_of
+from isinglass_console.model.rates import number
+
+LATE_INTERVALS = 1.0
+LATE_LEAST_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TimerRow:
+    """One task; times in seconds before the snapshot was taken."""
+
+    name: str
+    interval_seconds: float
+    since_seconds: float
+    duration_seconds: float
+    late_seconds: float
+    runs: float
+    failures: float
+    severity: Severity
+
+
+def timer_rows(snapshot: Snapshot) -> list[TimerRow]:
+    """Return the tasks of the daemon, the latest first."""
+    rows = []
+    for panel in panels_of(snapshot, "timer"):
+        interval = number(panel, "interval")
+        last, due = number(panel, "last_run"), number(panel, "next_run")
+        since = (snapshot.taken_wall_ns - last) / 1e9 if last > 0 else nan
+        waiting = (snapshot.taken_wall_ns - due) / 1e9 if due > 0 else 0.0
+        late = max(waiting, number(panel, "overdue"), 0.0)
+        rows.append(
+            TimerRow(
+                panel.instance or panel.name,
+                interval,
+                since,
+                number(panel, "last_duration"),
+                late,
+                number(panel, "runs"),
+                number(panel, "failures"),
+                _severity(late, interval, number(panel, "failures")),
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.severity, -row.late_seconds, row.name))
+
+
+def _severity(late: float, interval: float, failures: float) -> Severity:
+    if late > max(LATE_LEAST_SECONDS, LATE_INTERVALS * interval):
+        return Severity.WARNING
+    return Severity.WARNING if failures > 0 else Severity.WELL

@@ -1,0 +1,110 @@
+"""The selected node in a few lines, for terminals of 80 columns: one fact a line."""
+
+from __future__ import annotations
+
+from isinglass_console.model import format as text
+from isinglass_console.model import heat
+from isinglass_console.model.frame import NodeFrame
+from isinglass_console.model.merging import merge_rows
+from isinglass_console.model.store import commit_percentiles, store_rows
+from isinglass_console.model.timers import timer_rows
+from isinglass_console.screens import words
+from isinglass_console.screens.scene import Scene
+from isinglass_console.widgets.line import Block, Pen
+
+LABEL = 10
+THREADS_SHOWN = 7
+
+
+def build(scene: Scene, node: NodeFrame) -> Block:
+    """Return the node in exactly the scene's height."""
+    block = Block(scene.width)
+    tail = [*_merges(scene, node), *_timers(scene, node), *_store(scene, node)]
+    tail = tail or _panels(scene, node)
+    room = max(2, scene.height - len(tail))
+    for line in (*_probes(scene, node, room), *tail):
+        block.add(line.line())
+    return block.sized(scene.height)
+
+
+def _label(scene: Scene, label: str) -> Pen:
+    return Pen(scene.width).put(f" {label}", "title", LABEL)
+
+
+def _probes(scene: Scene, node: NodeFrame, most: int) -> list[Pen]:
+    if node.snapshot is None:
+        return []
+    tally = scene.heat(node)
+    pens: list[Pen] = []
+    for process in node.snapshot.processes:
+        for thread in process.threads[:THREADS_SHOWN]:
+            if len(pens) >= most:
+                return pens
+            hot = heat.hottest(tally, (process.slot, process.claim, thread.index))
+            site = process.site(hot[0].word) if hot else thread.site
+            role = "dim" if site is None or site.waits else "plain"
+            pen = _label(scene, "PROBES" if not pens else "")
+            name = thread.name if process.slot == 0 else words.process_name(process)
+            pen.put(name, role, 12).put(" ").put(*words.place_glyph(site)).put(" ")
+            pen.put(words.place(site, thread.word), role, 24).put(" ")
+            room = scene.width - pen.at - 7
+            pen.put(site.label if site is not None else "", "dim", room)
+            pen.put(f"{text.share(hot[0].share) if hot else '':>6}", role)
+            pens.append(pen)
+    return pens
+
+
+def _merges(scene: Scene, node: NodeFrame) -> list[Pen]:
+    pair = scene.pair(node)
+    rows = merge_rows(pair) if pair is not None else []
+    if not rows:
+        return []
+    blank = scene.freshness(node).blank
+    pen = _label(scene, "MERGES")
+    for row in rows:
+        if row.field == "offered":
+            pen.put("offered ", "dim").put(text.rate(float("nan") if blank else row.rate))
+        elif row.share > 0 and not blank:
+            pen.put(f"  {row.label} ", "dim").put(text.share(row.share))
+    return [pen]
+
+
+def _timers(scene: Scene, node: NodeFrame) -> list[Pen]:
+    rows = timer_rows(node.snapshot) if node.snapshot is not None else []
+    if not rows:
+        return []
+    late = [row for row in rows if row.severity]
+    pen = _label(scene, "TIMERS")
+    if late:
+        pen.put(*words.glyph(late[0].severity)).put(f" {late[0].name} ", "warning")
+        return [pen.put(f"late by {text.seconds(late[0].late_seconds)}")]
+    return [pen.put(f"{len(rows)} tasks, ", "dim").put("all on time", "dim")]
+
+
+def _store(scene: Scene, node: NodeFrame) -> list[Pen]:
+    pair = scene.pair(node)
+    if pair is None or pair.now.panel("store") is None:
+        return []
+    pens = [_label(scene, "STORE")]
+    facts = [*commit_percentiles(pair)[:2], *store_rows(pair.now)]
+    for label, value, role in facts:
+        pen = pens[-1]
+        if pen.at + len(label) + len(value) + 4 > scene.width:
+            pens.append(_label(scene, ""))
+            pen = pens[-1]
+        pen.put(f"{label} ", "dim").put(f"{value}   ", role)
+    return pens
+
+
+def _panels(scene: Scene, node: NodeFrame) -> list[Pen]:
+    owner = node.snapshot.owner if node.snapshot is not None else None
+    pens = []
+    for panel in owner.panels if owner is not None else ():
+        name = panel.name.upper()
+        for field in panel.fields:
+            pen = _label(scene, name)
+            pen.put(field.name, "dim", 22).put(" ")
+            value = text.field_value(field, scene.frame.wall_ns)
+            pens.append(pen.put(value, "plain", 18).put(field.help, "dim"))
+            name = ""
+    return pens

@@ -1,0 +1,173 @@
+"""What the operator has in front of him: the frames, where he looks, and what he set; no Textual.
+
+The desk takes what the feed delivers and gives scenes. Everything that a key does to what is shown
+is a method here, so it is tested without a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from isinglass_console.model.cursor import Cursor
+from isinglass_console.model.frame import Frame
+from isinglass_console.model.history import History
+from isinglass_console.model.hub import Hub
+from isinglass_console.model.layout import Column
+from isinglass_console.model.reading import Reading
+from isinglass_console.model.table import (
+    Row,
+    TableState,
+    moved,
+    next_match,
+    selected_index,
+)
+from isinglass_console.screens.scene import Scene
+from isinglass_console.screens.settings import Settings
+
+INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Desk:
+    """The frames and the operator's settings."""
+
+    def __init__(self, interval_seconds: float = 1.0, history: History | None = None) -> None:
+        self.hub = Hub()
+        self.history = history or History()
+        self.cursor = Cursor()
+        self.settings = Settings()
+        self.interval_seconds = interval_seconds
+
+    # ------------------------------------------------------------------ frames
+    def absorb(self, readings: Iterable[Reading], wall_ns: int, interval_seconds: float) -> Frame:
+        """Make a frame of readings and keep it."""
+        frame = self.hub.take(tuple(readings), wall_ns, interval_seconds)
+        self.history.append(frame)
+        if not self.settings.node and frame.nodes:
+            self.settings.node = frame.nodes[0].name
+        return frame
+
+    @property
+    def number(self) -> int:
+        """The number of the frame that is shown now; -1 before the first."""
+        return self.cursor.settled(self.history.oldest, self.history.newest)
+
+    def scene(self, width: int, height: int) -> Scene:
+        """Return all that a view needs, for a place of this size."""
+        number = self.number
+        frame = self.history.frame(number) or Frame(-1, 0, self.interval_seconds)
+        baseline = self.settings.baseline
+        earlier = self.history.frame(baseline if baseline is not None else number - 1)
+        return Scene(
+            frame=frame,
+            earlier=earlier,
+            newest=self.history.frame(self.history.newest) or frame,
+            live=self.cursor.live,
+            history=self.history,
+            series=self.hub.series,
+            log=self.hub.log.until(frame.wall_ns if not self.cursor.live else 2**63),
+            settings=self.settings,
+            width=width,
+            height=height,
+        )
+
+    # ------------------------------------------------------------------ time
+    def pause(self) -> None:
+        """Hold the moment that is shown, or let go."""
+        if self.cursor.live:
+            self.cursor = self.cursor.held(self.history.oldest, self.history.newest)
+        else:
+            self.live()
+
+    def live(self) -> None:
+        """Show the newest frame from now on."""
+        self.cursor = Cursor()
+
+    def step(self, frames: int) -> None:
+        """Hold a moment so many frames from the one that is shown."""
+        self.cursor = self.cursor.moved(frames, self.history.oldest, self.history.newest)
+
+    def go_to(self, wall_ns: int) -> None:
+        """Hold the frame at a moment, or the oldest that is kept."""
+        number = self.history.number_at(wall_ns)
+        self.cursor = Cursor(number if number >= 0 else None)
+
+    def toggle_baseline(self) -> None:
+        """Count from the shown frame on, or show rates again."""
+        baseline = self.settings.baseline
+        self.settings.baseline = self.number if baseline is None else None
+
+    def next_interval(self, steps: int) -> float:
+        """Return the next shorter (positive) or longer interval, and keep it."""
+        nearest = min(INTERVALS, key=lambda each: abs(each - self.interval_seconds))
+        at = min(max(INTERVALS.index(nearest) - steps, 0), len(INTERVALS) - 1)
+        self.interval_seconds = INTERVALS[at]
+        return self.interval_seconds
+
+    # ------------------------------------------------------------------ nodes and rows
+    def table(self, name: str) -> TableState:
+        """Return the state of a table."""
+        return self.settings.table(name)
+
+    def move_node(self, steps: int) -> None:
+        """Select the next node or the one before, round and round."""
+        names = [node.name for node in self.scene(0, 0).frame.nodes]
+        if names:
+            at = names.index(self.settings.node) if self.settings.node in names else 0
+            self.settings.node = names[(at + steps) % len(names)]
+
+    def select(self, table: str, key: str) -> None:
+        """Select a row; in the table of nodes this is the node of all other views."""
+        if table == "nodes":
+            self.settings.node = key
+        self.settings.tables[table] = replace(self.table(table), selected=key)
+
+    def move(self, table: str, rows: list[Row], steps: int) -> None:
+        """Move the selection by rows."""
+        state = moved(rows, self.table(table), steps)
+        self.select(table, state.selected)
+
+    def match(self, table: str, rows: list[Row], steps: int) -> None:
+        """Select the next row that the filter's pattern finds."""
+        state = next_match(rows, self.table(table), self.settings.filter, steps)
+        self.select(table, state.selected)
+
+    def sort(self, table: str, key: str) -> None:
+        """Sort by a column; by the same again: the other way round."""
+        self.settings.tables[table] = self.table(table).sorted_by(key)
+
+    def sort_next(self, table: str, columns: list[Column], steps: int) -> None:
+        """Sort by the next column to the right (or left); past the ends: not sorted."""
+        keys = ["", *(column.key for column in columns)]
+        state = self.table(table)
+        at = keys.index(state.sort) if state.sort in keys else 0
+        self.settings.tables[table] = replace(
+            state, sort=keys[(at + steps) % len(keys)], frozen=None
+        )
+
+    def invert(self, table: str) -> None:
+        """Turn the order of a table round."""
+        state = self.table(table)
+        self.settings.tables[table] = replace(state, descending=not state.descending, frozen=None)
+
+    def freeze(self, table: str, rows: list[Row]) -> bool:
+        """Freeze the order of the rows as they are, or let them move; return whether frozen."""
+        state = self.table(table)
+        frozen = None if state.frozen is not None else tuple(row.key for row in rows)
+        self.settings.tables[table] = replace(state, frozen=frozen)
+        return frozen is not None
+
+    def tag(self, table: str, rows: list[Row]) -> None:
+        """Tag the selected row or take its tag away, and go on to the next."""
+        if rows:
+            row = rows[selected_index(rows, self.table(table))]
+            self.settings.tags.symmetric_difference_update({row.key})
+            self.move(table, rows, 1)
+
+
+def rows_to_copy(desk: Desk, table: str, rows: list[Row]) -> list[Row]:
+    """Return the tagged rows, or the selected one."""
+    tagged = [row for row in rows if row.key in desk.settings.tags]
+    if tagged or not rows:
+        return tagged
+    return [rows[selected_index(rows, desk.table(table))]]

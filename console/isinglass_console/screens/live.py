@@ -1,0 +1,68 @@
+"""A Textual screen made of three canvases: the status row, the page, the row of keys.
+
+Both live screens (the views, and the source of a thread) are this with another page builder. A page
+is built only when its screen is on top, from the desk's scene, and the canvas paints what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from isinglass_console.screens.desk import Desk
+from isinglass_console.screens.scene import Page, Scene
+from isinglass_console.screens.status import key_line, status_line
+from isinglass_console.widgets.canvas import Canvas
+from isinglass_console.widgets.line import Block
+from isinglass_console.widgets.palette import Palette
+
+
+class LiveScreen(Screen[None]):
+    """Status row, page, keys; a subclass gives the page."""
+
+    KEYS_SHOWN = ""
+
+    def __init__(self, desk: Desk, palette: Palette, ascii_only: bool) -> None:
+        super().__init__()
+        self.desk = desk
+        self._canvases = [
+            Canvas(palette, ascii_only=ascii_only, name=name) for name in ("status", "body", "keys")
+        ]
+        self.page = Page(Block(0))
+
+    def compose(self) -> ComposeResult:
+        """Give Textual the three canvases."""
+        yield from self._canvases
+
+    def build(self, scene: Scene) -> Page:
+        """Return the page for a scene."""
+        raise NotImplementedError
+
+    def views(self) -> Sequence[tuple[str, str]]:
+        """Return digit and name of the views there are, for the last row."""
+        return ()
+
+    def paint(self) -> None:
+        """Build what is shown now and paint what changed."""
+        status, body, keys = self._canvases
+        if not body.size.width or not body.size.height:
+            return
+        scene = self.desk.scene(body.size.width, body.size.height)
+        self.page = self.build(scene)
+        status.show(status_line(scene.resized(status.size.width, 1)))
+        body.show(self.page.block.sized(body.size.height))
+        keys.show(key_line(scene.resized(keys.size.width, 1), self.views(), self.KEYS_SHOWN))
+
+    def dress(self, palette: Palette) -> None:
+        """Take another palette."""
+        for canvas in self._canvases:
+            canvas.dress(palette)
+
+    def on_canvas_resized(self, message: Canvas.Resized) -> None:
+        message.stop()
+        self.paint()
+
+    def on_screen_resume(self) -> None:
+        self.paint()

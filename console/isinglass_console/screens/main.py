@@ -1,0 +1,258 @@
+"""The main screen: all views by digit on one canvas, and what the keys and the mouse do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from isinglass_console.keys import KEYS
+from isinglass_console.model.cursor import parse_moment
+from isinglass_console.model.filter import Filter
+from isinglass_console.screens import waiting
+from isinglass_console.screens.desk import Desk, rows_to_copy
+from isinglass_console.screens.help import HelpScreen
+from isinglass_console.screens.live import LiveScreen
+from isinglass_console.screens.prompt import PromptScreen
+from isinglass_console.screens.scene import Page, Scene
+from isinglass_console.screens.source_screen import SourceScreen
+from isinglass_console.screens.views import VIEWS, shown_view, views_of
+from isinglass_console.sources.files import SourceFiles
+from isinglass_console.widgets.canvas import Canvas
+from isinglass_console.widgets.line import text_of
+from isinglass_console.widgets.palette import Palette
+
+
+class MainScreen(LiveScreen):
+    """Shows one view of the desk at a time."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key.keys, key.action, key.help, id=key.id) for key in KEYS
+    ]
+    KEYS_SHOWN = "space pause   [ ] step   / filter   ? help   q quit"
+
+    def __init__(
+        self,
+        desk: Desk,
+        palette: Palette,
+        ascii_only: bool,
+        set_interval: Callable[[float], None],
+    ) -> None:
+        super().__init__(desk, palette, ascii_only)
+        self._palette = palette
+        self._ascii_only = ascii_only
+        self._set_interval = set_interval
+        self.files = SourceFiles()
+
+    def build(self, scene: Scene) -> Page:
+        """Return the page of the view that is asked for."""
+        if scene.node is None:
+            return waiting.build(scene)
+        return shown_view(scene).build(scene, self.files)
+
+    def views(self) -> Sequence[tuple[str, str]]:
+        """Return the views that the selected node has data for."""
+        return [(view.digit, view.name) for view in views_of(self.desk.scene(0, 0))]
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence in the last row until the next key."""
+        self.desk.settings.notice = sentence
+        self.paint()
+
+    def dress(self, palette: Palette) -> None:
+        """Take another palette, also for screens that are pushed later."""
+        self._palette = palette
+        super().dress(palette)
+
+    # ------------------------------------------------------------------ views
+    def action_view(self, name: str) -> None:
+        """Show a view, or say why there is none."""
+        self.desk.settings.notice = ""
+        if name not in [view.name for view in views_of(self.desk.scene(0, 0))]:
+            self.say(f"this node has no panels for the view {name}; 9 shows those it has")
+            return
+        self.desk.settings.view = name
+        self.desk.settings.zoomed = False
+        self.paint()
+
+    def action_view_next(self, steps: int) -> None:
+        """Show the view to the right or left."""
+        scene = self.desk.scene(0, 0)
+        names = [view.name for view in views_of(scene)]
+        self.action_view(names[(names.index(shown_view(scene).name) + steps) % len(names)])
+
+    def action_zoom(self) -> None:
+        """Show the table alone, or all of the view."""
+        self.desk.settings.zoomed = not self.desk.settings.zoomed
+        self.paint()
+
+    # ------------------------------------------------------------------ moving
+    def action_move(self, steps: int) -> None:
+        """Move the selection."""
+        self.desk.settings.notice = ""
+        self.desk.move(self.page.table, self.page.rows, steps)
+        self.paint()
+
+    def action_page(self, direction: int) -> None:
+        """Move the selection by a page."""
+        self.action_move(direction * max(1, self.size.height // 2))
+
+    def action_node(self, steps: int) -> None:
+        """Select another node."""
+        self.desk.move_node(steps)
+        self.desk.select("nodes", self.desk.settings.node)
+        self.paint()
+
+    def action_open(self) -> None:
+        """Open what is selected: a node's threads, a thread's source."""
+        if self.page.table == "nodes":
+            self.action_view("probes")
+        elif self.page.table == "threads" and self.page.rows:
+            rows = rows_to_copy(self.desk, "threads", self.page.rows)
+            self._open_source(self.desk.table("threads").selected or rows[0].key)
+
+    def _open_source(self, thread_key: str) -> None:
+        self.app.push_screen(
+            SourceScreen(self.desk, self._palette, self._ascii_only, thread_key, self.files)
+        )
+
+    def action_back(self) -> None:
+        """Clear the notice, the filter, the zoom, the view: the first that is there."""
+        settings = self.desk.settings
+        if settings.notice:
+            settings.notice = ""
+        elif settings.filter:
+            settings.filter = Filter()
+        elif settings.zoomed:
+            settings.zoomed = False
+        elif settings.view != VIEWS[0].name:
+            settings.view = VIEWS[0].name
+        self.paint()
+
+    # ------------------------------------------------------------------ finding
+    def action_filter(self) -> None:
+        """Ask for a filter; the rows follow each letter."""
+        before = self.desk.settings.filter
+
+        def typed(value: str) -> None:
+            self.desk.settings.filter = Filter.parse(value)
+            self.say(self.desk.settings.filter.sentence)
+
+        def done(value: str | None) -> None:
+            if value is None:
+                self.desk.settings.filter = before
+            self.paint()
+
+        self.app.push_screen(PromptScreen("/", before.text, "regex; ! inverts", typed), done)
+
+    def action_match(self, steps: int) -> None:
+        """Select the next row that matches."""
+        self.desk.match(self.page.table, self.page.rows, steps)
+        self.paint()
+
+    def action_sort_column(self, steps: int) -> None:
+        """Sort by the next column."""
+        self.desk.sort_next(self.page.table, self.page.columns, steps)
+        self.paint()
+
+    def action_sort_invert(self) -> None:
+        """Turn the order round."""
+        self.desk.invert(self.page.table)
+        self.paint()
+
+    def action_freeze(self) -> None:
+        """Keep rows where they are."""
+        frozen = self.desk.freeze(self.page.table, self.page.rows)
+        self.say("order frozen; f again lets rows move" if frozen else "rows move again")
+
+    def action_tag(self) -> None:
+        """Tag the row."""
+        self.desk.tag(self.page.table, self.page.rows)
+        self.paint()
+
+    def action_copy(self) -> None:
+        """Put the tagged rows, or the selected one, on the terminal's clipboard."""
+        rows = rows_to_copy(self.desk, self.page.table, self.page.rows)
+        lines = [
+            "\t".join(
+                text_of([row.cells.get(column.key, ())]).strip() for column in self.page.columns
+            )
+            for row in rows
+        ]
+        self.app.copy_to_clipboard("\n".join(lines))
+        self.say(f"copied {len(rows)} row{'' if len(rows) == 1 else 's'}")
+
+    # ------------------------------------------------------------------ time
+    def action_pause(self) -> None:
+        """Hold this moment, or go on."""
+        self.desk.pause()
+        self.paint()
+
+    def action_step(self, frames: int) -> None:
+        """Go back or on by frames."""
+        self.desk.step(frames)
+        self.paint()
+
+    def action_live(self) -> None:
+        """Show what is now."""
+        self.desk.live()
+        self.paint()
+
+    def action_go_to_time(self) -> None:
+        """Ask for a moment and go there."""
+
+        def done(value: str | None) -> None:
+            newest = self.desk.scene(0, 0).newest.wall_ns
+            moment = parse_moment(value, newest) if value else None
+            if moment is not None:
+                self.desk.go_to(moment)
+            elif value:
+                self.say(f"{value!r} is no time; try -3m, -90 or 14:02:30")
+            self.paint()
+
+        self.app.push_screen(PromptScreen("go to", "", "-3m, -90, 14:02:30"), done)
+
+    def action_baseline(self) -> None:
+        """Count since this moment, or show rates."""
+        self.desk.toggle_baseline()
+        self.paint()
+
+    def action_faster(self, steps: int) -> None:
+        """Make frames more or less often."""
+        interval = self.desk.next_interval(steps)
+        self._set_interval(interval)
+        self.say(f"a frame every {interval:g} s")
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        self.app.push_screen(HelpScreen(self._palette, self._ascii_only))
+
+    def action_command_palette(self) -> None:
+        """Open the command palette."""
+        self.app.action_command_palette()
+
+    async def action_quit(self) -> None:
+        """End the console."""
+        await self.app.action_quit()
+
+    # ------------------------------------------------------------------ the mouse
+    def on_canvas_clicked(self, message: Canvas.Clicked) -> None:
+        message.stop()
+        kind, _, table = message.hit.kind.partition(":")
+        if kind == "view":
+            self.action_view(message.hit.value)
+        elif kind == "sort":
+            self.desk.sort(table, message.hit.value)
+        elif kind == "open":
+            self.desk.select(table, message.hit.value)
+            self.action_view("probes")
+        elif kind == "row":
+            self.desk.select(table, message.hit.value)
+            if message.clicks > 1:
+                self.action_open()
+        self.paint()
+
+    def on_canvas_wheeled(self, message: Canvas.Wheeled) -> None:
+        message.stop()
+        self.action_move(message.steps)

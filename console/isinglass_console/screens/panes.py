@@ -1,0 +1,220 @@
+"""The panes of the overview: a few lines each about one side of the selected node.
+
+A pane whose panels the node does not have is not there; a daemon that is not ours gets its own
+panels instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import isfinite, nan
+
+from isinglass.glass.snapshot import PanelView, Process, Thread, Verdict
+from isinglass_console.model import format as text
+from isinglass_console.model import heat
+from isinglass_console.model.frame import NodeFrame
+from isinglass_console.model.merging import avoided_share, merge_rows
+from isinglass_console.model.rates import number
+from isinglass_console.model.series import folded, sparkline
+from isinglass_console.model.store import commit_percentiles, store_rows
+from isinglass_console.model.timers import TimerRow, timer_rows
+from isinglass_console.screens import words
+from isinglass_console.screens.scene import Scene
+from isinglass_console.widgets.bars import bar
+from isinglass_console.widgets.line import Block, Pen, fit_left
+
+OURS = ("daemon", "applier", "port", "timer", "queue", "store", "reader")
+
+
+def heading(title: str, about: str, note: str, width: int) -> Block:
+    """Return the first line of a pane: its title, whose it is, and what its figures are."""
+    block = Block(width)
+    pen = Pen(width).put(f" {title}", "title").put(f"  {about}", "dim")
+    room = width - pen.at - 1
+    if note and len(note) < room:
+        pen.put(" " * (room - len(note))).put(note, "dim")
+    block.add(pen.line())
+    return block
+
+
+# ---------------------------------------------------------------------- probes
+def probes_pane(scene: Scene, node: NodeFrame) -> Block:
+    """Return where the threads of the node spend their time, or stood when they died."""
+    over = scene.freshness(node).blank
+    note = "where each stands" if over else "share of last 10 s"
+    block = heading("PROBES", node.name, note, scene.width)
+    snapshot = node.snapshot
+    if snapshot is None:
+        return block
+    tally = scene.heat(node)
+    threads = [(process, thread) for process in snapshot.processes for thread in process.threads]
+    labels = len(threads) * 2 < scene.height
+    before: Process | None = None
+    for process, thread in threads:
+        name = words.process_name(process) if process is not before else ""
+        before = process
+        _probe_lines(block, (process, thread), name, tally, labels)
+        if len(block.lines) >= scene.height:
+            break
+    return block
+
+
+def _probe_lines(
+    block: Block, who: tuple[Process, Thread], name: str, tally: heat.Tally, labels: bool
+) -> None:
+    process, thread = who
+    width = block.width
+    dead = process.verdict in (Verdict.KILLED, Verdict.CLEAN_EXIT)
+    lines = [] if dead else heat.hottest(tally, (process.slot, process.claim, thread.index))
+    site = process.site(lines[0].word) if lines else thread.site
+    word = lines[0].word if lines else thread.word
+    share = lines[0].share if lines else nan
+    waits = site is not None and site.waits
+    role = "dim" if waits or dead else "plain"
+    name_role = "critical" if process.verdict == Verdict.KILLED else "dim"
+    pen = Pen(width).put(" ").put(name, name_role, 13 if width >= 56 else 9).put(" ")
+    pen.put(thread.name, role, 10).put(" ")
+    pen.put(*words.place_glyph(site)).put(" ")
+    room = width - pen.at - 1
+    percent = f"{text.share(share):>6}" if isfinite(share) else f"{'':6}"
+    bar_width = max(0, min(10, room - 30))
+    place_width = room - 7 - (bar_width + 1 if bar_width else 0)
+    pen.put(fit_left(words.place(site, word), place_width), role)
+    if bar_width:
+        pen.put(" ").spans(bar(0 if waits else share, bar_width))
+    pen.put(percent, role)
+    key = thread_key(process, thread)
+    block.add(pen.line(), "open:threads", key)
+    if labels and not waits and site is not None:
+        indent = (13 if width >= 56 else 9) + 15
+        block.add(Pen(width).put(" " * indent).put(site.label or site.function, "dim").line())
+
+
+def thread_key(process: Process, thread: Thread) -> str:
+    """Return the key by which a thread's row is selected."""
+    return f"{process.slot}.{process.claim}.{thread.index}"
+
+
+# ---------------------------------------------------------------------- merges
+def merges_pane(scene: Scene, node: NodeFrame) -> Block:
+    """Return what the queue merged away, as rates and shares of what was offered."""
+    width = scene.width
+    block = heading("QUEUE MERGES", node.name, "share of offered", width)
+    pair = scene.pair(node)
+    if pair is None:
+        return block
+    old = scene.freshness(node).blank and not scene.counting
+    for row in merge_rows(pair):
+        rate, share = (nan, nan) if old else (row.rate, row.share)
+        shown = text.count(row.grown) if scene.counting else text.rate(rate)
+        role = "plain" if rate > 0 else "dim"
+        pen = Pen(width).put(f" {row.label}", role, 15).put(shown, role, 12, right=True).put("  ")
+        bar_width = max(0, width - pen.at - 8)
+        pen.spans(bar(share, bar_width, "bar" if row.field == "written" else "bar_dim"))
+        pen.put(f"{text.share(share):>7}", role)
+        block.add(pen.line())
+    if scene.height - len(block.lines) >= 2:
+        trend = folded(scene.trend(node, "merged_share", 60), max(0, width - 34))
+        pen = Pen(width).put(" writes avoided", "dim", 16)
+        pen.put(text.share(avoided_share(pair)), "bright", 7, right=True).put("   60 s ", "dim")
+        block.add(pen.put(sparkline(trend, 1.0), "spark").line())
+    block.add(queue_line(node, width))
+    return block
+
+
+def queue_line(node: NodeFrame, width: int) -> tuple[tuple[str, str], ...]:
+    """Return what waits: updates of the limit, the oldest's age, the most there ever was."""
+    queue = node.snapshot.panel("queue") if node.snapshot is not None else None
+    pen = Pen(width).put(" queue", "dim", 8)
+    limit = number(queue, "limit")
+    pen.put(text.count(number(queue, "backlog.entries")), "plain")
+    if isfinite(limit):
+        pen.put(" of ", "dim").put(text.count(limit), "plain")
+    pen.put("   oldest ", "dim").put(text.seconds(number(queue, "backlog.oldest")))
+    longest = number(queue, "length_max")
+    if isfinite(longest):
+        pen.put("   most ", "dim").put(text.count(longest))
+    return pen.line()
+
+
+# ---------------------------------------------------------------------- timers
+def timers_pane(scene: Scene, node: NodeFrame) -> Block:
+    """Return the periodic tasks, the overdue ones first."""
+    block = heading("TIMERS", node.name, "last run", scene.width)
+    if node.snapshot is None:
+        return block
+    for row in timer_rows(node.snapshot)[: scene.height - 1]:
+        block.add(_timer_line(row, scene.width))
+    return block
+
+
+def _timer_line(row: TimerRow, width: int) -> tuple[tuple[str, str], ...]:
+    pen = Pen(width).put(" ").put(*words.glyph(row.severity)).put(" ")
+    role = "warning" if row.late_seconds > 0 and row.severity else "plain"
+    pen.put(row.name, role, max(10, width - 46)).put(" ")
+    pen.put(f"every {text.seconds(row.interval_seconds)}", "dim", 13)
+    ago = text.seconds(row.since_seconds) + " ago" if isfinite(row.since_seconds) else "never"
+    pen.put(ago, "dim", 13, right=True)
+    took = f"took {text.seconds(row.duration_seconds)}"
+    if row.severity:
+        took = f"late {text.seconds(row.late_seconds)}"
+    return pen.put(took, role if row.severity else "dim", 14, right=True).line()
+
+
+# ---------------------------------------------------------------------- store
+def store_pane(scene: Scene, node: NodeFrame) -> Block:
+    """Return how slow commits are, how large the store is, and who reads it."""
+    width = scene.width
+    block = heading("STORE", node.name, "commits of the last interval", width)
+    pair = scene.pair(node)
+    if pair is None:
+        return block
+    for label, value, role in (*commit_percentiles(pair), *store_rows(pair.now)):
+        if len(block.lines) >= scene.height:
+            break
+        pen = Pen(width).put(f" {label}", "dim", min(20, width // 2)).put(value, role)
+        block.add(pen.line())
+    return block
+
+
+# ---------------------------------------------------------------------- other people's panels
+def panel_pane(panel: PanelView) -> Pane:
+    """Return a pane for any panel: label, value with its unit, help where there is room."""
+
+    def pane(scene: Scene, node: NodeFrame) -> Block:
+        title = f"{panel.name} {panel.instance}".strip().upper()
+        width = scene.width
+        block = heading(title, node.name, "", width)
+        label = min(24, width // 2)
+        for field in panel.fields[: scene.height - 1]:
+            value = text.field_value(field, scene.frame.wall_ns)
+            pen = Pen(width).put(f" {field.name}", "dim", label).put(value, "plain")
+            if width - pen.at > 24:
+                pen.to(label + 20).put(field.help, "dim")
+            block.add(pen.line())
+        return block
+
+    return pane
+
+
+Pane = Callable[[Scene, NodeFrame], Block]
+_PANES: tuple[tuple[str, Pane], ...] = (
+    ("queue", merges_pane),
+    ("timer", timers_pane),
+    ("store", store_pane),
+)
+
+
+def panes_of(node: NodeFrame, most: int) -> list[Pane]:
+    """Return the panes that this node has data for, ours first, then any other panel's."""
+    return [pane for pane, _ in zip(_panes(node), range(most), strict=False)]
+
+
+def _panes(node: NodeFrame) -> Iterator[Pane]:
+    yield probes_pane
+    if node.snapshot is None or node.snapshot.owner is None:
+        return
+    panels = node.snapshot.owner.panels
+    names = {panel.name for panel in panels}
+    yield from (pane for name, pane in _PANES if name in names)
+    yield from (panel_pane(panel) for panel in panels if panel.name not in OURS)

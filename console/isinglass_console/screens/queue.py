@@ -1,0 +1,150 @@
+"""View 3: what the merge rules did, what waits, and how both went over the last minutes."""
+
+from __future__ import annotations
+
+from math import isfinite, nan
+
+from isinglass_console.model import format as text
+from isinglass_console.model.frame import NodeFrame
+from isinglass_console.model.layout import Column, split
+from isinglass_console.model.merging import MergeRow, merge_rows
+from isinglass_console.model.rates import number
+from isinglass_console.model.series import folded
+from isinglass_console.model.table import Row
+from isinglass_console.screens.panes import heading
+from isinglass_console.screens.scene import Page, Scene, table_block
+from isinglass_console.widgets.bars import bar
+from isinglass_console.widgets.chart import chart
+from isinglass_console.widgets.line import Block, Pen, beside, rule
+from isinglass_console.widgets.table import cell
+
+TABLE = "rules"
+BAR_CELLS = 24
+COLUMNS = (
+    Column("rule", "MERGE RULE", 14, 0),
+    Column("rate", "RATE", 12, 0, right=True),
+    Column("share", "SHARE OF OFFERED", 32, 1, grow=1, largest=32),
+    Column("total", "SINCE START", 14, 2, right=True),
+    Column("of_all", "OF ALL", 7, 3, right=True),
+    Column("help", "WHAT IT MEANS", 40, 5, grow=4),
+)
+TRENDS: tuple[tuple[str, str, str], ...] = (
+    ("length", "waiting", "updates"),
+    ("oldest_seconds", "oldest", "seconds"),
+    ("bytes", "bytes waiting", "bytes"),
+    ("offered_rate", "offered", "rate"),
+    ("applied_rate", "applied", "rate"),
+    ("merged_share", "merged", "share"),
+)
+
+
+def build(scene: Scene) -> Page:
+    """Return the view of one node's queue."""
+    node = scene.node
+    page = Page(Block(scene.width), TABLE, [], list(COLUMNS))
+    if node is None:
+        return page
+    pair = scene.pair(node)
+    rules = merge_rows(pair) if pair is not None else []
+    blank = scene.freshness(node).blank and not scene.counting
+    rows = [_row(scene, node, rule_row, rules[0], blank) for rule_row in rules]
+    page.block, page.rows = table_block(scene, TABLE, COLUMNS, rows, len(rows) + 1)
+    page.block.lines.append(rule(scene.width))
+    _facts(page.block, scene, node)
+    rest = scene.height - len(page.block.lines)
+    if rest >= 4:
+        _trends(page.block, scene, node, rest)
+    page.block = page.block.sized(scene.height)
+    return page
+
+
+def _row(scene: Scene, node: NodeFrame, row: MergeRow, offered: MergeRow, blank: bool) -> Row:
+    rate, share = (nan, nan) if blank else (row.rate, row.share)
+    role = "plain" if rate > 0 or scene.counting else "dim"
+    shown = text.count(row.grown) if scene.counting else text.rate(rate)
+    of_all = row.total / offered.total if offered.total > 0 else nan
+    drawn = bar(share, BAR_CELLS, "bar" if row.field == "written" else "bar_dim")
+    return Row(
+        key=row.field,
+        cells={
+            "rule": cell(row.label, "bright" if row.field in ("offered", "written") else role),
+            "rate": cell(shown, role),
+            "share": (*drawn, (f"{text.share(share):>7}", role)),
+            "total": cell(text.count(row.total), role),
+            "of_all": cell(text.share(of_all), role),
+            "help": cell(_help(node, row.field), "dim"),
+        },
+        sort={
+            "rule": row.label,
+            "rate": rate,
+            "share": share,
+            "total": row.total,
+            "of_all": of_all,
+        },
+        search=row.label,
+        stale=scene.freshness(node).dim,
+    )
+
+
+def _help(node: NodeFrame, field: str) -> str:
+    panel = node.snapshot.panel("queue") if node.snapshot is not None else None
+    fields = panel.fields if panel is not None else ()
+    return next((each.help for each in fields if each.name == field), "")
+
+
+def _facts(block: Block, scene: Scene, node: NodeFrame) -> None:
+    """Append two lines: what waits, and what each byte costs."""
+    queue = node.snapshot.panel("queue") if node.snapshot is not None else None
+    pen = Pen(scene.width).put(" waiting ", "dim").put(text.count(number(queue, "length")))
+    limit = number(queue, "limit")
+    if isfinite(limit):
+        pen.put(f" of {text.count(limit)}", "dim")
+    pen.put(", ", "dim").put(text.size(number(queue, "size")))
+    pen.put("   oldest ", "dim").put(text.seconds(number(queue, "oldest")))
+    pen.put("   at most ", "dim").put(text.count(number(queue, "length_max")))
+    pen.put(", ", "dim").put(text.size(number(queue, "size_max")))
+    refused = number(queue, "refused")
+    pen.put("   refused ", "dim").put(text.count(refused), "warning" if refused > 0 else "dim")
+    block.add(pen.line())
+    pen = Pen(scene.width).put(" writes avoided ", "dim")
+    pen.put(text.share(number(queue, "avoided")), "bright").put("   written per byte ", "dim")
+    ratio = number(queue, "write_amplification")
+    pen.put(f"{ratio:.2f}" if isfinite(ratio) else text.NOTHING)
+    pen.put(" (", "dim").put(text.size(number(queue, "written_bytes")), "dim")
+    pen.put(" for ", "dim").put(text.size(number(queue, "offered_bytes")), "dim").put(")", "dim")
+    pen.put("   batches ", "dim").put(text.count(number(queue, "batches")))
+    block.add(pen.line())
+
+
+def _trends(block: Block, scene: Scene, node: NodeFrame, height: int) -> None:
+    """Append charts two (or three) abreast, as high as there is room."""
+    across = 3 if scene.width >= 150 else 2
+    count = len(TRENDS) if height >= 12 else across
+    rows = -(-count // across)
+    each = max(3, (height - 1) // rows - 1)
+    widths = split(scene.width, across)
+    for row in range(rows):
+        joints = [sum(widths[: at + 1]) + at for at in range(across - 1)]
+        block.lines.append(rule(scene.width, joints, joint="┬" if row == 0 else "┼"))
+        parts = [
+            _trend(scene.resized(width, each), node, trend)
+            for width, trend in zip(widths, TRENDS[row * across :], strict=False)
+        ]
+        block.extend(beside(parts, each))
+
+
+def _trend(scene: Scene, node: NodeFrame, trend: tuple[str, str, str]) -> Block:
+    figure, label, unit = trend
+    span = max(60, min(900, scene.width * 2))
+    values = scene.trend(node, figure, span)
+    known = [value for value in values if isfinite(value)]
+    now = values[-1] if values else nan
+    shown = text.rate if unit == "rate" else lambda value: text.quantity(value, unit)
+    seconds = text.seconds(span * scene.frame.interval_seconds)
+    note = f"most {shown(max(known))} in {seconds}" if known else ""
+    block = heading(label.upper(), shown(now), note, scene.width)
+    top = 1.0 if unit == "share" else max(known, default=0.0)
+    inner = scene.width - 2
+    for line in chart(folded(values, inner), scene.height - 1, top):
+        block.add(Pen(scene.width).put(" ").spans(line).line())
+    return block

@@ -1,0 +1,110 @@
+"""All that a view may look at for one paint: two frames, the past, the settings, the size.
+
+A view is a function from a scene to a page, and nothing else: the same scene gives the same page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from isinglass_console.model import heat
+from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_freshness
+from isinglass_console.model.history import History
+from isinglass_console.model.layout import Column
+from isinglass_console.model.log import LogEntry
+from isinglass_console.model.rates import Pair
+from isinglass_console.model.series import SeriesBook
+from isinglass_console.model.table import Row, arrange
+from isinglass_console.screens.settings import Settings
+from isinglass_console.widgets.line import Block
+from isinglass_console.widgets.table import paint_table
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One paint's worth of facts; `earlier` is the frame before, or the baseline."""
+
+    frame: Frame
+    earlier: Frame | None
+    newest: Frame
+    live: bool
+    history: History
+    series: SeriesBook
+    log: list[LogEntry]
+    settings: Settings
+    width: int
+    height: int
+
+    @property
+    def node(self) -> NodeFrame | None:
+        """The selected node, or the first."""
+        chosen = self.frame.node(self.settings.node)
+        return chosen or (self.frame.nodes[0] if self.frame.nodes else None)
+
+    @property
+    def counting(self) -> bool:
+        """Whether counters are shown since a baseline, not a second."""
+        return self.settings.baseline is not None
+
+    def pair(self, node: NodeFrame) -> Pair | None:
+        """Return the node's two snapshots; None when it never had one."""
+        if node.snapshot is None:
+            return None
+        earlier = self.earlier.node(node.name) if self.earlier is not None else None
+        return Pair.of(earlier.snapshot if earlier is not None else None, node.snapshot)
+
+    def freshness(self, node: NodeFrame) -> Freshness:
+        """Return how old the node's figures are."""
+        return node_freshness(node, self.frame.interval_seconds)
+
+    def trend(self, node: NodeFrame, figure: str, length: int) -> list[float]:
+        """Return the last values of a figure, up to the frame shown."""
+        return self.series.tail((node.name, figure), length, self.frame.number)
+
+    def heat(self, node: NodeFrame, seconds: float = heat.WINDOW_SECONDS) -> heat.Tally:
+        """Return the probe samples of the seconds before the frame shown."""
+        return heat.window(self.history.tallies(node.name, self.frame.number, seconds))
+
+    def resized(self, width: int, height: int) -> Scene:
+        """Return the scene for a part of the screen."""
+        return replace(self, width=width, height=height)
+
+
+@dataclass(slots=True)
+class Page:
+    """What a view gives: the lines, and the table that the keys act on."""
+
+    block: Block
+    table: str = ""
+    rows: list[Row] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+
+
+def table_block(
+    scene: Scene,
+    name: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    height: int,
+    *,
+    width: int | None = None,
+    filtered: bool = True,
+    active: bool = True,
+) -> tuple[Block, list[Row]]:
+    """Return a table painted with the operator's order, filter and tags, and its rows in order."""
+    settings = scene.settings
+    state = settings.table(name)
+    shown = settings.filter if filtered else type(settings.filter)()
+    ordered = arrange(rows, state, shown)
+    block = paint_table(
+        name,
+        columns,
+        ordered,
+        state,
+        scene.width if width is None else width,
+        height,
+        tags=settings.tags,
+        active=active,
+    )
+    return block, ordered

@@ -1,0 +1,26 @@
+"""What the operator set: which view, node and filter, and every table's state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from isinglass_console.model.filter import Filter
+from isinglass_console.model.table import TableState
+
+
+@dataclass(slots=True)
+class Settings:
+    """The operator's choices; they last as long as the console runs."""
+
+    view: str = "overview"
+    node: str = ""
+    filter: Filter = field(default_factory=Filter)
+    zoomed: bool = False
+    tags: set[str] = field(default_factory=set)
+    tables: dict[str, TableState] = field(default_factory=dict)
+    baseline: int | None = None
+    notice: str = ""
+
+    def table(self, name: str) -> TableState:
+        """Return the state of a table."""
+        return self.tables.get(name, TableState())

@@ -1,0 +1,149 @@
+"""The source of a thread with its heat: which lines its last ten seconds went to, and how.
+
+Running, waiting for a CPU and blocked have a column each; what blocks gets the bar, because that is
+what one looks for. Beside stands whether the file on disk is the one that the process runs.
+"""
+
+from __future__ import annotations
+
+from isinglass.glass.snapshot import Process, Thread, Verdict
+from isinglass_console.model import format as text
+from isinglass_console.model import heat
+from isinglass_console.model.series import sparkline
+from isinglass_console.screens import words
+from isinglass_console.screens.probes import find_thread, sampling_sentence, shown_share
+from isinglass_console.screens.scene import Page, Scene
+from isinglass_console.sources.files import SourceFile, SourceFiles
+from isinglass_console.widgets.bars import bar
+from isinglass_console.widgets.glyphs import SELECTED
+from isinglass_console.widgets.line import Block, Line, Pen, fit_left, rule, styled
+
+TABLE = "source"
+SHARE_CELLS = 9
+BAR_CELLS = 10
+HEAT_CELLS = 3 * SHARE_CELLS + BAR_CELLS + 2
+TREND_SECONDS = 30
+
+
+def build(scene: Scene, thread_key: str, top: int | None, files: SourceFiles) -> Page:
+    """Return the source of the thread.
+
+    Args:
+        top: the first line to show; None to follow the thread.
+    """
+    page = Page(Block(scene.width), TABLE)
+    node = scene.node
+    found = find_thread(node, thread_key) if node is not None else None
+    if node is None or found is None:
+        page.block.add(Pen(scene.width).put(" this thread was not there", "dim").line())
+        return page
+    process, thread = found
+    tally = scene.heat(node)
+    _title(page.block, scene, node.name, process, thread, tally)
+    site = thread.site
+    if site is None:
+        page.block.add(Pen(scene.width).put(" no mark of ours passed yet", "dim").line())
+        return page
+    file = files.file(site.path, site.source_hash)
+    _file_line(page.block, scene.width, site.path, file)
+    rest = scene.height - len(page.block.lines) - 3
+    key = (process.slot, process.claim, thread.index)
+    hot = heat.by_line(tally, key, _lines_of(process, site.path, tally, key))
+    first = _first(site.line, len(file.lines), rest) if top is None else top
+    first = max(0, min(first, len(file.lines) - rest))
+    for number in range(first + 1, min(first + rest, len(file.lines)) + 1):
+        here = number == site.line
+        page.block.add(_code(file.lines[number - 1], number, hot.get(number), here, scene.width))
+    page.block = page.block.sized(scene.height - 3)
+    page.block.lines.append(rule(scene.width))
+    page.block.add(_trend(scene, node.name, key, thread))
+    page.block.add(_others(scene, thread))
+    return page
+
+
+def _first(line: int, count: int, room: int) -> int:
+    return max(0, min(line - 1 - room * 2 // 3, count - room))
+
+
+def _title(
+    block: Block, scene: Scene, node: str, process: Process, thread: Thread, tally: heat.Tally
+) -> None:
+    pen = Pen(scene.width).put(f" {node}", "bright")
+    pen.put(f"  {process.name} {process.pid}", "plain").put(f"  {thread.name}", "accent")
+    dead = process.verdict in (Verdict.KILLED, Verdict.CLEAN_EXIT)
+    note = f"{process.verdict}: its last line" if dead else sampling_sentence(tally)
+    pen.to(scene.width - len(note) - 1).put(note, "critical" if dead else "dim")
+    block.add(pen.line())
+
+
+def _file_line(block: Block, width: int, path: str, file: SourceFile) -> None:
+    pen = Pen(width).put(" ")
+    room = max(10, width - HEAT_CELLS - len(file.sentence) - 5)
+    pen.put(fit_left(path, min(room, len(path))), "bright").put("  ")
+    pen.put(f"({file.sentence})", "dim" if file.same else "warning")
+    pen.to(width - HEAT_CELLS)
+    for title in ("running", "CPU wait", "blocked"):
+        pen.put(title, "title", SHARE_CELLS, right=True)
+    block.add(pen.line())
+
+
+def _lines_of(
+    process: Process, path: str, tally: heat.Tally, key: heat.ThreadKey
+) -> dict[int, int]:
+    """Return the line numbers of the sampled words that lie in this file."""
+    found = {}
+    for word in tally.threads.get(key, {}):
+        site = process.site(word)
+        if site is not None and site.path == path:
+            found[word] = site.line
+    return found
+
+
+def _code(source: str, number: int, hot: heat.LineHeat | None, here: bool, width: int) -> Line:
+    pen = Pen(width).put(SELECTED if here else " ", "accent")
+    pen.put(f"{number:5}", "accent" if here else "dim").put("  ")
+    role = "code" if not source.lstrip().startswith("#") else "comment"
+    pen.put(source, role, width - pen.at - HEAT_CELLS)
+    if hot is None:
+        line = pen.line()
+        return styled(line, "cursor") if here else line
+    known = hot.blocked == hot.blocked
+    if known:
+        for value in (hot.running, hot.cpu_wait, hot.blocked):
+            pen.put(shown_share(value), "plain", SHARE_CELLS, right=True)
+    else:
+        pen.put(text.share(hot.share), "plain", 3 * SHARE_CELLS, right=True)
+    pen.put(" ").spans(bar(hot.blocked if known else hot.share, BAR_CELLS))
+    line = pen.line()
+    return styled(line, "cursor") if here else line
+
+
+def _trend(scene: Scene, node: str, key: heat.ThreadKey, thread: Thread) -> Line:
+    """Return how much of each of the last seconds the thread stood on its line."""
+    tallies = scene.history.tallies(node, scene.frame.number, TREND_SECONDS)
+    shares = [
+        next((hot.share for hot in heat.hottest(tally, key) if hot.word == thread.word), 0.0)
+        for tally in reversed(tallies)
+    ]
+    verb = "waits" if thread.site is not None and thread.site.waits else "is"
+    pen = Pen(scene.width).put(f" {TREND_SECONDS} s ", "dim", 8)
+    pen.put(sparkline(shares, 1.0), "spark", TREND_SECONDS + 2)
+    label = f"{verb} at :{thread.word & 0xFFFF}, {thread.site.label if thread.site else ''}"
+    return pen.put(label, "plain").line()
+
+
+def _others(scene: Scene, thread: Thread) -> Line:
+    """Return where threads of the same name on other nodes are at this instant."""
+    pen = Pen(scene.width).put(" other nodes at this instant ", "dim")
+    chosen = scene.node
+    found = False
+    for node in scene.frame.nodes:
+        if chosen is None or node.name == chosen.name or node.snapshot is None:
+            continue
+        for process in node.snapshot.processes[:1]:
+            for other in process.threads:
+                if other.name == thread.name:
+                    found = True
+                    pen.put(f" {node.name} ", "plain")
+                    pen.put(words.place(other.site, other.word), "dim")
+    return pen.line() if found else Pen(scene.width).line()

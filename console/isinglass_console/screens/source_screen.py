@@ -1,0 +1,93 @@
+"""The screen of a thread's source: pushed over the views, live like them, with its own keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from isinglass_console.screens import source
+from isinglass_console.screens.desk import Desk
+from isinglass_console.screens.live import LiveScreen
+from isinglass_console.screens.panes import thread_key
+from isinglass_console.screens.scene import Page, Scene
+from isinglass_console.sources.files import SourceFiles
+from isinglass_console.widgets.canvas import Canvas
+from isinglass_console.widgets.palette import Palette
+
+
+class SourceScreen(LiveScreen):
+    """One thread's source with its heat."""
+
+    KEYS_SHOWN = "↑↓ thread   ←→ one step   PgUp PgDn scroll   space pause   L live   Esc back"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "thread(-1)", "the thread before", id="source.up"),
+        Binding("down,j", "thread(1)", "the next thread", id="source.down"),
+        Binding("left,h,left_square_bracket", "step(-1)", "one step back", id="source.back"),
+        Binding("right,l,right_square_bracket", "step(1)", "one step on", id="source.on"),
+        Binding("pageup", "scroll(-10)", "scroll up", id="source.page_up"),
+        Binding("pagedown", "scroll(10)", "scroll down", id="source.page_down"),
+        Binding("space", "pause", "pause", id="source.pause"),
+        Binding("L", "live", "live again", id="source.live"),
+        Binding("escape,enter,q", "leave", "back", id="source.leave"),
+    ]
+
+    def __init__(
+        self, desk: Desk, palette: Palette, ascii_only: bool, key: str, files: SourceFiles
+    ) -> None:
+        super().__init__(desk, palette, ascii_only)
+        self.thread_key = key
+        self._files = files
+        self._top: int | None = None
+
+    def build(self, scene: Scene) -> Page:
+        """Return the source page."""
+        return source.build(scene, self.thread_key, self._top, self._files)
+
+    def action_thread(self, steps: int) -> None:
+        """Show another thread of the node."""
+        node = self.desk.scene(0, 0).node
+        if node is None or node.snapshot is None:
+            return
+        keys = [thread_key(p, t) for p in node.snapshot.processes for t in p.threads]
+        at = keys.index(self.thread_key) if self.thread_key in keys else 0
+        self.thread_key = keys[(at + steps) % len(keys)]
+        self.desk.select("threads", self.thread_key)
+        self._top = None
+        self.paint()
+
+    def action_step(self, frames: int) -> None:
+        """Go back or on in time."""
+        self.desk.step(frames)
+        self.paint()
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the file; the view no longer follows the thread."""
+        self._top = max(0, (self._top or self._shown_top()) + lines)
+        self.paint()
+
+    def _shown_top(self) -> int:
+        """Return the number of the line above the first that is shown."""
+        for line in self.page.block.lines:
+            number = "".join(text for text, _ in line)[1:7].strip()
+            if number.isdigit():
+                return int(number) - 1
+        return 0
+
+    def action_pause(self) -> None:
+        """Hold this moment, or go on."""
+        self.desk.pause()
+        self.paint()
+
+    def action_live(self) -> None:
+        """Show what is now."""
+        self.desk.live()
+        self.paint()
+
+    def action_leave(self) -> None:
+        """Go back to the views."""
+        self.dismiss()
+
+    def on_canvas_wheeled(self, message: Canvas.Wheeled) -> None:
+        message.stop()
+        self.action_scroll(message.steps)

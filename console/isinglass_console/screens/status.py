@@ -1,0 +1,88 @@
+"""The first row and the last: who is up, how the time is, which views there are, which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isinglass_console.model import format as text
+from isinglass_console.model.board import Severity
+from isinglass_console.model.frame import Condition
+from isinglass_console.screens import words
+from isinglass_console.screens.scene import Scene
+from isinglass_console.widgets.line import Block, Hit, Pen, cells
+
+
+def status_line(scene: Scene) -> Block:
+    """Return row 1: nodes, warnings, the mode (unmistakable), the time shown."""
+    block = Block(scene.width)
+    right = _right(scene)
+    room = scene.width - sum(cells(part) for part, _ in right)
+    pen = Pen(scene.width)
+    for part, role in _left(scene):
+        if pen.at + cells(part) < room:
+            pen.put(part, role)
+    pen.to(room)
+    for part, role in right:
+        pen.put(part, role)
+    block.add(pen.line())
+    return block
+
+
+def _left(scene: Scene) -> list[tuple[str, str]]:
+    nodes = scene.frame.nodes
+    up = sum(node.condition == Condition.ALIVE for node in nodes)
+    warnings = sum(node.severity in (Severity.WARNING, Severity.STALE) for node in nodes)
+    critical = sum(node.severity == Severity.CRITICAL for node in nodes)
+    name = nodes[0].name if len(nodes) == 1 else f"{len(nodes)} nodes"
+    parts = [(" isinglass", "accent")] if scene.width >= 100 else []
+    parts += [
+        (f"  {name}" if scene.width >= 100 else f" {name}", "bright"),
+        (f"   {up} up", "plain" if up else "critical"),
+        (f"   ▲ {warnings}", "warning" if warnings else "dim"),
+        (f"   ✖ {critical}", "critical" if critical else "dim"),
+    ]
+    chosen = scene.node
+    if chosen is not None and scene.settings.notice == "":
+        sentence = words.life_sentence(chosen, scene.frame.wall_ns, scene.frame.interval_seconds)
+        if sentence:
+            glyph, role = words.glyph(max(chosen.severity, Severity.STALE))
+            parts.append((f"   {chosen.name} {glyph} {sentence}", role))
+    return parts
+
+
+def _right(scene: Scene) -> list[tuple[str, str]]:
+    now = scene.frame.wall_ns
+    clock = (f"   {text.clock(now)} UTC ", "plain") if now else ("", "plain")
+    baseline = [("Δ since the mark   ", "accent")] if scene.counting else []
+    interval = text.seconds(scene.frame.interval_seconds)
+    if scene.live:
+        return [*baseline, ("LIVE", "banner_live"), (f" {interval}", "dim"), clock]
+    back = (now - scene.newest.wall_ns) / 1e9
+    return [*baseline, (f" PAUSED {text.offset(back)} ", "banner"), clock]
+
+
+def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: str) -> Block:
+    """Return the last row: the views by digit, and the keys worth knowing here.
+
+    Args:
+        views: digit and name of each view.
+        keys: what stands at the right when there is no notice.
+    """
+    block = Block(scene.width)
+    pen = Pen(scene.width).put(" ")
+    for digit, name in views:
+        left = pen.at
+        active = name == scene.settings.view
+        pen.put(digit, "key" if not active else "accent").put(" ")
+        pen.put(name, "accent" if active else "dim")
+        block.hits.append(Hit(0, left, pen.at, "view", name))
+        pen.put("  ")
+    note, role = scene.settings.notice or keys, "warning" if scene.settings.notice else "dim"
+    if scene.settings.filter:
+        note, role = f"/{scene.settings.filter.text}  Esc clears   {note}", "accent"
+    room = scene.width - pen.at - 1
+    if cells(note) > room:
+        note = note[: max(0, room - 1)] + "…" if scene.settings.notice else "? help "
+    pen.to(scene.width - cells(note) - 1).put(note, role)
+    block.add(pen.line())
+    return block

@@ -1,0 +1,52 @@
+"""The views by digit, in a table: which exist for a node, and who builds their page.
+
+A view whose data a node does not have is absent from the row of views, not empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from isinglass_console.screens import overview, panels, probes, queue, store
+from isinglass_console.screens.scene import Page, Scene
+from isinglass_console.sources.files import SourceFiles
+
+Builder = Callable[[Scene, SourceFiles], Page]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view: its digit, its name, the panels of which it needs one, its builder."""
+
+    digit: str
+    name: str
+    needs: tuple[str, ...]
+    build: Builder
+
+
+def _without_files(build: Callable[[Scene], Page]) -> Builder:
+    return lambda scene, _files: build(scene)
+
+
+VIEWS: tuple[View, ...] = (
+    View("1", "overview", (), _without_files(overview.build)),
+    View("2", "probes", (), probes.build),
+    View("3", "queue", ("queue",), _without_files(queue.build)),
+    View("6", "store", ("store", "timer"), _without_files(store.build)),
+    View("9", "panels", (), _without_files(panels.build)),
+)
+
+
+def views_of(scene: Scene) -> list[View]:
+    """Return the views that the selected node has data for."""
+    node = scene.node
+    owner = node.snapshot.owner if node is not None and node.snapshot is not None else None
+    names = {panel.name for panel in owner.panels} if owner is not None else set()
+    return [view for view in VIEWS if not view.needs or names.intersection(view.needs)]
+
+
+def shown_view(scene: Scene) -> View:
+    """Return the view that was asked for, or the first when the node has no data for it."""
+    found = views_of(scene)
+    return next((view for view in found if view.name == scene.settings.view), found[0])

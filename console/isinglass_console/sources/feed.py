@@ -1,0 +1,107 @@
+"""The one thread that reads: snapshots once an interval, probe words in between, off the UI loop.
+
+It hands over readings and keeps nothing, so a slow screen cannot slow it, and it never touches the
+screen. What it hands over waits in a queue that the screen empties; when the screen falls far
+behind, the oldest readings are dropped, not the newest.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import random
+
+from isinglass import clock
+from isinglass.cli.schedule import Schedule
+from isinglass.glass import layout
+from isinglass_console.model.reading import Reading
+from isinglass_console.sources.local import LocalSource
+
+SAMPLES_PER_SECOND = 20.0
+WAITING_READINGS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The readings of one tick."""
+
+    readings: tuple[Reading, ...]
+    wall_ns: int
+    interval_seconds: float
+
+
+class Feed(threading.Thread):
+    """Reads nodes at an interval until it is stopped.
+
+    Args:
+        nodes: the nodes to read; empty for all that are found, now and later.
+        interval_seconds: time from one reading to the next.
+        arrived: called in this thread when something was put into an empty queue.
+    """
+
+    def __init__(
+        self, nodes: Sequence[str], interval_seconds: float, arrived: Callable[[], None]
+    ) -> None:
+        super().__init__(name="feed", daemon=True)
+        self.interval_seconds = interval_seconds
+        self.samples_per_second = SAMPLES_PER_SECOND
+        self._wanted = tuple(nodes)
+        self._sources: dict[str, LocalSource] = {}
+        self._arrived = arrived
+        self._waiting: deque[Delivery] = deque(maxlen=WAITING_READINGS)
+        self._stop = threading.Event()
+        self._hurry = threading.Event()
+
+    def take(self) -> list[Delivery]:
+        """Return what was read since the last call, oldest first."""
+        found = []
+        while self._waiting:
+            found.append(self._waiting.popleft())
+        return found
+
+    def set_interval(self, seconds: float) -> None:
+        """Read at another interval from now on."""
+        self.interval_seconds = seconds
+        self._hurry.set()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stop.set()
+        self._hurry.set()
+        if self.is_alive():
+            self.join(5)
+
+    def run(self) -> None:
+        """Read, sample until the next reading is due, and again."""
+        while not self._stop.is_set():
+            self._read_all()
+            self._hurry.clear()
+            self._sample_until(clock.monotonic_ns() + int(self.interval_seconds * 1e9))
+        for source in self._sources.values():
+            source.close()
+
+    def _read_all(self) -> None:
+        names = self._wanted or tuple(sorted({*layout.node_names(), *self._sources}))
+        for name in names:
+            if name not in self._sources:
+                self._sources[name] = LocalSource(name)
+        readings = tuple(self._sources[name].read() for name in names)
+        self._waiting.append(Delivery(readings, clock.wall_ns(), self.interval_seconds))
+        self._arrived()
+
+    def _sample_until(self, end_ns: int) -> None:
+        schedule = Schedule(self.samples_per_second, clock.monotonic_ns(), random)
+        while not self._stop.is_set() and not self._hurry.is_set():
+            due_ns = min(schedule.next_due_ns(clock.monotonic_ns()), end_ns)
+            rest = (due_ns - clock.monotonic_ns()) / 1e9
+            if rest > 0 and self._hurry.wait(rest):
+                return
+            now_ns = clock.monotonic_ns()
+            if now_ns >= end_ns:
+                return
+            late = schedule.late
+            schedule.took(now_ns)
+            for source in self._sources.values():
+                source.sample(schedule.late > late)
