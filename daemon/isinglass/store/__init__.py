@@ -1,1 +1,6 @@
-"""Records on disk in LMDB, and the indexed queue in front of them."""
+"""Records on disk in LMDB, and the indexed queue in front of them.
+
+Read in this order: `records` and `index` (bytes), `packs` (storage groups), `tables` (the
+catalogue), `changes` and `apply` (a batch), `scans`, `reclaim`, `verify`, `engine` (the only file
+that imports LMDB), `reading` and `database` (`StoreReader`, `Store`), and `merge` (the queue).
+"""

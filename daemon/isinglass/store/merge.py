@@ -1,0 +1,361 @@
+"""The indexed update queue: merges what waits, and never changes what the store becomes.
+
+Updates wait in line, indexed by table and key. The rules, each with its counter:
+
+    superseded   a newer update of a queued record replaces it and keeps the older one's place
+    stale        an update older than the queued one, or than a drop of its table, goes away
+    dropped      a drop of a table removes that table's older queued updates
+    rolled       updates of records that are stored together are one write; the whole group is
+                 taken when its first one is
+
+Because the older one's place is kept, the head of the line tells exactly through which place
+everything is applied (`applied_through`): an update offered at place n is in the store, or gone for
+a newer one that is, once `applied_through >= n`, and nothing is waited for longer than it must.
+
+Why the outcome cannot change: the store keeps, of each record, the greatest version it was ever
+offered (see `records`), and of each table the greatest floor and create. All rules leave out only
+what is smaller than something else in line. A batch that is being applied is out of the index, so
+later updates never change it; until it is applied, `take` gives the same batch again.
+
+Bounded by entries and bytes: beyond them `offer` refuses and the caller decides. No IO, no clock,
+no lock: the caller holds one lock around every call and passes monotonic time. About a microsecond
+an offer.
+
+The line holds tuples (place, owner, group, arrival): the owner is the table's `Lane`, or a
+`CreateTable` or `DropTable`. `offered = superseded + stale + dropped + rolled + written + length`
+at any moment without a batch in flight.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from isinglass.errors import TableExists, TableMissing
+from isinglass.store.changes import CreateTable, DropTable, Step, Writes
+from isinglass.store.lanes import Lane
+from isinglass.store.panels import QueuePanel
+from isinglass.store.records import NEVER, group_of
+from isinglass.store.tables import TableShape, TableState
+
+REFUSED = 0  # the place of an update that did not enter
+TABLE_CHANGE_BYTES = 256  # what a create or drop counts against the limit
+NANOSECONDS_PER_SECOND = 1e9
+
+OFFERED = QueuePanel.offered.index
+REFUSALS = QueuePanel.refused.index
+SUPERSEDED = QueuePanel.superseded.index
+STALE = QueuePanel.stale.index
+DROPPED = QueuePanel.dropped.index
+ROLLED = QueuePanel.rolled.index
+LENGTH = QueuePanel.length.index
+SIZE = QueuePanel.size.index
+OFFERED_BYTES = QueuePanel.offered_bytes.index
+
+
+# place, owner, group, arrival
+_Ticket = tuple[int, Lane | CreateTable | DropTable, bytes, int]
+
+
+class Batch(NamedTuple):
+    """What `take` hands out: steps for the store, in order.
+
+    first_place: everything before it is applied. updates, size_bytes: what it takes off the
+    backlog. writes: groups and table changes. arrived_ns: when its oldest update was offered.
+    """
+
+    steps: list[Step]
+    first_place: int
+    updates: int
+    writes: int
+    size_bytes: int
+    arrived_ns: int
+
+
+class UpdateQueue:
+    """The line of updates of a node, indexed by table and key.
+
+    Args:
+        panel: counts and gauges of this queue.
+        limit_entries, limit_bytes: beyond either, offers are refused.
+        merging: False keeps every update as a write of its own (to measure what merging saves).
+    """
+
+    def __init__(
+        self,
+        panel: QueuePanel,
+        limit_entries: int = 200_000,
+        limit_bytes: int = 64 << 20,
+        *,
+        merging: bool = True,
+    ) -> None:
+        self._panel, self._words, self._signed = panel, panel.words, panel.signed
+        self._limit_entries, self._limit_bytes = limit_entries, limit_bytes
+        self._merging = merging
+        self._lanes: dict[str, Lane] = {}
+        self._line: deque[_Ticket] = deque()
+        self._batch: Batch | None = None
+        self._unusual = 0  # tickets in line of table changes and sealed lanes
+        self._place = 0
+        self._length = 0
+        self._size = 0
+        self._written = 0
+
+    def define(self, states: Iterable[TableState]) -> None:
+        """Tell the queue which tables the store has; once, before the first offer."""
+        self._lanes = {state.name: Lane(state) for state in states}
+
+    @property
+    def length(self) -> int:
+        """Updates that wait or are being applied."""
+        return self._length
+
+    @property
+    def size_bytes(self) -> int:
+        """Keys and records of the updates that wait or are being applied."""
+        return self._size
+
+    @property
+    def last_place(self) -> int:
+        """The place of the newest update that entered; 0 before the first."""
+        return self._place
+
+    @property
+    def applied_through(self) -> int:
+        """Every update up to this place is in the store, and the next one is not."""
+        if self._batch:
+            return self._batch.first_place - 1
+        return self._line[0][0] - 1 if self._line else self._place
+
+    def shape_of(self, table: str) -> TableShape | None:
+        """Return the shape of a table as of the last offered change; None when there is no such."""
+        lane = self._lanes.get(table)
+        return lane.shape if lane and lane.visible else None
+
+    def offer(self, table: str, key: bytes, record: bytes, now_ns: int) -> int:
+        """Put one record in line and return its place, or REFUSED when the queue is full.
+
+        Args:
+            key, record: as stored (see `records`), already checked.
+            now_ns: monotonic time.
+
+        Raises:
+            TableMissing: the table was never created, or is dropped.
+        """
+        lane = self._lanes.get(table)
+        if lane is None or not lane.visible:
+            raise TableMissing(f"there is no table {table!r}: create it first")
+        group = key
+        if lane.separator:
+            group = group_of(key, lane.separator)
+            records = lane.groups.get(group)
+            queued = records.get(key) if records else None
+        else:
+            records = lane.records
+            queued = records.get(key)
+        if records and not self._merging and (queued or lane.separator):
+            lane, records, queued = self._sealed(lane), None, None
+        size = len(record) + len(key) if queued is None else len(record) - len(queued)
+        if size > 0 and (
+            self._size + size > self._limit_bytes
+            or (queued is None and self._length >= self._limit_entries)
+        ):
+            self._words[REFUSALS] += 1
+            return REFUSED
+        words = self._words
+        self._place = place = self._place + 1
+        words[OFFERED] = place
+        words[OFFERED_BYTES] += len(record) + len(key)
+        if record < (queued or lane.floor_bound) or record == queued:
+            words[STALE] += 1
+            return place
+        if queued is not None:
+            words[SUPERSEDED] += 1
+            records[key] = record  # type: ignore[index]
+        else:
+            self._length += 1
+            words[LENGTH] = self._length
+            if not lane.separator:
+                lane.records[key] = record
+                self._line.append((place, lane, key, now_ns))
+            elif records:
+                records[key] = record
+            else:
+                lane.groups[group] = {key: record}
+                self._line.append((place, lane, group, now_ns))
+        self._size = size = self._size + size
+        self._signed[SIZE] = size
+        return place
+
+    def _sealed(self, lane: Lane) -> Lane:
+        """Close a lane to merging, and give its table a new one."""
+        lane.sealed = True
+        self._unusual += len(lane.records) + len(lane.groups)
+        fresh = self._lanes[lane.name] = Lane(lane.state())
+        return fresh
+
+    def offer_create(self, table: str, shape: TableShape, version: bytes, now_ns: int) -> int:
+        """Put the creation of a table in line; it can be used at once. Returns as `offer` does.
+
+        Raises:
+            TableExists: the table is there with another shape.
+        """
+        lane = self._lanes.get(table)
+        if lane and lane.visible and lane.shape != shape:
+            raise TableExists(
+                f"table {table!r} exists with group_by {lane.shape.group_by!r} and indexes"
+                f" {list(lane.shape.indexes)}: drop it first, or ask for the same"
+            )
+        place = self._change(CreateTable(table, shape, version), now_ns)
+        if place == REFUSED:
+            return REFUSED
+        if lane is None:
+            self._lanes[table] = Lane(TableState(table, shape, version, NEVER))
+        elif version > lane.created:
+            lane.created = version
+            if lane.shape != shape:
+                lane = self._sealed(lane)  # what waits belongs to the old shape
+                lane.shape, lane.separator = shape, shape.group_by.encode()
+            lane.settle()
+        return place
+
+    def offer_drop(self, table: str, version: bytes, now_ns: int) -> int:
+        """Put the drop of a table in line; its older updates go at once. Returns as `offer` does.
+
+        Raises:
+            TableMissing: the table was never created.
+        """
+        lane = self._lanes.get(table)
+        if lane is None:
+            raise TableMissing(f"there is no table {table!r}")
+        place = self._change(DropTable(table, version), now_ns)
+        if place == REFUSED or version <= lane.floor:
+            return place
+        lane.floor = version
+        lane.settle()
+        self._remove_older(table, lane.floor_bound)
+        return place
+
+    def _change(self, change: CreateTable | DropTable, now_ns: int) -> int:
+        if (
+            self._length >= self._limit_entries
+            or self._size + TABLE_CHANGE_BYTES > self._limit_bytes
+        ):
+            self._words[REFUSALS] += 1
+            return REFUSED
+        self._place += 1
+        self._words[OFFERED] = self._place
+        self._line.append((self._place, change, b"", now_ns))
+        self._unusual += 1
+        self._weigh(1, TABLE_CHANGE_BYTES)
+        return self._place
+
+    def _weigh(self, updates: int, size: int) -> None:
+        self._length += updates
+        self._size += size
+        self._signed[LENGTH], self._signed[SIZE] = self._length, self._size
+
+    def _remove_older(self, table: str, bound: bytes) -> None:
+        lanes = {id(owner): owner for _, owner, _, _ in self._line if isinstance(owner, Lane)}
+        for lane in lanes.values():
+            if lane.name == table:
+                count, size = lane.remove_older(bound)
+                self._words[DROPPED] += count
+                self._weigh(-count, -size)
+        self._line = deque(ticket for ticket in self._line if _waits(ticket))
+        self._unusual = sum(
+            not isinstance(owner, Lane) or owner.sealed for _, owner, _, _ in self._line
+        )
+
+    def take(self, limit: int) -> Batch | None:
+        """Take a batch of about `limit` updates off the head of the line; None when nothing waits.
+
+        Groups are taken whole, with what was queued for them later. The same batch comes back until
+        `applied` is called: what could not be applied is not lost.
+        """
+        if self._batch is None and self._line:
+            panel = self._panel
+            panel.length_max = max(panel.length_max, self._length)
+            panel.size_max = max(panel.size_max, self._size)
+            whole = self._length <= limit and not self._unusual
+            self._batch = self._take_all() if whole else self._take_some(limit)
+            panel.in_flight = self._batch.updates
+        return self._batch
+
+    def _take_all(self) -> Batch:
+        line, self._line = self._line, deque()
+        steps: list[Step] = []
+        for lane in self._lanes.values():
+            if lane.records or lane.groups:
+                steps.append(Writes(lane.name, lane.records, lane.groups, lane.separator))
+                lane.records, lane.groups = {}, {}
+        first = line[0]
+        return Batch(steps, first[0], self._length, len(line), self._size, first[3])
+
+    def _take_some(self, limit: int) -> Batch:
+        line = self._line
+        first = line[0]
+        steps: list[Step] = []
+        run: dict[int, tuple[dict[bytes, bytes], dict[bytes, dict[bytes, bytes]]]] = {}
+        updates = writes = size = 0
+        while line and updates < limit:
+            _, owner, group, _ = line.popleft()
+            writes += 1
+            if not isinstance(owner, Lane):
+                steps.append(owner)
+                run = {}
+                updates, size = updates + 1, size + TABLE_CHANGE_BYTES
+                self._unusual -= 1
+                continue
+            self._unusual -= owner.sealed
+            mine = run.get(id(owner))
+            if mine is None:
+                mine = run[id(owner)] = ({}, {})
+                steps.append(Writes(owner.name, *mine, owner.separator))
+            if owner.separator:
+                members = mine[1][group] = owner.groups.pop(group)
+                updates += len(members)
+                size += sum(map(len, members)) + sum(map(len, members.values()))
+            else:
+                record = mine[0][group] = owner.records.pop(group)
+                updates += 1
+                size += len(group) + len(record)
+        return Batch(steps, first[0], updates, writes, size, first[3])
+
+    def applied(self, batch: Batch, written_bytes: int, now_ns: int) -> int:
+        """Say that a batch is in the store; return `applied_through`."""
+        if batch is not self._batch:
+            raise ValueError("this batch is not the one that was taken last")
+        self._batch = None
+        words, panel = self._words, self._panel
+        words[ROLLED] += batch.updates - batch.writes
+        self._written += batch.writes
+        self._weigh(-batch.updates, -batch.size_bytes)
+        panel.written, panel.in_flight = self._written, 0
+        panel.batches += 1
+        panel.written_bytes += written_bytes
+        panel.applied_through = self.applied_through
+        self.publish(now_ns)
+        return self.applied_through
+
+    def publish(self, now_ns: int) -> None:
+        """Bring what depends on time, and the latched records, up to date; once a second or so."""
+        panel, place = self._panel, self._place
+        oldest = (now_ns - self._oldest_arrival(now_ns)) / NANOSECONDS_PER_SECOND
+        panel.oldest = oldest
+        panel.backlog.publish(self._length, self._size, oldest)
+        merged = panel.superseded, panel.stale, panel.dropped, panel.rolled
+        panel.rules.publish(place, *merged, self._written, self._length)
+        panel.avoided = sum(merged) / (sum(merged) + self._written or 1)
+        panel.write_amplification = panel.written_bytes / (panel.offered_bytes or 1)
+
+    def _oldest_arrival(self, now_ns: int) -> int:
+        if self._batch:
+            return self._batch.arrived_ns
+        return self._line[0][3] if self._line else now_ns
+
+
+def _waits(ticket: _Ticket) -> bool:
+    _, owner, group, _ = ticket
+    return not isinstance(owner, Lane) or group in owner.records or group in owner.groups
