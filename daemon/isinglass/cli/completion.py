@@ -65,7 +65,8 @@ def _bash_command(name: str, table: Command) -> str:
         for option in table.options
         if option.value
     )
-    plain = _offer(table.positionals[0].completes) if table.positionals else ":"
+    offers = dict.fromkeys(_offer(word.completes, word.choices) for word in table.positionals)
+    plain = "; ".join(offers) or ":"
     before = f'        case "$before" in\n{values}\n        esac\n' if values else ""
     return f"""\
     {name})
@@ -105,7 +106,7 @@ def _zsh_command(name: str, table: Command) -> str:
     specs.append("'--help[Show the help.]'")
     for place, word in enumerate(table.positionals, start=1):
         position = "*" if word.repeat else str(place)
-        specs.append(_single(f"{position}:{word.name}:{_zsh_action(word.completes)}"))
+        specs.append(_single(f"{position}:{word.name}:{_zsh_action(word.completes, word.choices)}"))
     joined = " \\\n            ".join(specs)
     return f"""\
     {name})
@@ -117,12 +118,14 @@ def _zsh_command(name: str, table: Command) -> str:
 def _zsh_option(option: Option) -> str:
     star = "*" if option.repeat else ""
     text = option.help.replace("[", "(").replace("]", ")")
-    action = f"({' '.join(option.choices)})" if option.choices else _zsh_action(option.completes)
+    action = _zsh_action(option.completes, option.choices)
     value = f":{option.value}:{action}" if option.value else ""
     return _single(f"{star}--{option.name}[{text}]{value}")
 
 
-def _zsh_action(completes: str) -> str:
+def _zsh_action(completes: str, choices: Sequence[str]) -> str:
+    if choices:
+        return f"({' '.join(choices)})"
     return {"nodes": "_isinglass_nodes", "files": "_files"}.get(completes, "")
 
 
@@ -137,6 +140,9 @@ def _fish(lines: Mapping[str, str], tables: Mapping[str, Command]) -> str:
         seen = f"complete -c isinglass -n '__fish_seen_subcommand_from {name}'"
         out.extend(f"{seen}{_fish_option(option)}" for option in table.options)
         offers = {word.completes for word in table.positionals}
+        choices = [choice for word in table.positionals for choice in word.choices]
+        if choices:
+            out.append(f"{seen} -a '{' '.join(choices)}'")
         if "nodes" in offers:
             out.append(f"{seen} -a '({NODES})'")
         if "files" in offers:

@@ -84,11 +84,11 @@ def _panels(
         numbers = [is_plain_number(field) for field in fields]
         width = max((len(v) for v, n in zip(values, numbers, strict=True) if n), default=0)
         rows = [
-            (field.name, value.rjust(width) if plain else value, unit(field.unit))
+            (field.name, f"{value.rjust(width) if plain else value} {unit(field.unit)}".rstrip())
             + ((field.help,) if verbose else ())
             for field, value, plain in zip(fields, values, numbers, strict=True)
         ]
-        columns = ("field", "value", "unit", "help") if verbose else ("field", "value", "unit")
+        columns = ("field", "value", "help") if verbose else ("field", "value")
         heading = f"{process.name} {process.pid}  {title(panel)}: {panel.help}"
         yield Section(heading, columns, rows, headers=False)
 

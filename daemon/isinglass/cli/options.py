@@ -131,7 +131,7 @@ class Option:
 class Positional:
     """One word of the command line that is not an option."""
 
-    __slots__ = ("completes", "help", "name", "repeat", "required")
+    __slots__ = ("choices", "completes", "help", "name", "repeat", "required")
 
     def __init__(
         self,
@@ -141,12 +141,14 @@ class Positional:
         required: bool = True,
         repeat: bool = False,
         completes: str = "",
+        choices: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.help = help
         self.required = required
         self.repeat = repeat
         self.completes = completes
+        self.choices = tuple(choices)
 
 
 class Values:

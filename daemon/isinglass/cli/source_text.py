@@ -15,7 +15,7 @@ class Sources:
     """The lines of source files, each file read once."""
 
     def __init__(self) -> None:
-        self._lines: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._lines: dict[tuple[str, str], list[str] | None] = {}
 
     def line(self, site: Site | None) -> str:
         """Return the text of a mark's line, or why there is none, in brackets."""
@@ -25,22 +25,22 @@ class Sources:
         if key not in self._lines:
             self._lines[key] = _read(site.path, site.source_hash)
         lines = self._lines[key]
-        if not lines:
+        if lines is None:
             return "(source not here)"
         if len(lines) < site.line:
             return "(source has changed)"
         return lines[site.line - 1].strip()
 
 
-def _read(path: str, source_hash: str) -> tuple[str, ...]:
-    """Return a file's lines; one line when it is not the file that was loaded; none without it."""
+def _read(path: str, source_hash: str) -> list[str] | None:
+    """Return a file's lines; an empty list when it was edited since, None when it is not here."""
     try:
         with open(path, "rb") as file:
             content = file.read()
     except OSError:
-        return ()
+        return None
     from hashlib import sha256  # brings OpenSSL with it; only for commands that show sources
 
     if source_hash and not sha256(content).hexdigest().startswith(source_hash):
-        return ("",)
-    return tuple(content.decode("utf-8", "replace").splitlines())
+        return []
+    return content.decode("utf-8", "replace").splitlines()
