@@ -69,15 +69,16 @@ $(VENV)/.installed-screenshots: pyproject.toml $(VENV)/.installed
 	@$(INSTALL) --editable '.[screenshots]' && touch $@
 
 $(VENV)/bin/python:
-	@set -e; chosen=; \
+	@set -e; chosen=; bare=; \
 	for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python python3.14; do \
-	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
-	  then chosen=$$python; break; fi; \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  if $$python -c 'import ensurepip, venv' 2>/dev/null; \
+	  then chosen=$$python; break; else bare=$$python; fi; \
 	done; \
-	test -n "$$chosen" || { echo "isinglass needs Python 3.11 or newer; none is on the PATH:" \
+	test -n "$$chosen$$bare" || { echo "isinglass needs Python 3.11 or newer; none is on the PATH:" \
 	  "install one, or say where it is with make PYTHON=/path/to/python3" >&2; exit 1; }; \
-	$$chosen -c 'import ensurepip, venv' 2>/dev/null || { echo "$$chosen cannot make a virtual" \
-	  "environment because its ensurepip module is missing: install it (on Debian and Ubuntu:" \
-	  "apt-get install python3-venv) and run make again" >&2; exit 1; }; \
+	test -n "$$chosen" || { echo "$$bare cannot make a virtual environment because its ensurepip" \
+	  "module is missing: install it (on Debian and Ubuntu: apt-get install python3-venv) and" \
+	  "run make again" >&2; exit 1; }; \
 	echo "making $(VENV) with $$($$chosen --version)"; \
 	$$chosen -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
