@@ -83,9 +83,9 @@ def test_the_glass_itself_is_left_to_the_ordinary_loader(tmp_path: Path) -> None
     code = """
         import isinglass
         isinglass.instrument("isinglass")
-        import isinglass.glass.catalog, isinglass.settings
+        import isinglass.glass.catalog, isinglass.clock
         print(type(isinglass.glass.catalog.__spec__.loader).__name__)
-        print(type(isinglass.settings.__spec__.loader).__name__)
+        print(type(isinglass.clock.__spec__.loader).__name__)
         """
     assert run_code(tmp_path, code).split() == ["SourceFileLoader", "ProbeLoader"]
 

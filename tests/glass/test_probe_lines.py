@@ -309,7 +309,8 @@ def test_pdb_breaks_at_a_line_and_at_a_function(tmp_path: Path, place: str) -> N
     (package / "__init__.py").write_text("")
     plain = run_code(tmp_path, code)
     assert rewritten == plain
-    assert "Breakpoint 1 at" in plain and "(Pdb) []" in plain
+    assert "Breakpoint 1 at" in plain
+    assert ":" not in place or "(Pdb) []" in plain, "stopped at the line, and went on to the next"
 
 
 COVERED = """
@@ -371,13 +372,15 @@ def test_coverage_counts_the_same_lines_and_branches(tmp_path: Path, core: str) 
     reports = []
     for initial in (INSTRUMENT, ""):
         write(tmp_path, {"work": COVERED}, initial)
+        # Only from Python 3.14 on can sys.monitoring tell branches.
+        branch = [] if core == "sysmon" else ["--branch"]
         for command in (
-            ("run", "--branch", "--include=*/work.py", "main.py"),
+            ("run", *branch, "--include=*/work.py", "main.py"),
             ("json", "-q", "-o", "report.json"),
         ):
             run(tmp_path, "-m", "coverage", *command, COVERAGE_CORE=core)
         report = json.loads((tmp_path / "report.json").read_text())["files"]["probed/work.py"]
         reports.append(report)
     rewritten, plain = reports
-    assert plain["missing_lines"] and plain["missing_branches"]
+    assert plain["missing_lines"] and (core == "sysmon" or plain["missing_branches"])
     assert rewritten == plain

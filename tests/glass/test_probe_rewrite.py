@@ -62,6 +62,7 @@ def test_a_mark_becomes_the_store_one_would_write_by_hand() -> None:
         from isinglass import mark
         def drain(queue):
             '''Doc.'''
+            item = None
             while queue:
                 mark.waiting("for work")
                 item = queue.pop()
@@ -75,11 +76,11 @@ def test_a_mark_becomes_the_store_one_would_write_by_hand() -> None:
             _isinglass_thread = None
             def drain(queue):
                 '''Doc.'''
-                _isinglass_word = _isinglass_thread.word
+                _isinglass_word = _isinglass_thread.word; item = None
                 while queue:
-                    _isinglass_word[0] = {MODULE_ID << LINE_BITS | 6}
+                    _isinglass_word[0] = {MODULE_ID << LINE_BITS | 7}
                     item = queue.pop()
-                    _isinglass_word[0] = {MODULE_ID << LINE_BITS | 8}
+                    _isinglass_word[0] = {MODULE_ID << LINE_BITS | 9}
                     item()
             """
         ),
