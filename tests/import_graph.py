@@ -53,14 +53,26 @@ def modules() -> Mapping[str, Module]:
 
 
 @cache
-def imported_names(name: str) -> frozenset[str]:
-    """Return the dotted names that a module imports, `from a import b` as `a.b`."""
+def imported_names(name: str, *, at_run_time: bool = False) -> frozenset[str]:
+    """Return the dotted names that a module imports, `from a import b` as `a.b`.
+
+    With `at_run_time`, without those that only a type checker follows.
+    """
     module = modules()[name]
-    return frozenset(_imported(module.tree, name, module.path.name == "__init__.py"))
+    nodes = list(_nodes(module.tree, at_run_time))
+    return frozenset(_imported(nodes, name, module.path.name == "__init__.py"))
 
 
-def _imported(tree: ast.Module, name: str, is_package: bool) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _nodes(tree: ast.AST, at_run_time: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if at_run_time and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _nodes(node, at_run_time)
+
+
+def _imported(nodes: Iterable[ast.AST], name: str, is_package: bool) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -86,11 +98,11 @@ def _is_import_call(function: ast.expr) -> bool:
 
 
 @cache
-def own_imports(name: str) -> frozenset[str]:
+def own_imports(name: str, *, at_run_time: bool = False) -> frozenset[str]:
     """Return the modules of the product that a module imports."""
     known = modules()
     targets: set[str] = set()
-    for imported in imported_names(name):
+    for imported in imported_names(name, at_run_time=at_run_time):
         parent = imported.rpartition(".")[0]
         if imported in known:
             targets.add(imported)
@@ -106,12 +118,12 @@ def foreign_imports(name: str) -> frozenset[str]:
 
 
 def reached_from(names: Iterable[str]) -> dict[str, str]:
-    """Return every module that `names` import, directly or not, with who imports it first."""
+    """Return every module that `names` import at run time, directly or not, with who does."""
     via: dict[str, str] = {}
     waiting = list(names)
     while waiting:
         current = waiting.pop()
-        for target in own_imports(current):
+        for target in own_imports(current, at_run_time=True):
             if target not in via:
                 via[target] = current
                 waiting.append(target)

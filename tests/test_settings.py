@@ -34,6 +34,7 @@ REFUSED = [
     ("queue_limit_entries", 1.5),
     ("queue_limit_bytes", "-1"),
     ("batch_limit", None),
+    ("gather_seconds", 11),
     ("merge", "perhaps"),
     ("tombstone_seconds", "nan"),
     ("tombstone_seconds", "inf"),
@@ -106,7 +107,7 @@ def test_every_setting_can_be_set_in_all_three_places(tmp_path: Path) -> None:
         "merge": "false",
     }
     for name, row in settings.TABLE.items():
-        text = texts.get(name, "64 MiB" if name.endswith("_bytes") else "77")
+        text = texts.get(name, "64 MiB" if name.endswith("_bytes") else "9")
         written = text if text.isdigit() or text == "false" else f'"{text}"'
         path = tmp_path / "node.toml"
         path.write_text(f"{name} = {written}\n")

@@ -76,11 +76,12 @@ def test_every_public_name_says_what_it_does() -> None:
 
 
 def public(tree: ast.Module | ast.ClassDef) -> Iterator[Function | ast.ClassDef]:
-    """Yield the public classes and functions, without what a framework or a decorator documents."""
+    """Yield the public classes and functions, without what is documented elsewhere."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield node
-            yield from public(node)
+            if not any(ast.unparse(base) == "Protocol" for base in node.bases):
+                yield from public(node)
         elif isinstance(node, Function) and not node.name.startswith("_"):
             in_class = isinstance(tree, ast.ClassDef)
             if not (in_class and FRAMEWORK_METHODS.fullmatch(node.name)) and not is_restated(node):

@@ -108,6 +108,11 @@ class Settings:
     batch_limit: int = _setting(
         count(1, 10**6), "Updates that one transaction of the store applies at most.", 4096
     )
+    gather_seconds: float = _setting(
+        seconds(0, 10),
+        "How long updates may gather in the queue before they are taken: longer merges more.",
+        0.005,
+    )
     merge: bool = _setting(
         SWITCH, "Merge the updates that wait; off only to measure what merging is worth.", True
     )
