@@ -31,10 +31,11 @@ from typing import Any, NamedTuple, TypeVar
 import lmdb
 
 from isinglass import clock
-from isinglass.errors import DiskFull, MapFull, StoreCorrupt, StoreError
+from isinglass.errors import DiskFull, MapFull, RecordTooLarge, StoreCorrupt, StoreError
 from isinglass.glass import locks
 from isinglass.glass.probe import mark
 from isinglass.store.readers import Reader, ReaderAges
+from isinglass.store.records import KEY_LIMIT_BYTES
 from isinglass.store.tables import SCHEMA_KEY
 from isinglass.store.transaction import Scope
 
@@ -88,6 +89,8 @@ class Engine:
         self._gate_held = False
         self._ages = ReaderAges()
         self._abandoned: list[object] = []
+        self._snapshot = -1  # the newest one that `lookup` saw, and its schema version
+        self._schema: bytes | None = None
         self._open()
         _engines.add(self)
 
@@ -134,9 +137,13 @@ class Engine:
         with self._gate:
             try:
                 transaction = self._begin(self._records)
-                found = transaction.get(SCHEMA_KEY, None, self._meta), transaction.get(key)
+                record = transaction.get(key)
+                snapshot = transaction.id()
+                if snapshot != self._snapshot:
+                    self._schema = transaction.get(SCHEMA_KEY, None, self._meta)
+                    self._snapshot = snapshot
                 transaction.abort()
-                return found
+                return self._schema, record
             except lmdb.Error as error:
                 self._recover(error)
         return self.read(
@@ -300,6 +307,8 @@ class Engine:
             return StoreError(f"there is no store at {where} yet: start the node's daemon")
         if isinstance(error, (lmdb.ReadonlyError, lmdb.LockError)):
             return StoreError(f"the store {where} may not be opened by this user ({error})")
+        if isinstance(error, lmdb.BadValsizeError):
+            return RecordTooLarge(f"a key has 1 to {KEY_LIMIT_BYTES} bytes")
         if isinstance(error, lmdb.ReadersFullError):
             return StoreError(f"{READER_LIMIT} readers use the store {where}: end some of them")
         return StoreError(f"the store {where} cannot be used: {error}")

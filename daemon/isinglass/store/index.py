@@ -96,7 +96,7 @@ def entries(key: bytes, record: bytes, fields: Iterable[IndexedField]) -> list[b
     """Return the record's key in each index, in the order of `fields`; None where it is in none."""
     if records.is_tombstone(record):
         return [None for _ in fields]
-    value = records.unpack_value(record[records.PAYLOAD :])
+    value = records.stored_value(record)
     found: list[bytes | None] = []
     for field, prefix in fields:
         encoded = encode_value(value[field]) if field in value else None

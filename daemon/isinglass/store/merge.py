@@ -123,7 +123,7 @@ class UpdateQueue:
 
     @property
     def applied_through(self) -> int:
-        """Every update up to this place is in the store, and the next one is not."""
+        """Every update up to this place is in the store; the next one still waits."""
         if self._batch:
             return self._batch.first_place - 1
         return self._line[0][0] - 1 if self._line else self._place
@@ -132,6 +132,15 @@ class UpdateQueue:
         """Return the shape of a table as of the last offered change; None when there is no such."""
         lane = self._lanes.get(table)
         return lane.shape if lane and lane.visible else None
+
+    def pending(self, table: str, key: bytes) -> bytes | None:
+        """Return the newest waiting record of a key, or None when none waits outside a batch."""
+        lane = self._lanes.get(table)
+        if lane is None:
+            return None
+        if not lane.separator:
+            return lane.records.get(key)
+        return lane.groups.get(group_of(key, lane.separator), {}).get(key)
 
     def offer(self, table: str, key: bytes, record: bytes, now_ns: int) -> int:
         """Put one record in line and return its place, or REFUSED when the queue is full.

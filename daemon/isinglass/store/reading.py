@@ -60,18 +60,19 @@ class StoreReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _found(self, table: str, key: str | bytes) -> tuple[bytes, bytes | None]:
-        """Return key and stored record, from a catalogue of the same snapshot."""
-        place = key.encode() if isinstance(key, str) else key
-        while True:
-            catalogue = self._catalogue
-            known = catalogue.tables.get(table)
-            if known is None or known.separator or not known.visible:
-                return place, self._engine.read(lambda scope: self._find(scope, table, place))
-            schema, record = self._engine.lookup(known.prefix + place)
+    def look_up(self, table: str, key: bytes) -> bytes | None:
+        """Return the stored record of a stored key, tombstones included, or None.
+
+        Raises:
+            TableMissing: there is no such table.
+        """
+        catalogue = self._catalogue
+        known = catalogue.tables.get(table)
+        if known is not None and known.direct:
+            schema, record = self._engine.lookup(known.prefix + key)
             if schema == catalogue.schema:
-                return place, record
-            self._catalogue = self._engine.read(tables.load)
+                return record
+        return self._engine.read(lambda scope: self._find(scope, table, key))
 
     def _find(self, scope: Scope, table: str, key: bytes) -> bytes | None:
         return scans.find(scope, self._table(scope, table), key)
@@ -88,23 +89,14 @@ class StoreReader:
         Raises:
             TableMissing: there is no such table.
         """
-        place, record = self._found(table, key)
+        place = key.encode("utf-8", "surrogatepass")  # no stored key has any, so it finds none
+        record = self.look_up(table, place)
         return None if record is None else records.decode(place, record)
 
     def get_value(self, table: str, key: str) -> dict[str, Any] | None:
         """Return one record's value, or None: as `get`, somewhat faster."""
-        _, record = self._found(table, key)
-        if record is None or record[records.FLAGS]:
-            return None
-        return records.unpack_value(record[records.PAYLOAD :])
-
-    def look_up(self, table: str, key: bytes) -> bytes | None:
-        """Return the stored record of a stored key, tombstones included, or None.
-
-        Raises:
-            TableMissing: there is no such table.
-        """
-        return self._found(table, key)[1]
+        record = self.look_up(table, key.encode("utf-8", "surrogatepass"))
+        return None if record is None or record[records.FLAGS] else records.stored_value(record)
 
     def scan(
         self,
@@ -221,6 +213,15 @@ class StoreReader:
             TableState(table.name, table.shape, table.created, table.floor)
             for table in catalogue.tables.values()
         ]
+
+    def newest_stamp(self) -> int:
+        """Return the newest stamp of all records, creates and drops; 0 when there is none."""
+        catalogue = self._engine.read(tables.load)
+        versions = (
+            max(table.created, table.floor, table.counts.newest)
+            for table in catalogue.tables.values()
+        )
+        return max(map(records.version_stamp, versions), default=0)
 
     def statistics(self) -> Statistics:
         """Return the sizes of the data file."""

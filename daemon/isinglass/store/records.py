@@ -31,6 +31,7 @@ TOMBSTONE = 1
 KEY_LIMIT_BYTES = 400  # LMDB's keys end at 511 bytes, and an index key holds a value beside the key
 VALUE_LIMIT_BYTES = 64 * 1024
 ORIGIN_LIMIT = 1 << 16
+_unpack = msgpack.unpackb
 NEVER = bytes(VERSION_BYTES)  # older than every version
 
 
@@ -149,7 +150,22 @@ def decode(key: bytes, record: bytes) -> Record | None:
     stamp, origin, flags = HEADER.unpack_from(record)
     if flags == TOMBSTONE:
         return None
-    return Record(key.decode(), unpack_value(record[PAYLOAD:]), stamp, origin)
+    return Record(key.decode(), stored_value(record), stamp, origin)
+
+
+def stored_value(record: bytes) -> dict[str, Any]:
+    """Return the value of a stored record that is no tombstone; it was checked on its way in.
+
+    Raises:
+        BadRecord: the stored bytes are no record.
+    """
+    try:
+        value = _unpack(record[PAYLOAD:])
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise BadRecord(f"a stored value is damaged: {error or type(error).__name__}") from error
+    if type(value) is not dict:
+        raise BadRecord("a stored value is damaged: it is no map")
+    return value
 
 
 def older_bound(version: bytes) -> bytes:

@@ -85,8 +85,8 @@ class Table:
     """One table of the catalogue, as the engine works with it."""
 
     __slots__ = (
-        "counts", "created", "fields", "floor", "floor_bound", "name", "number", "prefix",
-        "separator", "shape",
+        "counts", "created", "direct", "fields", "floor", "floor_bound", "name", "number",
+        "prefix", "separator", "shape",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +96,7 @@ class Table:
         self.shape = shape
         self.created = self.floor = NEVER
         self.floor_bound = b""  # every record is above it
+        self.direct = False  # a reader's short way: visible, and each record on its own
         self.place_at(number, index_numbers)
 
     def place_at(self, number: int, index_numbers: Iterable[int]) -> None:
@@ -220,6 +221,7 @@ def _table(name: str, stored: bytes) -> Table:
     table.created = created
     if floor != NEVER:
         table.raise_floor(floor)
+    table.direct = table.visible and not table.separator
     return table
 
 
