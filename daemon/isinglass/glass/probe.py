@@ -2,7 +2,7 @@
 
 In an instrumented package (`glass/hook`) the statement is compiled to one store, and the functions
 here are never called. Everywhere else, in a script, a notebook or `python -c`, `mark` looks at its
-caller's frame: some 150 ns instead of 15, and the same word. The first call from a place finds the
+caller's frame: ten to twenty times slower, and the same word. The first call from a place finds the
 site in the source, as the rewriter does; without source the line stands by itself with its label.
 
 A mark never raises and never waits: whatever cannot be registered is shown by its line alone.
@@ -100,8 +100,9 @@ class Mark:
     __slots__ = ("_codes", "_constants", "_files")
 
     def __init__(self) -> None:
-        # By code object and instruction: the line number itself is searched for in a table, 100 ns.
-        self._constants: dict[tuple[int, int], int] = {}
+        # By the address of the calling instruction, which lies inside its code object: to ask for
+        # the line number would search a table, up to a microsecond in a long function.
+        self._constants: dict[int, int] = {}
         self._codes: list[CodeType] = []
         self._files: dict[tuple[str, str], _LooseFile] = {}
 
@@ -113,7 +114,7 @@ class Mark:
         """
         frame = sys._getframe(1)
         try:
-            this_thread.word[0] = self._constants[id(frame.f_code), frame.f_lasti]
+            this_thread.word[0] = self._constants[id(frame.f_code) + frame.f_lasti]
         except KeyError:
             this_thread.word[0] = self._first(frame, label, False)
 
@@ -125,7 +126,7 @@ class Mark:
         """
         frame = sys._getframe(1)
         try:
-            this_thread.word[0] = self._constants[id(frame.f_code), frame.f_lasti]
+            this_thread.word[0] = self._constants[id(frame.f_code) + frame.f_lasti]
         except KeyError:
             this_thread.word[0] = self._first(frame, label, True)
 
@@ -142,9 +143,9 @@ class Mark:
         if len(self._codes) == PLACES_LIMIT:
             self._constants.clear()
             self._codes.clear()
-        # The code is kept, so that no other gets its id.
+        # The code is kept, so that no other gets its address.
         self._codes.append(code)
-        self._constants[id(code), frame.f_lasti] = constant
+        self._constants[id(code) + frame.f_lasti] = constant
         return constant
 
 
