@@ -14,15 +14,7 @@ from isinglass import errors
 from isinglass.wire import messages
 from isinglass.wire.messages import BadFrame, FrameBuffer
 
-VALUES = st.dictionaries(
-    st.text(max_size=8),
-    st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(),
-        lambda inner: st.lists(inner, max_size=3),
-        max_leaves=5,
-    ),
-    max_size=4,
-)
+VALUES = st.binary(max_size=40)
 PUTS = st.tuples(
     st.integers(0, 2**32), st.text(max_size=9), st.text(max_size=9), st.none() | VALUES
 ).map(lambda parts: [parts[0], messages.PUT, parts[1], parts[2], parts[3], 1, 0])
@@ -63,10 +55,10 @@ def test_requests_come_back_however_the_stream_is_cut(
         ("unknown operation", body([1, 99])),
         ("unknown operation", body([1, [2]])),
         ("unknown operation", body([1, True])),
-        ("bad argument", body([1, messages.PUT, "table", "key", {}, 1])),
-        ("bad argument", body([1, messages.PUT, "table", "key", [], 1, 0])),
-        ("bad argument", body([1, messages.PUT, "table", "key", {}, True, 0])),
-        ("bad argument", body([1, messages.PUT, b"table", "key", {}, 1, 0])),
+        ("bad argument", body([1, messages.PUT, "table", "key", b"", 1])),
+        ("bad argument", body([1, messages.PUT, "table", "key", {}, 1, 0])),
+        ("bad argument", body([1, messages.PUT, "table", "key", b"", True, 0])),
+        ("bad argument", body([1, messages.PUT, b"table", "key", b"", 1, 0])),
         ("bad argument", body([1, messages.DROP_TABLE, None])),
     ],
 )
@@ -85,7 +77,7 @@ def test_a_length_over_the_limit_is_refused_before_its_bytes_arrive() -> None:
 
 def test_arbitrary_bytes_are_a_request_or_a_bad_frame() -> None:
     generator = random.Random(2)
-    valid = body([7, messages.PUT, "orders", "2026/1", {"total": 12, "lines": [1, 2]}, 1, 0])
+    valid = body([7, messages.PUT, "orders", "2026/1", b"\x81\xa1a\x01", 1, 0])
     for _ in range(20_000):
         raw = bytearray(valid if generator.random() < 0.7 else generator.randbytes(40))
         for _ in range(generator.randrange(4)):

@@ -168,8 +168,10 @@ def _serve(settings: Settings, ready: Callable[[], None]) -> int:
         raise SettingsError(
             f"{error.filename} cannot be made: {error.strerror}; choose another --runtime-dir."
         ) from error
-    with holding:
+    try:
         return service.run(settings, ready)
+    finally:
+        holding.__exit__(None, None, None)
 
 
 def _stop(settings: Settings, values: Values) -> int:

@@ -285,6 +285,10 @@ class Panel:
             known = self._handles[field] = make(self)
         return known
 
+    def place_of(self, field: Field[Any]) -> int:
+        """Return where a field of this instance lies in the region, in bytes."""
+        return self._allocation.place + field.place
+
     def release(self) -> None:
         """Take this instance off the glass; it must not be written any more."""
         OWN.release(self._allocation)

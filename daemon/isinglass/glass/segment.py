@@ -152,6 +152,11 @@ class Segment:
         """Say that the node has started: its state goes from "init" to "ready"."""
         self._words[HeaderWord.STATE] = State.READY
 
+    @property
+    def generation(self) -> int:
+        """The number of this segment; a restarted node has another one."""
+        return self._words[HeaderWord.GENERATION]
+
     def replaced(self) -> bool:
         """Tell whether the node was restarted, so that its path is another file now."""
         try:

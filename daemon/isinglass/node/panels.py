@@ -52,9 +52,7 @@ class PortPanel(Panel):
     sent = Counter("bytes", "Bytes sent.")
     waits = Counter("answers", "Writers told to wait, because the queue was full.")
     refused = Counter("answers", "Requests refused with an error.")
-    paused = Counter(
-        "pauses", "Times a connection with too much in flight was not read."
-    )
+    paused = Counter("pauses", "Times a connection with too much in flight was not read.")
     repeated = Counter("updates", "Repeated writes found done already, and not done again.")
     too_long = Counter("frames", "Connections closed: a frame was longer than the limit.")
     malformed = Counter("frames", "Connections closed: a frame was not msgpack.")
@@ -83,7 +81,5 @@ class ReaderPanel(Panel):
 
     pid = Gauge("1", "Process that reads.")
     command = Text(64, "Its command.")
-    age = Real(
-        "seconds", "For how long it has held its snapshot; that makes the file grow."
-    )
+    age = Real("seconds", "For how long it has held its snapshot; that makes the file grow.")
     behind = Gauge("transactions", "How many transactions its snapshot is behind.")

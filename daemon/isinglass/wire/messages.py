@@ -11,7 +11,10 @@ which the daemon counts; it never guesses, and closes the connection.
                [id, REFUSED, error name, sentence]  the name of a class of `isinglass.errors`
                [id, WAIT, seconds]                  the queue is full: ask again after that long
     first request of a connection: [id, HELLO, "isinglass", version, pid]
-                         answered: [id, DONE, [version, node, generation]]
+              answered: [id, DONE, [version, node, generation of the segment, place, data]]: where
+              the word "applied through" lies in the segment, and the directory of the store
+
+A record's value travels as it is stored: the bytes of a msgpack map, packed once, by the client.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ DURABILITIES = ("none", "second", "commit")
 ACKNOWLEDGE_ON_DISK = DURABILITIES.index("commit")
 
 TABLE, KEY, COUNT = str, str, int
-VALUE: tuple[type, ...] = (dict, type(None))
+VALUE: tuple[type, ...] = (bytes, type(None))
 OPERATIONS: dict[int, tuple[str, tuple[type | tuple[type, ...], ...]]] = {
     HELLO: ("hello", (str, int, int)),  # protocol name, version, pid of the client
     PUT: ("put", (TABLE, KEY, VALUE, COUNT, COUNT)),  # value or nil, durability, since

@@ -101,6 +101,12 @@ def listen(path: str) -> socket.socket:
     return listener
 
 
+def unlink(path: str) -> None:
+    """Remove a socket's name, so that clients see at once that nobody listens."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
 async def serve(
     loop: asyncio.AbstractEventLoop,
     listener: socket.socket,

@@ -1,0 +1,160 @@
+"""One thread's connection to the daemon: the handshake, then requests and their answers.
+
+    closed ──handshake──▶ open ──any error, any silence──▶ closed
+
+An answer that did not come in time may still come, so a connection that timed out is closed rather
+than used again with the wrong answer waiting in it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from isinglass import clock
+from isinglass.errors import DaemonAway, RequestRefused, RequestTimeout
+from isinglass.glass import layout
+from isinglass.wire import messages
+from isinglass.wire.messages import DONE, REFUSED
+from isinglass.wire.transport import RECEIVE_BYTES, ClientSocket
+
+
+class BrokenConnection(Exception):
+    """The connection is gone; whether the daemon did what it was asked is unknown."""
+
+
+def socket_path(node: str) -> str:
+    """Return the path of the node's socket."""
+    return f"{layout.node_directory(node)}/port.sock"
+
+
+class Connection:
+    """An open connection; one thread uses it.
+
+    Raises:
+        DaemonAway: nobody listens at the node's socket.
+        RequestTimeout: somebody does, but does not answer.
+        RequestRefused: the daemon speaks another version of the protocol.
+    """
+
+    __slots__ = (
+        "__weakref__", "_buffer", "_next_id", "_socket", "applied_place", "data_directory",
+        "generation", "node",
+    )  # fmt: skip
+
+    def __init__(self, node: str, timeout_seconds: float) -> None:
+        path = socket_path(node)
+        self.node, self._next_id, self._buffer = node, 0, messages.FrameBuffer()
+        try:
+            self._socket = ClientSocket(path, timeout_seconds)
+        except OSError as error:
+            raise DaemonAway(
+                f"no daemon answers at {path} ({error.strerror}): start node {node}"
+                f" (`isinglass daemon start {node}`)"
+            ) from error
+        try:
+            self._shake_hands()
+        except BaseException:
+            self.close()
+            raise
+
+    def _shake_hands(self) -> None:
+        hello = [messages.HELLO, messages.PROTOCOL_NAME, messages.PROTOCOL_VERSION, os.getpid()]
+        try:
+            answer = self.ask(hello)
+        except BrokenConnection as error:
+            raise DaemonAway(
+                f"the daemon of node {self.node} closed the connection at once: see its errors"
+                f" (`isinglass dump {self.node}`)"
+            ) from error
+        if answer[1] != DONE:
+            raise messages.refused_error(answer)
+        version, node, self.generation, self.applied_place, self.data_directory = answer[2]
+        if version != messages.PROTOCOL_VERSION or node != self.node:
+            raise RequestRefused(
+                f"at the socket of node {self.node} answers node {node}, version {version}:"
+                f" this client wants version {messages.PROTOCOL_VERSION}"
+            )
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()
+
+    def limit(self, timeout_seconds: float) -> None:
+        """Let each later answer take at most so long."""
+        self._socket.set_timeout(timeout_seconds)
+
+    # ------------------------------------------------------------------ requests
+    def ask(self, request: list[Any]) -> list[Any]:
+        """Send `[operation, argument, ...]`, and return its answer, `[id, DONE | ..., ...]`.
+
+        Raises:
+            BrokenConnection: the daemon went away.
+            RequestTimeout: it did not answer in time.
+        """
+        self._next_id = number = self._next_id + 1
+        frame = messages.encode([number, *request])
+        try:
+            self._socket.send(frame)
+            data = self._socket.receive(RECEIVE_BYTES)
+        except OSError as error:
+            raise self._lost(error) from error
+        return self._collect(data, [number])[0]
+
+    def ask_all(self, requests: list[list[Any]]) -> list[list[Any]]:
+        """Send several requests at once, and return their answers in the same order.
+
+        Raises:
+            BrokenConnection, RequestTimeout: as `ask`, for any of them.
+        """
+        numbers = list(range(self._next_id + 1, self._next_id + 1 + len(requests)))
+        self._next_id += len(requests)
+        frames = [messages.encode([n, *r]) for n, r in zip(numbers, requests, strict=True)]
+        try:
+            self._socket.send(b"".join(frames))
+            return self._collect(self._socket.receive(RECEIVE_BYTES), numbers)
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def _collect(self, data: bytes, numbers: list[int]) -> list[list[Any]]:
+        found: dict[int, list[Any]] = {}
+        try:
+            while True:
+                if not data:
+                    raise BrokenConnection(f"the daemon of node {self.node} closed the connection")
+                for body in self._buffer.feed(data):
+                    answer = messages.decode_answer(body)
+                    found[answer[0]] = answer
+                if all(number in found for number in numbers):
+                    return [found[number] for number in numbers]
+                data = self._socket.receive(RECEIVE_BYTES)
+        except OSError as error:
+            raise self._lost(error) from error
+        except messages.BadFrame as error:
+            raise BrokenConnection(
+                f"the answer of node {self.node} is no answer: {error}"
+            ) from error
+
+    def _lost(self, error: OSError) -> Exception:
+        if isinstance(error, BlockingIOError):
+            return RequestTimeout(
+                f"the daemon of node {self.node} did not answer in time; whether it did what it was"
+                f" asked is unknown: see where it stands (`isinglass ps {self.node}`)"
+            )
+        return BrokenConnection(f"the connection to node {self.node} broke: {error.strerror}")
+
+
+def answered(answer: list[Any]) -> bool:
+    """Tell whether the daemon did what it was asked; False when it says wait.
+
+    Raises:
+        IsinglassError: it refused.
+    """
+    if answer[1] == REFUSED:
+        raise messages.refused_error(answer)
+    return bool(answer[1] == DONE)
+
+
+def seconds_left(deadline_ns: int) -> float:
+    """Return the seconds until a monotonic time."""
+    return (deadline_ns - clock.monotonic_ns()) / clock.NANOSECONDS_PER_SECOND

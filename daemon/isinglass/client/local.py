@@ -1,0 +1,107 @@
+"""The node's store as this process reads it: opened once a process, shared by its clients.
+
+LMDB lets a process open a store once, because its locks belong to the process, so clients of one
+node share it and the last one closes it. A daemon that came back with its data elsewhere is
+followed at the next read.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from isinglass.client.session import Session
+from isinglass.store.reading import StoreReader
+from isinglass.store.records import Record
+from isinglass.store.tables import TableInfo
+
+_lock = threading.Lock()
+_shared: dict[str, tuple[StoreReader, int]] = {}
+
+
+def borrow(path: str) -> StoreReader:
+    """Return the store at a path, open for reading; give it back with `give_back`.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    with _lock:
+        store, users = _shared.get(path) or (StoreReader.open(path), 0)
+        _shared[path] = (store, users + 1)
+        return store
+
+
+def give_back(path: str) -> None:
+    """Close the store at a path when nobody else of this process uses it."""
+    with _lock:
+        store, users = _shared.pop(path)
+        if users > 1:
+            _shared[path] = (store, users - 1)
+        else:
+            store.close()
+
+
+class LocalStore:
+    """One client's reads.
+
+    Raises:
+        StoreError: the store cannot be opened.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._path = session.data_directory
+        self._store = borrow(self._path)
+
+    def close(self) -> None:
+        """Give the store back."""
+        if self._path:
+            give_back(self._path)
+            self._path = ""
+
+    def _current(self) -> StoreReader:
+        wanted = self._session.data_directory
+        if self._path and wanted != self._path:
+            fresh = borrow(wanted)
+            give_back(self._path)
+            self._path, self._store = wanted, fresh
+        return self._store
+
+    def get(self, table: str, key: str) -> dict[str, Any] | None:
+        """Return a record's value, or None."""
+        return self._current().get_value(table, key)
+
+    def scan(
+        self, table: str, start: str | None, stop: str | None, limit: int | None, reverse: bool
+    ) -> Iterator[Record]:
+        """Yield the records of a key range."""
+        return iter(self._current().scan(table, start or "", stop, limit=limit, reverse=reverse))
+
+    def find(
+        self,
+        table: str,
+        field: str,
+        value: Any,
+        start: Any,
+        stop: Any,
+        limit: int | None,
+        reverse: bool,
+    ) -> Iterable[Record]:
+        """Yield the records of an index's value or range."""
+        return self._current().index_scan(
+            table, field, equal=value, start=start, stop=stop, limit=limit, reverse=reverse
+        )
+
+    def tables(self) -> list[TableInfo]:
+        """Return all tables."""
+        return self._current().tables()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

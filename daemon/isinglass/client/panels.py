@@ -1,0 +1,32 @@
+"""What a client process shows of itself: how much it reads and writes, and how long it waits.
+
+One panel a process and node, whatever the number of threads: a counter's `words[N] += 1` is not
+interrupted by another thread, because the interpreter switches threads only at calls and jumps
+back (CPython's evaluation loop, `eval breaker`).
+"""
+
+from __future__ import annotations
+
+from isinglass.glass.catalog import Counter, Histogram, Panel, Real, Timestamp
+
+
+class ClientPanel(Panel):
+    """A client of the node: its reads, its writes, and what it waited for."""
+
+    puts = Counter("records", "Records written.")
+    deletes = Counter("records", "Records deleted.")
+    gets = Counter("records", "Records looked up by key, straight in the store.")
+    own_gets = Counter("records", "Of these, answered from own writes that are not applied yet.")
+    scans = Counter("scans", "Key ranges and indexes read.")
+    scanned = Counter("records", "Records that these returned.")
+    requests = Counter("requests", "Requests sent to the daemon.")
+    refused = Counter("answers", "Requests that the daemon refused.")
+    waits = Counter("waits", "Times a write waited because the queue was full.")
+    waited = Real("seconds", "Time spent in these waits.")
+    wait_time = Histogram("microseconds", "How long each write that waited did so.")
+    request_time = Histogram("microseconds", "From a request to its answer.")
+    catching_up = Counter("waits", "Times a scan waited for own writes to be applied.")
+    retries = Counter("requests", "Requests sent again after a broken connection.")
+    reconnects = Counter("connections", "Connections made again.")
+    restarts = Counter("restarts", "Restarts of the daemon that this client lived through.")
+    last_answer = Timestamp("When the daemon last answered.", level="diagnostic")

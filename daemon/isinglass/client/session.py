@@ -1,0 +1,228 @@
+"""Requests to the daemon, whatever happens to it: connections by thread, retries, waits, restarts.
+
+    connected ──broken──▶ backing off ──daemon answers──▶ connected, the request is sent again
+                                      └─timeout─────────▶ DaemonAway
+              ──WAIT────▶ waits as told, asks again ──timeout──▶ RequestRefused
+              ──silence─▶ RequestTimeout (it may have been done)
+
+Sending again is safe. A write that is repeated carries the newest stamp that the node had given
+before it was first sent: when the record is newer than that by now, either the first try did it, or
+somebody wrote it after this call began, and the daemon answers as if this write had come just
+before that one. It has no effect twice, also when the daemon was restarted in between.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Any
+
+from isinglass import clock
+from isinglass.client import presence
+from isinglass.client.connection import BrokenConnection, Connection, answered, seconds_left
+from isinglass.client.node_words import NodeWords
+from isinglass.client.own_writes import OwnWrites
+from isinglass.client.panels import ClientPanel
+from isinglass.errors import DaemonAway, IsinglassError, RequestRefused
+from isinglass.glass.probe import mark
+
+FIRST_PAUSE_SECONDS = 0.002
+LONGEST_PAUSE_SECONDS = 0.2
+_NO_PAUSE = 0.0
+_REQUESTS = ClientPanel.requests.index
+
+
+class _Thread(threading.local):
+    connection: Connection | None = None
+
+
+class Session:
+    """One client's way to its daemon; any number of threads use it.
+
+    Raises:
+        DaemonAway: no daemon answers now.
+        RegionsTaken: the segment has no region left for this process.
+    """
+
+    def __init__(self, node: str, process: str, timeout_seconds: float) -> None:
+        self.node, self.process, self.timeout_seconds = node, process, timeout_seconds
+        self.panel = ClientPanel(node)
+        self.own = OwnWrites()
+        self._lock = threading.Lock()
+        self._thread = _Thread()
+        self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self.words: NodeWords
+        self.data_directory = ""
+        self._generation = 0
+        self.closed = False
+        try:
+            self._thread.connection = self._connect()
+            self.on_glass = presence.join(node, process)
+        except BaseException:
+            self._let_go()
+            raise
+        _sessions.add(self)
+
+    def close(self) -> None:
+        """Close all connections; a thread that waits for an answer gets an error."""
+        if not self.closed:
+            self._let_go()
+            if self.on_glass:
+                presence.leave(self.node)
+
+    def _let_go(self) -> None:
+        self.closed = True
+        for connection in list(self._open):
+            connection.close()
+        self.panel.release()
+
+    # ------------------------------------------------------------------ connections
+    def _connect(self) -> Connection:
+        connection = Connection(self.node, self.timeout_seconds)
+        self._open.add(connection)
+        with self._lock:
+            if connection.generation != self._generation:
+                self._follow(connection)
+        return connection
+
+    def _follow(self, connection: Connection) -> None:
+        """Take over what a newly started daemon says of itself."""
+        restarted = self._generation != 0
+        self.words = NodeWords(self.node, connection.generation, connection.applied_place)
+        self.data_directory = connection.data_directory
+        self._generation = connection.generation
+        self.own.clear()
+        if restarted:
+            self.panel.restarts += 1
+            presence.follow(self.node, self.process)
+
+    def _reconnect(self, deadline_ns: int) -> Connection:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                connection = self._connect()
+            except (DaemonAway, IsinglassError) as error:
+                left = seconds_left(deadline_ns)
+                if left <= 0 or not isinstance(error, DaemonAway):
+                    raise
+                mark.waiting("for the daemon to come back")
+                clock.sleep(min(pause, left))
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                self.panel.reconnects += 1
+                return connection
+
+    def _drop(self) -> None:
+        if self._thread.connection is not None:
+            self._thread.connection.close()
+            self._thread.connection = None
+
+    # ------------------------------------------------------------------ requests
+    def ask(self, request: list[Any], *, write: bool = False, wait: bool = True) -> Any:
+        """Return the result of one request, `[operation, argument, ...]`.
+
+        Args:
+            write: the last argument is "since", which a repeated write carries.
+            wait: wait while the queue is full, instead of raising.
+
+        Raises:
+            DaemonAway, RequestTimeout, RequestRefused: no answer, or none in time, or no.
+            IsinglassError: what the daemon answered.
+        """
+        return self.ask_all([request], write=write, wait=wait)[0]
+
+    def ask_all(
+        self, requests: list[list[Any]], *, write: bool = False, wait: bool = True
+    ) -> list[Any]:
+        """Return the results of several requests that are sent at once; see `ask`."""
+        since = self.words.latest_stamp
+        started = clock.monotonic_ns()
+        deadline = started + int(self.timeout_seconds * clock.NANOSECONDS_PER_SECOND)
+        results: list[Any] = [None] * len(requests)
+        left = list(range(len(requests)))
+        while left:
+            answers = self._exchange([requests[number] for number in left], deadline)
+            if answers is None:
+                self.panel.retries += 1
+                if write:
+                    for number in left:
+                        requests[number][-1] = since
+                continue
+            left, pause = self._sort(answers, left, results)
+            if left:
+                self._pause(pause, deadline, wait)
+        self.panel.request_time.record((clock.monotonic_ns() - started) // 1000)
+        return results
+
+    def _exchange(self, requests: list[list[Any]], deadline_ns: int) -> list[list[Any]] | None:
+        """Return the answers; None when the connection broke, so that they are to be sent again."""
+        connection = self._thread.connection
+        if connection is None:
+            if self.closed:
+                raise DaemonAway("this client is closed: make another one with connect()")
+            connection = self._thread.connection = self._reconnect(deadline_ns)
+        self.panel.words[_REQUESTS] += len(requests)
+        mark.waiting("for the daemon's answer")
+        try:
+            answers = connection.ask_all(requests)
+        except BrokenConnection:
+            self._drop()
+            return None
+        except IsinglassError:
+            self._drop()
+            raise
+        mark("the daemon has answered")
+        return answers
+
+    def _sort(
+        self, answers: list[list[Any]], numbers: list[int], results: list[Any]
+    ) -> tuple[list[int], float]:
+        """File the results; return what is to be asked again, and after how many seconds."""
+        again, pause = [], _NO_PAUSE
+        for number, answer in zip(numbers, answers, strict=True):
+            try:
+                done = answered(answer)
+            except IsinglassError:
+                self.panel.refused += 1
+                raise
+            if done:
+                results[number] = answer[2]
+            else:
+                again.append(number)
+                pause = max(pause, answer[2])
+        return again, pause
+
+    def _pause(self, seconds: float, deadline_ns: int, wait: bool) -> None:
+        left = seconds_left(deadline_ns)
+        if not wait or left <= 0:
+            raise RequestRefused(
+                f"the queue of node {self.node} is full, so it takes no more writes now: write"
+                " later or slower, or allow a longer timeout"
+            )
+        mark.waiting("for room in the daemon's queue")
+        started = clock.monotonic_ns()
+        clock.sleep(min(seconds, left))
+        elapsed = clock.monotonic_ns() - started
+        self.panel.waits += 1
+        self.panel.waited += elapsed / clock.NANOSECONDS_PER_SECOND
+        self.panel.wait_time.record(elapsed // 1000)
+
+    def after_fork(self) -> None:
+        """In a forked child: let go of the parent's connections, which two must not use."""
+        for connection in list(self._open):
+            connection.close()
+        self._open = weakref.WeakSet()
+        self._thread, self._lock = _Thread(), threading.Lock()
+        self.own.after_fork()
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for session in list(_sessions):
+        session.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,186 @@
+"""The applier: the thread that takes batches from the queue into the store, one transaction each.
+
+Its load is the node's load. It lets updates gather for some milliseconds before it takes a batch,
+since updates that wait together merge (backlog buys merging); somebody who waits for a place ends
+that wait. Batches are sized so that a commit takes about COMMIT_AIM_SECONDS: larger ones would come
+in lumps, smaller ones cost a commit each.
+
+    waiting for work ──▶ gathering ──▶ applying ──▶ flushing (when somebody waits for the disk)
+          ▲                                │ the store refuses        │
+          │                                ▼                          │
+          │                      keeping the batch, retrying          │
+          └───────────────────────────────────────────────────────────┘
+
+A batch that the store refuses (disk full, map full) is kept and tried again; the queue takes
+nothing in meanwhile, so what was acknowledged is bounded, and stays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from isinglass import clock
+from isinglass.errors import StoreError
+from isinglass.glass.probe import mark
+from isinglass.node.intake import Intake
+from isinglass.node.load import LoadMeter
+from isinglass.node.panels import ApplierPanel
+from isinglass.store.database import Store
+from isinglass.store.merge import Batch
+
+COMMIT_AIM_SECONDS = 0.1
+SMALLEST_BATCH = 256
+RETRY_SECONDS = 0.25
+LOOK_UP_SECONDS = 0.25
+RESCUE_ENTRIES = 100_000
+_NANOSECONDS = clock.NANOSECONDS_PER_SECOND
+
+
+class Applier:
+    """The thread that applies; `stop` lets it finish what is queued.
+
+    Args:
+        batch_limit: the most updates that a batch may hold.
+        gather_seconds: how long it lets updates gather.
+        report: shows an error in the table of distinct errors.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        store: Store,
+        panel: ApplierPanel,
+        *,
+        batch_limit: int,
+        gather_seconds: float,
+        report: Callable[[Exception], None],
+    ) -> None:
+        self._intake, self._store, self._panel, self._report = intake, store, panel, report
+        self._batch_limit, self._limit = batch_limit, min(batch_limit, SMALLEST_BATCH * 4)
+        self._gather_seconds = gather_seconds
+        self._load = LoadMeter(clock.monotonic_ns())
+        self._stopping = threading.Event()
+        self._deadline_ns = 0
+        self._thread = threading.Thread(target=self._run, name="applier")
+        self.working = False
+
+    def start(self) -> None:
+        """Start to apply."""
+        self._thread.start()
+
+    def stop(self, limit_seconds: float) -> None:
+        """Apply what is queued, for at most so long, and end the thread."""
+        self._deadline_ns = clock.monotonic_ns() + int(limit_seconds * _NANOSECONDS)
+        self._stopping.set()
+        self._intake.hurry.set()
+        self._intake.work.set()
+        self._thread.join()
+
+    # ------------------------------------------------------------------ the thread
+    def _run(self) -> None:
+        while True:
+            self._gather()
+            batch = self._intake.take(self._limit)
+            if batch is None:
+                self._answer()
+                if self._stopping.is_set():
+                    return
+            elif self._apply(batch):
+                self._answer()
+            elif self._stopping.is_set():
+                return
+            if self._stopping.is_set() and clock.monotonic_ns() > self._deadline_ns:
+                return
+            self._show_load()
+
+    def _gather(self) -> None:
+        """Wait until something waits, and then a little for more."""
+        self._rest()
+        mark.waiting("for updates")
+        while not self._intake.work.wait(LOOK_UP_SECONDS):
+            self._load.account(clock.monotonic_ns())
+            self._show_load()
+        if not self._stopping.is_set():
+            mark.waiting("for more updates to merge with")
+            self._intake.hurry.wait(self._gather_seconds)
+        self._load.work(clock.monotonic_ns())
+        self.working = True
+        mark("taking a batch")
+
+    def _rest(self) -> None:
+        self._load.wait(clock.monotonic_ns())
+        self.working = False
+
+    def _apply(self, batch: Batch) -> bool:
+        """Apply a batch; False when the store refused it, after a while."""
+        started = clock.monotonic_ns()
+        try:
+            for drop in self._intake.take_rescues():
+                mark("dropping a table to make room")
+                self._store.apply([drop])
+                self._store.reclaim(RESCUE_ENTRIES)
+            mark("applying a batch")
+            done = self._store.apply(batch.steps)
+        except StoreError as error:
+            self._refused(error)
+            return False
+        except Exception as error:
+            # Whatever it was, the batch is not in the store: keep it, and say what happened.
+            self._refused(StoreError(f"the store failed with {error!r:.120}: see its errors"))
+            self._report(error)
+            return False
+        self._intake.applied(batch, done.written_bytes)
+        self._count(batch, clock.monotonic_ns() - started)
+        return True
+
+    def _refused(self, error: StoreError) -> None:
+        for waiter in self._intake.failed(error):
+            waiter.done(error)
+        self._report(error)
+        self._panel.failures += 1
+        self._panel.retry_since = self._panel.retry_since or clock.wall_ns()
+        self._rest()
+        mark.waiting("for the store to take writes again")
+        clock.sleep(RETRY_SECONDS)
+
+    def _count(self, batch: Batch, elapsed_ns: int) -> None:
+        panel = self._panel
+        panel.batches += 1
+        panel.updates += batch.updates
+        panel.writes += batch.writes
+        panel.retry_since = 0
+        panel.last_commit = clock.wall_ns()
+        panel.batch_time.record(elapsed_ns // 1000)
+        if batch.updates * 2 >= self._limit:
+            fitting = int(batch.updates * COMMIT_AIM_SECONDS * _NANOSECONDS / max(elapsed_ns, 1))
+            self._limit = max(SMALLEST_BATCH, min((self._limit + fitting) // 2, self._batch_limit))
+        panel.batch_limit = self._limit
+
+    def _answer(self) -> None:
+        """Tell those whose place is reached; flush first when one of them waits for the disk."""
+        reached = self._intake.reached()
+        if not reached:
+            return
+        error = self._flush() if any(waiter.durable for waiter in reached) else None
+        mark("telling writers that it is done")
+        for waiter in reached:
+            waiter.done(error if waiter.durable else None)
+
+    def _flush(self) -> StoreError | None:
+        started = clock.monotonic_ns()
+        mark.waiting("for the disk to take everything")
+        try:
+            self._store.flush()
+        except StoreError as error:
+            self._report(error)
+            return error
+        self._panel.flushes += 1
+        self._panel.flush_time.record((clock.monotonic_ns() - started) // 1000)
+        return None
+
+    def _show_load(self) -> None:
+        load, panel = self._load, self._panel
+        panel.load_1s, panel.load_10s, panel.load_60s = load.averages
+        panel.working_time = load.working_ns / _NANOSECONDS
+        panel.waiting_time = load.waiting_ns / _NANOSECONDS

@@ -1,0 +1,93 @@
+"""The daemon's periodic tasks: statistics, flushes, and giving back what nobody needs any more.
+
+Each is one function of the store and the segment, run by the timer; the table at the end says how
+often. All of them work in short steps, so that the applier never waits for long.
+"""
+
+from __future__ import annotations
+
+from isinglass import clock
+from isinglass.glass.segment import Segment
+from isinglass.node.intake import Intake
+from isinglass.node.panels import ReaderPanel
+from isinglass.node.schedule import Task
+from isinglass.settings import Settings
+from isinglass.store import records
+from isinglass.store.database import Store
+
+SHOWN_READERS = 16
+RECLAIM_ENTRIES = 2000
+RECLAIM_STEPS = 20
+"""What one run gives back at most: 40,000 entries a second, in steps of some milliseconds."""
+
+
+class Housekeeping:
+    """The tasks, with what they remember from one run to the next."""
+
+    def __init__(self, settings: Settings, segment: Segment, store: Store, intake: Intake) -> None:
+        self._settings, self._segment = settings, segment
+        self._store, self._intake = store, intake
+        self._reader_rows: list[ReaderPanel] = []
+        self._shown_tables: set[tuple[str, str]] = set()
+
+    def tasks(self) -> list[Task]:
+        """Return the table of tasks with their intervals in seconds."""
+        table = [
+            Task("statistics", 1.0, self.statistics),
+            Task("tables", 1.0, self.show_tables),
+            Task("readers", 2.0, self.show_readers),
+            Task("reclaim", 1.0, self.reclaim),
+        ]
+        if self._settings.durability == "second":
+            table.insert(0, Task("flush", 1.0, self._store.flush))
+        return table
+
+    def statistics(self) -> None:
+        """Bring the queue's and the store's panels up to date."""
+        self._intake.publish()
+        self._store.publish(clock.monotonic_ns())
+
+    def show_tables(self) -> None:
+        """Show every table and index with its rows."""
+        shown = set()
+        for table in self._store.tables():
+            self._segment.tables.set(table.name, table.rows, table.size_bytes)
+            shown.add((table.name, ""))
+            for field, entries in table.indexes.items():
+                self._segment.tables.set(field, entries, 0, index_of=table.name)
+                shown.add((field, table.name))
+        for name, index_of in self._shown_tables - shown:
+            self._segment.tables.remove(name, index_of)
+        self._shown_tables = shown
+
+    def show_readers(self) -> None:
+        """Show the readers with the oldest snapshots; clear those whose process is gone."""
+        readers = self._store.readers(clock.monotonic_ns())
+        if any(reader.dead for reader in readers):
+            self._store.clear_dead_readers()
+        active = [reader for reader in readers if reader.active and not reader.dead]
+        active = active[:SHOWN_READERS]
+        while len(self._reader_rows) > len(active):
+            self._reader_rows.pop().release()
+        while len(self._reader_rows) < len(active):
+            self._reader_rows.append(ReaderPanel(str(len(self._reader_rows) + 1)))
+        for row, reader in zip(self._reader_rows, active, strict=True):
+            row.pid, row.command = reader.pid, command_of(reader.pid)
+            row.age, row.behind = reader.age_seconds, reader.commits_behind
+
+    def reclaim(self) -> None:
+        """Delete a stretch of dropped tables and of tombstones that are old enough."""
+        oldest = clock.wall_ns() - int(self._settings.tombstone_seconds * 1e9)
+        horizon = records.version_bytes(clock.stamp_floor(max(oldest, 0)), 0)
+        for _ in range(RECLAIM_STEPS):
+            if not self._store.reclaim(RECLAIM_ENTRIES, horizon).more:
+                return
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, "" when it is gone (proc(5))."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,228 @@
+"""The way into the queue: stamps, offers, and who waits for which place; one lock around all of it.
+
+The port's thread offers, the applier's thread takes and says how far it is. Both hold the lock for
+microseconds, and wait for it with a limit: a stopped thread costs its own requests, not the port.
+
+    offered ──▶ queued ──taken, applied──▶ in the store ──flushed──▶ on the disk
+       └─ answer for "none", "second"                        └─ answer for "commit"
+
+While the store refuses batches the batch in hand stays, nothing more is taken in, and every offer
+gets the store's own error; what was acknowledged waits here until the store works again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from isinglass import clock
+from isinglass.errors import IsinglassError, LockTimeout, StoreError
+from isinglass.store import records
+from isinglass.store.changes import DropTable, Step, Writes
+from isinglass.store.merge import REFUSED, Batch, UpdateQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from isinglass.store.tables import TableShape
+
+    Done = Callable[[IsinglassError | None], None]
+
+LOCK_LIMIT_SECONDS = 1.0
+EVERYTHING = 1 << 62
+# One node has one origin; its number is in every record's version.
+ORIGIN = 0
+_encode = records.encode
+
+
+class Waiter:
+    """Somebody who is told when a place is reached: in the store, or on the disk."""
+
+    __slots__ = ("done", "durable", "place")
+
+    def __init__(self, place: int, durable: bool, done: Done) -> None:
+        self.place, self.durable, self.done = place, durable, done
+
+
+class Intake:
+    """The queue and its waiters.
+
+    Args:
+        draw_stamps: draws that many stamps above all others of the node; returns the first.
+        look_up: returns the stored record of a table and key, tombstones included, or None.
+    """
+
+    def __init__(
+        self,
+        queue: UpdateQueue,
+        draw_stamps: Callable[[int], int],
+        look_up: Callable[[str, bytes], bytes | None],
+    ) -> None:
+        self._queue, self._draw_stamps, self._look_up = queue, draw_stamps, look_up
+        self._lock = threading.Lock()
+        self._waiters: deque[Waiter] = deque()
+        self._idle = True
+        self._batch: Batch | None = None
+        self.trouble: StoreError | None = None
+        self.rescues: list[DropTable] = []
+        self.work = threading.Event()  # something waits
+        self.hurry = threading.Event()  # somebody waits for it
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=LOCK_LIMIT_SECONDS):
+            raise LockTimeout(
+                "the daemon's queue was not free within 1 s: a thread of it is stopped, see where"
+                " (`isinglass ps`)"
+            )
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    # ------------------------------------------------------------------ offers, on the port's
+    def offer(self, table: str, items: Sequence[tuple[bytes, bytes | None]]) -> tuple[int, int]:
+        """Stamp and queue the first updates of `items` that there is room for.
+
+        Args:
+            items: keys and packed values (None deletes), already checked.
+
+        Returns:
+            The place of the last one queued, and how many were; (0, 0) when there is no room.
+
+        Raises:
+            TableMissing: there is no such table.
+            StoreError: the store takes no writes now, and why.
+            LockTimeout: a thread of the daemon is stopped.
+        """
+        now, place = clock.monotonic_ns(), 0
+        with self:
+            if self.trouble is not None:
+                raise self.trouble
+            stamp, offer = self._draw_stamps(len(items)), self._queue.offer
+            for number, (key, payload) in enumerate(items):
+                entered = offer(table, key, _encode(stamp + number, ORIGIN, payload), now)
+                if entered == REFUSED:
+                    return place, number
+                place = entered
+            if self._idle:
+                self._wake()
+        return place, len(items)
+
+    def _wake(self) -> None:
+        self._idle = False
+        self.work.set()
+
+    def create_table(self, table: str, shape: TableShape) -> int:
+        """Queue the creation of a table; return its place, or REFUSED when there is no room.
+
+        Raises:
+            TableExists: it exists with another shape.
+            StoreError, LockTimeout: as `offer`.
+        """
+        with self:
+            if self.trouble is not None:
+                raise self.trouble
+            version = records.version_bytes(self._draw_stamps(1), ORIGIN)
+            place = self._queue.offer_create(table, shape, version, clock.monotonic_ns())
+            self._wake()
+        return place
+
+    def drop_table(self, table: str) -> int:
+        """Queue the drop of a table; return its place, or REFUSED when there is no room.
+
+        A drop is taken also while the store refuses writes, and then goes before the batch in hand,
+        since it is what makes room again; the store ends the same in either order.
+
+        Raises:
+            TableMissing: there is no such table.
+            LockTimeout: as `offer`.
+        """
+        with self:
+            version = records.version_bytes(self._draw_stamps(1), ORIGIN)
+            place = self._queue.offer_drop(table, version, clock.monotonic_ns())
+            if self.trouble is not None and place != REFUSED:
+                self.rescues.append(DropTable(table, version))
+            self._wake()
+        return place
+
+    def newer_than(self, table: str, key: bytes, since: int) -> int:
+        """Return a place at which a record is surely newer than a stamp; 0 when it is not so now.
+
+        It says whether a write that is sent again was done, or came to nothing by a later one.
+        """
+        with self:
+            place = self._queue.last_place
+            for record in self._queued(table, key):
+                if records.version_stamp(record) > since:
+                    return place
+        stored = self._look_up(table, key)
+        return place if stored is not None and records.version_stamp(stored) > since else 0
+
+    def _queued(self, table: str, key: bytes) -> Iterator[bytes]:
+        if waiting := self._queue.pending(table, key):
+            yield waiting
+        for step in self._batch.steps if self._batch else ():
+            if isinstance(step, Writes) and step.table == table:
+                parts = [step.records, *step.groups.values()]
+                yield from (part[key] for part in parts if key in part)
+
+    def await_place(self, place: int, durable: bool, done: Done) -> None:
+        """Call `done` from the applier's thread when a place is reached (0: the newest one)."""
+        with self:
+            self._waiters.append(Waiter(place or self._queue.last_place, durable, done))
+            self._wake()
+        self.hurry.set()
+
+    # ------------------------------------------------------------------ batches, on the applier's
+    def take(self, limit: int) -> Batch | None:
+        """Return the batch in hand, else a new one; None, with `work` cleared, when none waits."""
+        with self:
+            self._batch = self._queue.take(limit)
+            if self._batch is None and not self._waiters:
+                self._idle = True
+                self.work.clear()
+            return self._batch
+
+    def applied(self, batch: Batch, written_bytes: int) -> None:
+        """Say that the batch in hand is in the store."""
+        with self:
+            self._batch, self.trouble = None, None
+            self.rescues.clear()
+            self._queue.applied(batch, written_bytes, clock.monotonic_ns())
+
+    def reached(self) -> list[Waiter]:
+        """Return, and forget, the waiters whose place is in the store."""
+        with self:
+            through = self._queue.applied_through
+            found = [waiter for waiter in self._waiters if waiter.place <= through]
+            self._waiters = deque(w for w in self._waiters if w.place > through)
+            if not self._waiters:
+                self.hurry.clear()
+            return found
+
+    def failed(self, error: StoreError) -> list[Waiter]:
+        """Keep the batch in hand, refuse offers with `error`; return those who wait in vain."""
+        with self:
+            self.trouble = error
+            found, self._waiters = list(self._waiters), deque()
+            return found
+
+    def take_rescues(self) -> list[DropTable]:
+        """Return, and forget, the drops that go before the batch in hand."""
+        with self:
+            found, self.rescues = self.rescues, []
+            return found
+
+    def take_everything(self) -> list[Step]:
+        """Take all that waits out of the queue, the batch in hand first, when the daemon ends."""
+        steps: list[Step] = []
+        with self:
+            while (batch := self._queue.take(EVERYTHING)) is not None:
+                steps.extend(batch.steps)
+                self._queue.applied(batch, 0, clock.monotonic_ns())
+        return steps
+
+    def publish(self) -> None:
+        """Bring the queue's panel up to date."""
+        with self:
+            self._queue.publish(clock.monotonic_ns())

@@ -1,0 +1,153 @@
+"""What the daemon does for each request of a client; no socket, no event loop.
+
+A handler returns the answer at once, or None when the answer comes later, through the `Later` that
+it gave to the queue. Everything from a client is checked here before it gets near the queue: a key
+or value that the store could not take would otherwise fail long after it was acknowledged.
+"""
+
+from __future__ import annotations
+
+from isinglass.errors import BadRecord, IsinglassError, UsageError
+from isinglass.node.intake import Intake
+from isinglass.node.panels import PortPanel
+from isinglass.store import records
+from isinglass.store.merge import REFUSED
+from isinglass.store.tables import TableShape, check_name
+from isinglass.wire import messages
+from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, WAIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Send = Callable[[list[Any]], None]
+
+# How long a writer is told to wait for room: about what a batch takes to be applied.
+WAIT_SECONDS = 0.02
+_UPDATES = PortPanel.updates.index
+_WAITS = PortPanel.waits.index
+
+
+class Later:
+    """An answer that comes when a place is reached; called on the applier's thread."""
+
+    __slots__ = ("answer", "result", "send")
+
+    def __init__(self, request_id: int, result: Any, send: Send) -> None:
+        self.answer, self.result, self.send = [request_id, DONE, result], result, send
+
+    def __call__(self, error: IsinglassError | None) -> None:
+        """Send the answer, or the error in its place."""
+        self.send(self.answer if error is None else messages.refusal(self.answer[0], error))
+
+
+class Requests:
+    """The operations of `messages.OPERATIONS` but the handshake, by their numbers."""
+
+    def __init__(self, intake: Intake, panel: PortPanel) -> None:
+        self._intake, self._panel, self._words = intake, panel, panel.words
+        self.handlers: dict[int, Callable[[list[Any], Send], Any]] = {
+            messages.PUT: self._put,
+            messages.PUT_MANY: self._put_many,
+            messages.FLUSH: self._flush,
+            messages.CREATE_TABLE: self._create_table,
+            messages.DROP_TABLE: self._drop_table,
+        }
+
+    def _put(self, request: list[Any], send: Send) -> list[Any] | None:
+        request_id, _, table, key, payload, durability, since = request
+        encoded = records.key_bytes(key)
+        if payload is not None:
+            check_payload(payload)
+        place = since and self._repeated(table, encoded, since)
+        if not place:
+            place, _ = self._intake.offer(table, ((encoded, payload),))
+            if not place:
+                return self._wait(request_id)
+            self._words[_UPDATES] += 1
+        if durability == ACKNOWLEDGE_ON_DISK:
+            self._intake.await_place(place, True, Later(request_id, place, send))
+            return None
+        return [request_id, DONE, place]
+
+    def _put_many(self, request: list[Any], send: Send) -> list[Any] | None:
+        request_id, _, table, pairs, durability, since = request
+        items = [checked_pair(pair) for pair in pairs]
+        count, place = len(items), 0
+        if since:
+            known = [self._repeated(table, key, since) for key, _ in items]
+            items = [item for item, done in zip(items, known, strict=True) if not done]
+            place = max(known, default=0)
+        entered = 0
+        if items:
+            newest, entered = self._intake.offer(table, items)
+            if not entered:
+                return self._wait(request_id)
+            place = max(place, newest)
+            self._words[_UPDATES] += entered
+        # A repeated request that found only some room is asked for whole again: nothing twice.
+        done = count if entered == len(items) else 0 if since else entered
+        if durability == ACKNOWLEDGE_ON_DISK:
+            self._intake.await_place(place, True, Later(request_id, [place, done], send))
+            return None
+        return [request_id, DONE, [place, done]]
+
+    def _repeated(self, table: str, key: bytes, since: int) -> int:
+        place = self._intake.newer_than(table, key, since)
+        self._panel.repeated += bool(place)
+        return place
+
+    def _wait(self, request_id: int) -> list[Any]:
+        self._words[_WAITS] += 1
+        return [request_id, WAIT, WAIT_SECONDS]
+
+    def _flush(self, request: list[Any], send: Send) -> None:
+        request_id, _, place, durability = request
+        on_disk = durability == ACKNOWLEDGE_ON_DISK
+        self._intake.await_place(max(place, 0), on_disk, Later(request_id, place, send))
+
+    def _create_table(self, request: list[Any], send: Send) -> list[Any] | None:
+        request_id, _, table, group_by, indexes = request
+        check_name(table)
+        if not all(type(field) is str for field in indexes):
+            raise BadRecord("the names of indexed fields are text")
+        shape = TableShape(group_by, tuple(indexes)).check()
+        return self._changed(request_id, self._intake.create_table(table, shape), send)
+
+    def _drop_table(self, request: list[Any], send: Send) -> list[Any] | None:
+        return self._changed(request[0], self._intake.drop_table(request[2]), send)
+
+    def _changed(self, request_id: int, place: int, send: Send) -> list[Any] | None:
+        if place == REFUSED:
+            return self._wait(request_id)
+        # Clients read the store by themselves, so a table must be there when they are told so.
+        self._intake.await_place(place, False, Later(request_id, place, send))
+        return None
+
+
+def checked_pair(pair: object) -> tuple[bytes, bytes | None]:
+    """Return the key and the packed value of one update of many.
+
+    Raises:
+        UsageError: it is no pair of a text and bytes or nothing.
+        BadRecord, RecordTooLarge: no record can have that key or value.
+    """
+    if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
+        raise UsageError("each update is a pair of a key and a packed value")
+    payload = pair[1]
+    if payload is not None:
+        check_payload(payload)
+    return records.key_bytes(pair[0]), payload
+
+
+def check_payload(payload: object) -> None:
+    """Refuse bytes that are not a packed record.
+
+    Raises:
+        BadRecord: they are not a msgpack map with text keys.
+        RecordTooLarge: they are too long.
+    """
+    if type(payload) is not bytes:
+        raise BadRecord("a value travels as the bytes of a msgpack map")
+    records.unpack_value(payload)

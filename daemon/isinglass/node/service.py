@@ -1,0 +1,227 @@
+"""The daemon of a node, assembled: its threads, in which order they start, and how they end.
+
+    thread      waits for                       does
+    main        a signal                        starts, stops
+    port        clients                         stamps and queues what they write
+    applier     the queue                       puts batches into the store
+    timer       the next task                   statistics, flush, housekeeping
+    heartbeat   a second                        says that the process lives (glass)
+
+    starting ──recovered, port open──▶ serving ──TERM, INT, HUP──▶ draining ──▶ clean exit
+
+A stop takes no more requests, puts the queue into the store within `stop_limit_seconds`, flushes,
+and keeps aside what the store would not take, so nothing acknowledged is lost. After a kill the
+store has every batch whose commit had ended; what was only queued is lost, as `client` says.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import isinglass
+from isinglass import clock
+from isinglass.errors import StoreError
+from isinglass.glass import layout, segment
+from isinglass.glass.probe import mark
+from isinglass.node import kept_aside
+from isinglass.node.applier import Applier
+from isinglass.node.housekeeping import Housekeeping
+from isinglass.node.intake import Intake
+from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
+from isinglass.node.port import Port
+from isinglass.node.requests import Requests
+from isinglass.node.schedule import Task
+from isinglass.node.timer import Timer
+from isinglass.node.watchdog import Progress, Watchdog, pat_interval_seconds
+from isinglass.settings import Settings
+from isinglass.store.database import Store
+from isinglass.store.merge import UpdateQueue
+from isinglass.store.panels import QueuePanel, StorePanel
+from isinglass.wire import messages, transport
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SOCKET_NAME = "port.sock"
+_INFO, _WARN = 9, 13
+
+
+class Service:
+    """A running daemon: everything that `run` starts, in the order in which it starts."""
+
+    def __init__(self, settings: Settings, glass: segment.Segment) -> None:
+        self._settings, self._glass = settings, glass
+        self._panel = DaemonPanel()
+        self._panel.state, self._panel.started = "starting", clock.wall_ns()
+        self._panel.version, self._panel.durability = isinglass.__version__, settings.durability
+        self._panel.data_directory = str(settings.node_data_dir)
+        self._folders = (settings.node_data_dir, settings.node_runtime_dir)
+        self._store = Store.open(
+            settings.node_data_dir,
+            map_size_bytes=settings.map_size_bytes,
+            durability=settings.durability,
+            panel=StorePanel(),
+        )
+        try:
+            self._assemble()
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _assemble(self) -> None:
+        settings, glass, store = self._settings, self._glass, self._store
+        glass.observe(store.newest_stamp())
+        self._recover()
+        self._queue_panel = QueuePanel()
+        self._queue = UpdateQueue(
+            self._queue_panel,
+            settings.queue_limit_entries,
+            settings.queue_limit_bytes,
+            merging=settings.merge,
+        )
+        self._queue.define(store.table_states())
+        self._intake = Intake(self._queue, glass.stamp, store.look_up)
+        self._applier_panel, self._port_panel = ApplierPanel(), PortPanel()
+        self._applier = Applier(
+            self._intake,
+            store,
+            self._applier_panel,
+            batch_limit=settings.batch_limit,
+            gather_seconds=settings.gather_seconds,
+            report=self._report,
+        )
+        self._housekeeping = Housekeeping(settings, glass, store, self._intake)
+        tasks = [*self._housekeeping.tasks(), Task("trouble", 0.5, self._show_trouble)]
+        self._watchdog = Watchdog(settings.watchdog_limit_seconds)
+        interval = pat_interval_seconds(os.environ, os.getpid())
+        if interval is not None:
+            tasks.append(Task("watchdog", interval, self._pat))
+        self._timer = Timer(tasks, self._report)
+        self._port = Port(
+            str(settings.node_runtime_dir / SOCKET_NAME),
+            Requests(self._intake, self._port_panel),
+            self._port_panel,
+            self._greeting(),
+        )
+
+    def _greeting(self) -> list[object]:
+        place = layout.region_offset(self._glass.region) + self._queue_panel.place_of(
+            QueuePanel.applied_through
+        )
+        data = str(self._settings.node_data_dir)
+        return [messages.PROTOCOL_VERSION, self._settings.node, self._glass.generation, place, data]
+
+    def _recover(self) -> None:
+        """Apply what the last daemon had to keep aside."""
+        mark("applying what the last daemon kept aside")
+        steps, files = kept_aside.load(self._folders)
+        if not files:
+            return
+        self._store.apply(steps)
+        self._store.flush()
+        for file in files:
+            file.unlink()
+        self._panel.recovered = kept_aside.updates_of(steps)
+        self._glass.event(_INFO, "store", "applied what the last daemon kept aside",
+                          updates=self._panel.recovered)  # fmt: skip
+
+    # ------------------------------------------------------------------ life
+    def start(self) -> None:
+        """Start the threads; clients are served when this returns."""
+        self._housekeeping.show_tables()
+        self._applier.start()
+        self._timer.start()
+        self._port.start()
+        self._panel.state = "serving"
+        self._glass.ready()
+
+    def stop(self) -> None:
+        """Take no more requests, put the queue into the store, flush, end the threads."""
+        mark("stopping")
+        self._panel.state = "draining"
+        self._port.stop_taking()
+        mark.waiting("for the applier to empty the queue")
+        self._applier.stop(self._settings.stop_limit_seconds)
+        mark("keeping aside what is left")
+        self._keep_aside()
+        self._port.close()
+        self._timer.stop()
+        mark("closing the store")
+        self._housekeeping.statistics()
+        self._housekeeping.show_tables()
+        self._store.close()
+
+    def _keep_aside(self) -> None:
+        # Readers must go on seeing what the store has, not what the file has.
+        through = self._queue_panel.applied_through
+        steps = self._intake.take_everything()
+        self._queue_panel.applied_through = through
+        if not steps:
+            return
+        updates = kept_aside.updates_of(steps)
+        try:
+            file = kept_aside.save(self._folders, steps)
+        except OSError as error:
+            self._report(error)
+            self._glass.event(17, "store", "acknowledged updates are lost", updates=updates)
+            return
+        self._glass.event(
+            _WARN, "store", "the store would not take these updates: the next daemon applies them",
+            updates=updates, file=str(file),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ what the threads call
+    def _report(self, error: Exception) -> None:
+        self._glass.error(error)
+        severity = _WARN if isinstance(error, StoreError) else 17
+        self._glass.event(severity, "daemon", f"{type(error).__name__}: {error}")
+
+    def _show_trouble(self) -> None:
+        trouble = self._intake.trouble
+        self._panel.trouble = str(trouble) if trouble else ""
+
+    def _pat(self) -> None:
+        """Tell the service manager that the daemon is well, if every thread gets on."""
+        threads = (
+            Progress("port", self._port_panel.requests, self._port.idle),
+            Progress("applier", self._applier_panel.batches, not self._applier.working),
+        )
+        stuck = self._watchdog.stuck(clock.monotonic_ns(), threads)
+        if not stuck:
+            transport.notify_supervisor("WATCHDOG=1")
+        elif stuck:
+            self._glass.event(_WARN, "daemon", "a thread does not get on", threads=", ".join(stuck))
+
+
+def run(settings: Settings, ready: Callable[[], None]) -> int:
+    """Be the daemon of a node until a signal ends it; return the exit code.
+
+    The caller holds the node's lock (`node/ownership`).
+
+    Args:
+        ready: called once clients are served.
+
+    Raises:
+        StoreLocked, StoreCorrupt, DiskFull, StoreError: the store cannot be used.
+        SegmentError: the segment cannot be made.
+        LockTimeout: a stopped process holds a lock of the segment.
+    """
+    stopping = threading.Event()
+    earlier = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        with segment.create(settings.node) as glass:
+            service = Service(settings, glass)
+            service.start()
+            transport.notify_supervisor("READY=1")
+            ready()
+            mark.waiting("for a signal to stop")
+            stopping.wait()
+            transport.notify_supervisor("STOPPING=1")
+            service.stop()
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+    return 0
