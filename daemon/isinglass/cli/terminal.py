@@ -1,11 +1,15 @@
-"""Sections drawn with rich; imported only when stdout is a terminal."""
+"""Sections, live screens and progress drawn with rich; imported only when there is a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -75,3 +79,25 @@ class LiveScreen:
 
     def _draw(self, sections: Iterable[Section]) -> None:
         self._live.update(renderable(sections))
+
+
+@contextmanager
+def progress_bar(file: TextIO, title: str) -> Iterator[Callable[[int], None]]:
+    """Give the function that shows how far a file is read, and how many records are stored."""
+    buffer = getattr(file, "buffer", None)
+    size = os.fstat(file.fileno()).st_size if buffer is not None and buffer.seekable() else None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[stored]:,} records"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        task = progress.add_task(title, total=size or None, stored=0)
+
+        def advance(stored: int) -> None:
+            done = buffer.tell() if size and buffer is not None else 0
+            progress.update(task, completed=done, stored=stored)
+
+        yield advance

@@ -1,0 +1,81 @@
+"""What the commands on records share: which node, which promise, and how a value is written."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from isinglass.cli.options import Option, Values
+from isinglass.client import Client, connect
+from isinglass.errors import UsageError
+
+Plain = int | float | bool | str | None
+
+LARGEST_INTEGER, SMALLEST_INTEGER = 2**64 - 1, -(2**63)
+NODE = Option(
+    "node", "The node; may be left out when there is only one.", value="NODE", completes="nodes"
+)
+DURABILITY = Option(
+    "durability",
+    "What is promised when the command ends: in the queue, the same and flushed within a second,"
+    " or on the disk.",
+    value="LEVEL",
+    choices=("none", "second", "commit"),
+    default="commit",
+)
+TEXT = Option("text", "Take values as text; otherwise what looks like a number is one.")
+JSON = Option("json", "Print one JSON document.")
+
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_REAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Plain] = {"true": True, "false": False, "null": None}
+
+
+def database(values: Values, process: str) -> Client:
+    """Connect to the node that the options name."""
+    durability = values.text("durability") or "second"
+    return connect(values.text("node") or None, durability=durability, process=process)
+
+
+def number_or_text(text: str) -> int | float | str:
+    """Return the number that a text is, or the text itself when a number would lose part of it.
+
+    So `007`, `1_000`, `nan` and integers beyond 64 bits stay text.
+    """
+    if _INTEGER.fullmatch(text):
+        number = int(text)
+        return number if SMALLEST_INTEGER <= number <= LARGEST_INTEGER else text
+    return float(text) if _REAL.fullmatch(text) else text
+
+
+def typed(text: str, as_text: bool) -> Plain:
+    """Return the value of a word on the command line: a number, true, false, null, or text."""
+    if as_text:
+        return text
+    return _WORDS[text] if text in _WORDS else number_or_text(text)
+
+
+def pair(text: str, as_text: bool) -> tuple[str, Plain]:
+    """Return field and value of `field=value`.
+
+    Raises:
+        UsageError: there is no equals sign, or no field before it.
+    """
+    field, equals, value = text.partition("=")
+    if not field or not equals:
+        raise UsageError(f"{text!r} is not FIELD=VALUE.")
+    return field, typed(value, as_text)
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Return a stored value as JSON; bytes become {"hex": ...}, the rest that JSON lacks text."""
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=_beyond_json)
+
+
+def _beyond_json(value: object) -> object:
+    return {"hex": value.hex()} if isinstance(value, bytes) else str(value)
+
+
+def cell(value: object) -> str:
+    """Return a value as one cell or word of a table: text as it is, the rest as JSON."""
+    return value if isinstance(value, str) else json_text(value)

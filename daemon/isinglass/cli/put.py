@@ -1,0 +1,62 @@
+"""`isinglass put TABLE KEY VALUE`: store one record, given as JSON or as FIELD=VALUE words."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from isinglass.cli.database import DURABILITY, NODE, TEXT, database, pair
+from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.errors import UsageError
+
+COMMAND = Command(
+    "put",
+    "Store one record, whether it is there or not.",
+    positionals=(
+        Positional("TABLE", "the table"),
+        Positional("KEY", "the record's key"),
+        Positional("VALUE", "a JSON object, or FIELD=VALUE words, or - to read JSON", repeat=True),
+    ),
+    options=(
+        NODE,
+        DURABILITY,
+        TEXT,
+        Option("create", "Create the table when it is not there."),
+    ),
+    examples=(
+        'isinglass put orders 2026/1 \'{"customer": "Ada", "total": 12}\'',
+        "isinglass put orders 2026/1 customer=Ada total=12",
+    ),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Store the record."""
+    values = COMMAND.parse(arguments)
+    value = _value(values)
+    with database(values, "put") as client:
+        if values.flag("create"):
+            client.create_table(values.text("TABLE"))
+        client.put(values.text("TABLE"), values.text("KEY"), value)
+    return 0
+
+
+def _value(values: Values) -> dict[str, object]:
+    words = values.texts("VALUE")
+    if words == ["-"]:
+        return _object(sys.stdin.read())
+    if words[0].lstrip().startswith("{"):
+        if len(words) > 1:
+            raise UsageError(f"A JSON object stands alone, but {words[1]!r} follows it.")
+        return _object(words[0])
+    return dict(pair(word, values.flag("text")) for word in words)
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"The value is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise UsageError('The value is JSON, but not an object: write {"field": ...}.')
+    return value
