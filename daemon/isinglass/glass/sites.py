@@ -11,7 +11,6 @@ Below 2**30 an int of CPython has one digit; storing a larger one takes half as 
 from __future__ import annotations
 
 import os
-from binascii import crc32
 
 from isinglass.glass.layout import LINE_BITS, MODULE_BITS
 
@@ -32,6 +31,9 @@ SITES_MARKER = "isinglass sites"
 
 def home_id(module: str) -> int:
     """Return the number, 1 to 16,383, that a module has unless another module took it first."""
+    # A C extension, which takes longer to load than this module, for the start after a change only.
+    from binascii import crc32
+
     return crc32(module.encode()) % (MODULE_IDS - 1) + 1
 
 
