@@ -53,6 +53,11 @@ def serve():
     serving.set()
     threading.Event().wait()
 
+def bake_on():
+    pause = threading.Event()
+    while not pause.wait(0.001):
+        oven.loaves += 1
+
 serving = threading.Event()
 threading.Thread(target=serve, name="counter", daemon=True).start()
 serving.wait()

@@ -64,11 +64,13 @@ class FieldPath:
 
     def fields(self, snapshot: Snapshot) -> Iterator[tuple[Process, PanelView, FieldView]]:
         """Yield every field that the path names; globs may name many."""
+        # The field, the parts of a latch of that name, or the histogram whose part it is.
+        wanted = (self._field, f"{self._field}.*", self._field.partition(".")[0])
         for process in self._processes(snapshot):
             for panel in process.panels:
                 if fits(panel.name, (self._panel,)) and self._instance in (None, panel.instance):
                     for field in panel.fields:
-                        if fits(field.name, (self._field, self._field.partition(".")[0])):
+                        if fits(field.name, wanted):
                             yield process, panel, field
 
     def _processes(self, snapshot: Snapshot) -> Iterator[Process]:

@@ -113,11 +113,11 @@ def main(arguments: list[str]) -> int:
     """Print until the count, the condition, the timeout or an interrupt."""
     values = COMMAND.parse(arguments)
     until = Condition(values.text("until")) if values.given("until") else None
+    paths = [FieldPath(text.strip()) for text in values.text("fields").split(",") if text.strip()]
     name, wait_seconds = values.text("NODE"), values.number("wait")
     if not name:
         nodes.wait_for_any(name, wait_seconds)
     watch = Watch(nodes.only_one(name), wait_seconds)
-    paths = [FieldPath(text.strip()) for text in values.text("fields").split(",") if text.strip()]
     try:
         with output(values, paths) as show:
             held = _run(watch, _Pace(values), until, show)

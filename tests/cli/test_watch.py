@@ -1,0 +1,101 @@
+"""`isinglass watch`: values and rates of a moving node, conditions, and restarts."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from cli.commands import isinglass, on_terminal, start
+from programs import hear, program, tell
+
+Program = subprocess.Popen[str]
+
+
+def test_values_as_often_as_asked(bakery: Program) -> None:
+    text = isinglass("watch", "bakery", "--interval", "0.01", "--count", "3").stdout
+    assert text.count("node bakery") == 3
+    assert re.search(r"daemon +\d+ +oven.loaves +1,234,567 +loaves +0$", text, re.M)
+    assert re.search(r"oven.took +3 times +microseconds$", text, re.M)
+
+
+def test_rates_of_what_moves(bakery: Program) -> None:
+    tell(bakery, "threading.Thread(target=bake_on, daemon=True).start()")
+    assert hear(bakery) == "done"
+    done = isinglass(
+        *("watch", "--fields", "oven.loaves, oven.waiting", "--interval", "0.3"),
+        *("--count", "3", "--json"),
+    )
+    looks = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [len(look["fields"]) for look in looks] == [2, 2, 2]
+    loaves = [look["fields"][0] for look in looks]
+    assert loaves[0]["rate"] is None and loaves[0]["value"] < loaves[2]["value"]
+    seconds = (looks[2]["taken_wall_ns"] - looks[1]["taken_wall_ns"]) / 1e9
+    assert loaves[2]["rate"] == pytest.approx(
+        (loaves[2]["value"] - loaves[1]["value"]) / seconds, rel=0.1
+    )
+    assert looks[2]["fields"][1]["rate"] is None
+    assert set(looks[0]) == {"node", "taken_wall_ns", "verdict", "fields"}
+    assert set(loaves[0]) == {
+        *("process", "pid", "verdict", "heartbeat_age_seconds"),
+        *("panel", "instance", "field", "unit", "value", "rate"),
+    }
+
+
+def test_a_condition_ends_it_when_it_holds(bakery: Program) -> None:
+    watch = start("watch", "bakery", "-q", "-i", "0.05", "--until", "oven.loaves = 7")
+    with watch:
+        tell(bakery, "oven.loaves = 7")
+        assert hear(bakery) == "done"
+        assert watch.wait(timeout=20) == 0
+        assert watch.stdout and watch.stdout.read() == ""
+
+
+def test_a_condition_that_does_not_hold_in_time(bakery: Program) -> None:
+    for limit in (("--timeout", "0.2"), ("--count", "2")):
+        done = isinglass(
+            *("watch", "bakery", "-q", "-i", "0.05", "--until", "oven.loaves < 1", *limit),
+            expect=1,
+        )
+        assert done.stderr == ("isinglass: oven.loaves < 1 did not hold in time on node bakery.\n")
+
+
+def test_a_timeout_alone_ends_it_well(bakery: Program) -> None:
+    assert isinglass("watch", "--interval", "10", "--timeout", "0.2").stdout.count("node") >= 1
+
+
+def test_bad_conditions_and_fields_are_refused_before_anything_is_read() -> None:
+    assert "not a condition" in isinglass("watch", "--until", "queue", expect=2).stderr
+    assert "not the name of a value" in isinglass("watch", "--fields", "queue", expect=2).stderr
+
+
+def test_it_follows_a_restart_and_says_so(bakery: Program, source: str) -> None:
+    from cli.conftest import BAKERY
+
+    watch = start("watch", "bakery", "-i", "0.05", "--json", "--fields", "verdict,oven.loaves")
+    with watch:
+        assert watch.stdout and watch.stderr
+        first = json.loads(watch.stdout.readline())
+        assert first["verdict"] == "alive"
+        bakery.kill()
+        bakery.wait()
+        with program(BAKERY, "bakery", "daemon", source) as successor:
+            assert watch.stderr.readline() == "isinglass: node bakery was restarted.\n"
+            while (look := json.loads(watch.stdout.readline()))["verdict"] != "alive":
+                pass
+            assert look["fields"][0]["pid"] == successor.pid
+        watch.terminate()
+
+
+def test_several_nodes_must_be_told_apart(bakery: Program, source: str) -> None:
+    from cli.conftest import BAKERY
+
+    with program(BAKERY, "mill", "daemon", source):
+        assert "name one: bakery, mill" in isinglass("watch", expect=2).stderr
+
+
+def test_on_a_terminal_it_redraws_one_table(bakery: Program) -> None:
+    code, text = on_terminal("watch", "bakery", "-i", "0.05", "--count", "3")
+    assert code == 0 and "\x1b[" in text and "1,234,567" in text
