@@ -14,7 +14,7 @@ from isinglass_console.model.rates import Pair, number
 Labelled = tuple[str, str, str]  # label, value, role
 SLOW_COMMIT_SECONDS = 0.1
 LONG_READ_SECONDS = 10.0
-PERCENTILES = ((0.5, "half"), (0.9, "90 %"), (0.99, "99 %"), (1.0, "all"))
+PERCENTILES = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (1.0, "max"))
 
 
 def latencies(pair: Pair, field: str) -> HistogramValue | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
 from isinglass_console.model.frame import NodeFrame
@@ -9,11 +11,11 @@ from isinglass_console.model.merging import merge_rows
 from isinglass_console.model.store import commit_percentiles, store_rows
 from isinglass_console.model.timers import timer_rows
 from isinglass_console.screens import words
+from isinglass_console.screens.panes import marked_threads
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Pen
 
 LABEL = 10
-THREADS_SHOWN = 7
 
 
 def build(scene: Scene, node: NodeFrame) -> Block:
@@ -36,21 +38,18 @@ def _probes(scene: Scene, node: NodeFrame, most: int) -> list[Pen]:
         return []
     tally = scene.heat(node)
     pens: list[Pen] = []
-    for process in node.snapshot.processes:
-        for thread in process.threads[:THREADS_SHOWN]:
-            if len(pens) >= most:
-                return pens
-            hot = heat.hottest(tally, (process.slot, process.claim, thread.index))
-            site = process.site(hot[0].word) if hot else thread.site
-            role = "dim" if site is None or site.waits else "plain"
-            pen = _label(scene, "PROBES" if not pens else "")
-            name = thread.name if process.slot == 0 else words.process_name(process)
-            pen.put(name, role, 12).put(" ").put(*words.place_glyph(site)).put(" ")
-            pen.put(words.place(site, thread.word), role, 24).put(" ")
-            room = scene.width - pen.at - 7
-            pen.put(site.label if site is not None else "", "dim", room)
-            pen.put(f"{text.share(hot[0].share) if hot else '':>6}", role)
-            pens.append(pen)
+    for process, thread in marked_threads(node.snapshot)[:most]:
+        hot = heat.hottest(tally, (process.slot, process.claim, thread.index))
+        site = process.site(hot[0].word) if hot else thread.site
+        role = "dim" if site is None or site.waits else "plain"
+        pen = _label(scene, "PROBES" if not pens else "")
+        name = thread.name if process.slot == 0 else words.process_name(process)
+        pen.put(name, role, 12).put(" ").put(*words.place_glyph(site)).put(" ")
+        pen.put(words.place(site, thread.word, 24), role, 24).put(" ")
+        room = scene.width - pen.at - 7
+        pen.put(site.label if site is not None else "", "dim", room)
+        pen.put(f"{text.share(hot[0].share) if hot else '':>6}", role)
+        pens.append(pen)
     return pens
 
 
@@ -61,11 +60,11 @@ def _merges(scene: Scene, node: NodeFrame) -> list[Pen]:
         return []
     blank = scene.freshness(node).blank
     pen = _label(scene, "MERGES")
-    for row in rows:
-        if row.field == "offered":
-            pen.put("offered ", "dim").put(text.rate(float("nan") if blank else row.rate))
-        elif row.share > 0 and not blank:
-            pen.put(f"  {row.label} ", "dim").put(text.share(row.share))
+    pen.put("offered ", "dim").put(text.rate(nan if blank else rows[0].rate))
+    for row in sorted(rows[1:], key=lambda row: row.field != "written"):
+        label, share = f"  {row.label} ", text.share(row.share)
+        if row.share > 0 and not blank and pen.at + len(label) + len(share) < scene.width:
+            pen.put(label, "dim").put(share)
     return [pen]
 
 

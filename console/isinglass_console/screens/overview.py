@@ -10,13 +10,14 @@ from math import isfinite
 
 from isinglass_console.model import format as text
 from isinglass_console.model.frame import Condition, NodeFrame
-from isinglass_console.model.layout import Column, split
+from isinglass_console.model.layout import Column, place, split
 from isinglass_console.model.series import sparkline
 from isinglass_console.model.table import Cell, Row
 from isinglass_console.screens import brief, words
 from isinglass_console.screens.events import events_block
-from isinglass_console.screens.panes import panes_of
+from isinglass_console.screens.panes import Pane, panes_of
 from isinglass_console.screens.scene import Page, Scene, table_block
+from isinglass_console.screens.trends import TRENDS, has_trends, trends_row
 from isinglass_console.widgets.bars import bar
 from isinglass_console.widgets.line import Block, beside, rule
 from isinglass_console.widgets.table import cell
@@ -25,17 +26,20 @@ TABLE = "nodes"
 TARGET = 0.5
 BRIEF_BELOW = 110
 FOUR_FROM = 180
+FIRST_LEAST = 10
+TRENDS_LEAST = 6
+TRENDS_MOST = 14
 COLUMNS = (
-    Column("node", "NODE", 10, 0, grow=1, largest=20),
+    Column("node", "NODE", 9, 0, grow=1, largest=16),
     Column("state", "STATE", 12, 0),
-    Column("load", "LOAD", 16, 2, grow=1, largest=24),
-    Column("backlog", "BACKLOG ┃ target", 16, 3, grow=1, largest=24),
+    Column("load", "LOAD", 13, 2, grow=1, largest=23),
+    Column("backlog", "BACKLOG┃TARGET", 14, 3, grow=1, largest=23),
     Column("merged", "MERGED", 7, 1, right=True),
-    Column("applied", "APPLIED/s", 10, 1, right=True),
-    Column("trend", "", 12, 4, grow=2, largest=40),
-    Column("offered", "OFFERED/s", 10, 5, right=True),
+    Column("applied", "APPLIED/s", 9, 1, right=True),
+    Column("trend", "", 12, 4, grow=2, largest=30),
+    Column("offered", "OFFERED/s", 9, 5, right=True),
     Column("oldest", "OLDEST", 8, 6, right=True),
-    Column("alarms", "ALARMS", 22, 7, grow=2, largest=60),
+    Column("alarms", "ALARMS", 20, 7, grow=6),
 )
 
 
@@ -58,27 +62,27 @@ def _below(scene: Scene, block: Block, height: int) -> None:
     node = scene.node
     if node is None:
         return
-    events_height = max(3, min(12, height // 5))
-    panes_height = height - events_height - 2
+    events_height = max(3, min(10, height // 4))
     if scene.width < BRIEF_BELOW:
         block.lines.append(rule(scene.width))
+        panes_height = height - events_height - 2
         block.extend(brief.build(scene.resized(scene.width, panes_height), node))
         block.lines.append(rule(scene.width))
     else:
-        _panes(scene, node, block, panes_height)
+        _panes(scene, node, block, height - events_height)
     block.extend(events_block(scene.resized(scene.width, events_height)))
 
 
 def _panes(scene: Scene, node: NodeFrame, block: Block, height: int) -> None:
-    """Append the panes between rules, whose joints meet the upright ones."""
+    """Append the panes, and trends where there is room, in `height` lines with their rules."""
     across = 4 if scene.width >= FOUR_FROM else 2
     panes = panes_of(node, 4)
     grid = [panes[at : at + across] for at in range(0, len(panes), across)]
-    heights = split(height + 1, len(grid))
+    heights = _heights(scene, node, grid, height - len(grid) - 1)
     above: list[int] = []
-    for row, row_height in zip(grid, heights, strict=True):
+    for row, row_height in zip(grid, heights, strict=False):
         widths = split(scene.width, len(row))
-        joints = [sum(widths[: at + 1]) + at for at in range(len(widths) - 1)]
+        joints = _joints(widths)
         block.lines.append(_joined(scene.width, above, joints))
         parts = [
             pane(scene.resized(width, row_height), node)
@@ -86,7 +90,34 @@ def _panes(scene: Scene, node: NodeFrame, block: Block, height: int) -> None:
         ]
         block.extend(beside(parts, row_height))
         above = joints
+    if len(heights) > len(grid):
+        shown = TRENDS[: min(4, len(above) + 2)]
+        joints = _joints(split(scene.width, len(shown)))
+        block.lines.append(_joined(scene.width, above, joints))
+        block.extend(trends_row(scene.resized(scene.width, heights[-1]), node, shown))
+        above = joints
     block.lines.append(_joined(scene.width, above, []))
+
+
+def _joints(widths: list[int]) -> list[int]:
+    return [sum(widths[: at + 1]) + at for at in range(len(widths) - 1)]
+
+
+def _heights(scene: Scene, node: NodeFrame, grid: list[list[Pane]], height: int) -> list[int]:
+    """Return how high each row of panes is; one more when there is room for a row of trends.
+
+    The lower rows get what they need, the first one the rest: it holds the probes, of which there
+    may be any number.
+    """
+    whole = scene.resized(scene.width // len(grid[0]), height)
+    needs = [max(len(pane(whole, node).lines) for pane in panes) + 1 for panes in grid]
+    lower = [min(need, height // len(grid)) for need in needs[1:]]
+    first = height - sum(lower)
+    spare = first - max(needs[0], FIRST_LEAST) - 1
+    if spare >= TRENDS_LEAST and has_trends(scene, node, TRENDS[:4]):
+        trends = min(spare, TRENDS_MOST)
+        return [first - trends - 1, *lower, trends]
+    return [first, *lower]
 
 
 def _joined(width: int, above: list[int], below: list[int]) -> Cell:
@@ -107,14 +138,15 @@ def _row(scene: Scene, node: NodeFrame) -> Row:
     alarms = words.life_sentence(node, scene.frame.wall_ns, scene.frame.interval_seconds)
     if not alarms:
         alarms = "; ".join(trouble.sentence() for trouble in node.troubles)
-    trend = sparkline(scene.trend(node, "applied_rate", 40)[-_trend_width(scene) :])
+    widths = _widths(scene)
+    trend = sparkline(scene.trend(node, "applied_rate", widths.get("trend", 1)))
     return Row(
         key=node.name,
         cells={
             "node": cell(node.name, "bright"),
             "state": (glyph, (f" {state}", glyph[1] if node.severity else "plain")),
-            "load": _bar_cell(load, _bar_width(scene), load >= 0.9),
-            "backlog": _bar_cell(backlog, _bar_width(scene), backlog >= 0.75, TARGET),
+            "load": _bar_cell(load, widths.get("load", 0), load >= 0.9),
+            "backlog": _bar_cell(backlog, widths.get("backlog", 0), backlog >= 0.75, TARGET),
             "merged": cell(text.share(node.figure("merged_share"))),
             "applied": cell(text.count(applied)),
             "trend": cell(trend, "spark"),
@@ -138,16 +170,13 @@ def _row(scene: Scene, node: NodeFrame) -> Row:
     )
 
 
-def _bar_width(scene: Scene) -> int:
-    return 9 if scene.width < 160 else 16
-
-
-def _trend_width(scene: Scene) -> int:
-    return 12 if scene.width < 160 else 30
+def _widths(scene: Scene) -> dict[str, int]:
+    """Return the widths that the columns will have, so that bars fill theirs."""
+    return {item.column.key: item.width for item in place(COLUMNS, scene.width - 2)}
 
 
 def _bar_cell(share: float, width: int, high: bool, target: float | None = None) -> Cell:
     if not isfinite(share):
         return cell(text.NOTHING, "dim")
     role = "bar_warning" if high else "bar"
-    return (*bar(share, width, role, target), (f"{text.share(share):>6}", "plain"))
+    return (*bar(share, max(0, width - 6), role, target), (f"{text.share(share):>6}", "plain"))

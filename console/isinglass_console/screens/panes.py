@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import isfinite, nan
 
-from isinglass.glass.snapshot import PanelView, Process, Thread, Verdict
+from isinglass.glass.snapshot import PanelView, Process, Snapshot, Thread, Verdict
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
 from isinglass_console.model.frame import NodeFrame
@@ -47,7 +47,7 @@ def probes_pane(scene: Scene, node: NodeFrame) -> Block:
     if snapshot is None:
         return block
     tally = scene.heat(node)
-    threads = [(process, thread) for process in snapshot.processes for thread in process.threads]
+    threads = marked_threads(snapshot)
     labels = len(threads) * 2 < scene.height
     before: Process | None = None
     for process, thread in threads:
@@ -79,7 +79,7 @@ def _probe_lines(
     percent = f"{text.share(share):>6}" if isfinite(share) else f"{'':6}"
     bar_width = max(0, min(10, room - 30))
     place_width = room - 7 - (bar_width + 1 if bar_width else 0)
-    pen.put(fit_left(words.place(site, word), place_width), role)
+    pen.put(fit_left(words.place(site, word, place_width), place_width), role)
     if bar_width:
         pen.put(" ").spans(bar(0 if waits else share, bar_width))
     pen.put(percent, role)
@@ -88,6 +88,12 @@ def _probe_lines(
     if labels and not waits and site is not None:
         indent = (13 if width >= 56 else 9) + 15
         block.add(Pen(width).put(" " * indent).put(site.label or site.function, "dim").line())
+
+
+def marked_threads(snapshot: Snapshot) -> list[tuple[Process, Thread]]:
+    """Return the threads that passed a mark; the others have nothing to say."""
+    every = [(process, thread) for process in snapshot.processes for thread in process.threads]
+    return [each for each in every if each[1].word] or every
 
 
 def thread_key(process: Process, thread: Thread) -> str:
@@ -151,14 +157,16 @@ def timers_pane(scene: Scene, node: NodeFrame) -> Block:
 def _timer_line(row: TimerRow, width: int) -> tuple[tuple[str, str], ...]:
     pen = Pen(width).put(" ").put(*words.glyph(row.severity)).put(" ")
     role = "warning" if row.late_seconds > 0 and row.severity else "plain"
-    pen.put(row.name, role, max(10, width - 46)).put(" ")
-    pen.put(f"every {text.seconds(row.interval_seconds)}", "dim", 13)
+    wide = width >= 62
+    pen.put(row.name, role, max(10, width - (48 if wide else 33))).put(" ")
+    if wide:
+        pen.put(f"every {text.seconds(row.interval_seconds)}", "dim", 14, right=True)
     ago = text.seconds(row.since_seconds) + " ago" if isfinite(row.since_seconds) else "never"
-    pen.put(ago, "dim", 13, right=True)
+    pen.put(ago, "dim", 14, right=True)
     took = f"took {text.seconds(row.duration_seconds)}"
     if row.severity:
         took = f"late {text.seconds(row.late_seconds)}"
-    return pen.put(took, role if row.severity else "dim", 14, right=True).line()
+    return pen.put(took, role if row.severity else "dim", 15, right=True).line()
 
 
 # ---------------------------------------------------------------------- store

@@ -96,11 +96,12 @@ def _row(
     dead = process.verdict in (Verdict.KILLED, Verdict.CLEAN_EXIT)
     site = thread.site
     waits = site is not None and site.waits
-    lines = [] if dead else heat.hottest(tally, (process.slot, process.claim, thread.index))
+    quiet = dead or site is None
+    lines = [] if quiet else heat.hottest(tally, (process.slot, process.claim, thread.index))
     share = lines[0].share if lines else nan
-    role = "dim" if waits else "plain"
-    long = thread.stood_seconds > STOOD_LONG_SECONDS and not waits and not dead
-    stood = nan if dead else thread.stood_seconds
+    role = "dim" if waits or site is None else "plain"
+    long = thread.stood_seconds > STOOD_LONG_SECONDS and not waits
+    stood = nan if quiet else thread.stood_seconds
     source = files.line_text(site)
     return Row(
         key=thread_key(process, thread),
@@ -109,7 +110,7 @@ def _row(
             "life": _life(process, fresh.dim),
             "thread": cell(thread.name, role),
             "place": (words.place_glyph(site), (f" {words.place(site, thread.word)}", role)),
-            "stood": cell(text.seconds(stood), "warning" if long else "dim"),
+            "stood": cell("" if quiet else text.seconds(stood), "warning" if long else "dim"),
             "hot": _hottest(process, lines),
             "source": cell(source, "dim" if waits else "code"),
             "pid": cell(str(process.pid), "dim"),

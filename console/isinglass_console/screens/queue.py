@@ -9,13 +9,11 @@ from isinglass_console.model.frame import NodeFrame
 from isinglass_console.model.layout import Column, split
 from isinglass_console.model.merging import MergeRow, merge_rows
 from isinglass_console.model.rates import number
-from isinglass_console.model.series import folded
 from isinglass_console.model.table import Row
-from isinglass_console.screens.panes import heading
 from isinglass_console.screens.scene import Page, Scene, table_block
+from isinglass_console.screens.trends import TRENDS, trends_row
 from isinglass_console.widgets.bars import bar
-from isinglass_console.widgets.chart import chart
-from isinglass_console.widgets.line import Block, Pen, beside, rule
+from isinglass_console.widgets.line import Block, Pen, rule
 from isinglass_console.widgets.table import cell
 
 TABLE = "rules"
@@ -27,14 +25,6 @@ COLUMNS = (
     Column("total", "SINCE START", 14, 2, right=True),
     Column("of_all", "OF ALL", 7, 3, right=True),
     Column("help", "WHAT IT MEANS", 40, 5, grow=4),
-)
-TRENDS: tuple[tuple[str, str, str], ...] = (
-    ("length", "waiting", "updates"),
-    ("oldest_seconds", "oldest", "seconds"),
-    ("bytes", "bytes waiting", "bytes"),
-    ("offered_rate", "offered", "rate"),
-    ("applied_rate", "applied", "rate"),
-    ("merged_share", "merged", "share"),
 )
 
 
@@ -119,32 +109,11 @@ def _facts(block: Block, scene: Scene, node: NodeFrame) -> None:
 def _trends(block: Block, scene: Scene, node: NodeFrame, height: int) -> None:
     """Append charts two (or three) abreast, as high as there is room."""
     across = 3 if scene.width >= 150 else 2
-    count = len(TRENDS) if height >= 12 else across
-    rows = -(-count // across)
-    each = max(3, (height - 1) // rows - 1)
+    rows = len(TRENDS) // across if height >= 12 else 1
+    each = max(3, height // rows - 1)
     widths = split(scene.width, across)
+    joints = [sum(widths[: at + 1]) + at for at in range(across - 1)]
     for row in range(rows):
-        joints = [sum(widths[: at + 1]) + at for at in range(across - 1)]
         block.lines.append(rule(scene.width, joints, joint="┬" if row == 0 else "┼"))
-        parts = [
-            _trend(scene.resized(width, each), node, trend)
-            for width, trend in zip(widths, TRENDS[row * across :], strict=False)
-        ]
-        block.extend(beside(parts, each))
-
-
-def _trend(scene: Scene, node: NodeFrame, trend: tuple[str, str, str]) -> Block:
-    figure, label, unit = trend
-    span = max(60, min(900, scene.width * 2))
-    values = scene.trend(node, figure, span)
-    known = [value for value in values if isfinite(value)]
-    now = values[-1] if values else nan
-    shown = text.rate if unit == "rate" else lambda value: text.quantity(value, unit)
-    seconds = text.seconds(span * scene.frame.interval_seconds)
-    note = f"most {shown(max(known))} in {seconds}" if known else ""
-    block = heading(label.upper(), shown(now), note, scene.width)
-    top = 1.0 if unit == "share" else max(known, default=0.0)
-    inner = scene.width - 2
-    for line in chart(folded(values, inner), scene.height - 1, top):
-        block.add(Pen(scene.width).put(" ").spans(line).line())
-    return block
+        shown = TRENDS[row * across : (row + 1) * across]
+        block.extend(trends_row(scene.resized(scene.width, each), node, shown))

@@ -1,7 +1,7 @@
 """The source of a thread with its heat: which lines its last ten seconds went to, and how.
 
-Running, waiting for a CPU and blocked have a column each; what blocks gets the bar, because that is
-what one looks for. Beside stands whether the file on disk is the one that the process runs.
+Running, waiting for a CPU and blocked have a column each; the bar is their sum, faint where the
+thread waits on purpose. Beside stands whether the file on disk is the one that the process runs.
 """
 
 from __future__ import annotations
@@ -53,7 +53,11 @@ def build(scene: Scene, thread_key: str, top: int | None, files: SourceFiles) ->
     first = max(0, min(first, len(file.lines) - rest))
     for number in range(first + 1, min(first + rest, len(file.lines)) + 1):
         here = number == site.line
-        page.block.add(_code(file.lines[number - 1], number, hot.get(number), here, scene.width))
+        found_hot = hot.get(number)
+        mark = process.site(found_hot.word) if found_hot is not None else None
+        works = mark is None or not mark.waits
+        source = file.lines[number - 1]
+        page.block.add(_code(source, number, found_hot, here, works, scene.width))
     page.block = page.block.sized(scene.height - 3)
     page.block.lines.append(rule(scene.width))
     page.block.add(_trend(scene, node.name, key, thread))
@@ -99,7 +103,9 @@ def _lines_of(
     return found
 
 
-def _code(source: str, number: int, hot: heat.LineHeat | None, here: bool, width: int) -> Line:
+def _code(
+    source: str, number: int, hot: heat.LineHeat | None, here: bool, works: bool, width: int
+) -> Line:
     pen = Pen(width).put(SELECTED if here else " ", "accent")
     pen.put(f"{number:5}", "accent" if here else "dim").put("  ")
     role = "code" if not source.lstrip().startswith("#") else "comment"
@@ -113,7 +119,7 @@ def _code(source: str, number: int, hot: heat.LineHeat | None, here: bool, width
             pen.put(shown_share(value), "plain", SHARE_CELLS, right=True)
     else:
         pen.put(text.share(hot.share), "plain", 3 * SHARE_CELLS, right=True)
-    pen.put(" ").spans(bar(hot.blocked if known else hot.share, BAR_CELLS))
+    pen.put(" ").spans(bar(hot.share, BAR_CELLS, "bar" if works else "bar_dim"))
     line = pen.line()
     return styled(line, "cursor") if here else line
 

@@ -54,7 +54,7 @@ def _right(scene: Scene) -> list[tuple[str, str]]:
     now = scene.frame.wall_ns
     clock = (f"   {text.clock(now)} UTC ", "plain") if now else ("", "plain")
     baseline = [("Δ since the mark   ", "accent")] if scene.counting else []
-    interval = text.seconds(scene.frame.interval_seconds)
+    interval = f"{scene.frame.interval_seconds:g} s"
     if scene.live:
         return [*baseline, ("LIVE", "banner_live"), (f" {interval}", "dim"), clock]
     back = (now - scene.newest.wall_ns) / 1e9

@@ -173,7 +173,7 @@ def _readers(width: int, height: int, pair: Pair) -> Block:
         )
     block = heading("LMDB READERS", "", "the oldest first", width)
     if not rows:
-        block.add(Pen(width).put(" nobody holds a snapshot of the store", "dim").line())
+        block.add(Pen(width).put(" the daemon lists none", "dim").line())
         return block.sized(height)
     state = TableState()
     block.extend(

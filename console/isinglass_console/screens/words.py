@@ -68,10 +68,11 @@ def short_path(path: str, parts: int = 2) -> str:
     return "/".join(path.split("/")[-parts:])
 
 
-def place(site: Site | None, word: int) -> str:
-    """Return file:line of a probe, short; what is known when its site is not."""
+def place(site: Site | None, word: int, width: int = 1000) -> str:
+    """Return file:line of a probe, with its folder when it fits; what is known without a site."""
     if site is not None:
-        return f"{short_path(site.path)}:{site.line}"
+        long = f"{short_path(site.path)}:{site.line}"
+        return long if len(long) <= width else f"{short_path(site.path, 1)}:{site.line}"
     return "not marked yet" if word == 0 else f"line {word & 0xFFFF}"
 
 

@@ -51,7 +51,7 @@ class Feed(threading.Thread):
         self._sources: dict[str, LocalSource] = {}
         self._arrived = arrived
         self._waiting: deque[Delivery] = deque(maxlen=WAITING_READINGS)
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self._hurry = threading.Event()
 
     def take(self) -> list[Delivery]:
@@ -68,14 +68,14 @@ class Feed(threading.Thread):
 
     def stop(self) -> None:
         """End the thread and wait for it."""
-        self._stop.set()
+        self._ended.set()
         self._hurry.set()
         if self.is_alive():
             self.join(5)
 
     def run(self) -> None:
         """Read, sample until the next reading is due, and again."""
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             self._read_all()
             self._hurry.clear()
             self._sample_until(clock.monotonic_ns() + int(self.interval_seconds * 1e9))
@@ -93,7 +93,7 @@ class Feed(threading.Thread):
 
     def _sample_until(self, end_ns: int) -> None:
         schedule = Schedule(self.samples_per_second, clock.monotonic_ns(), random)
-        while not self._stop.is_set() and not self._hurry.is_set():
+        while not self._ended.is_set() and not self._hurry.is_set():
             due_ns = min(schedule.next_due_ns(clock.monotonic_ns()), end_ns)
             rest = (due_ns - clock.monotonic_ns()) / 1e9
             if rest > 0 and self._hurry.wait(rest):

@@ -16,6 +16,8 @@ TICK = "┃"
 
 def bar(share: float, width: int, role: str = "bar", target: float | None = None) -> Line:
     """Return a bar of `share` (0..1) in `width` cells, with a tick at `target` when given."""
+    if width <= 0:
+        return ()
     filled = 0 if not isfinite(share) else round(min(max(share, 0.0), 1.0) * width * 8)
     if isfinite(share) and share > 0:
         filled = max(filled, 1)

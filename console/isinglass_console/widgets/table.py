@@ -36,7 +36,7 @@ def paint_table(
         tags: keys of rows that carry a tag.
         active: whether the selected row is marked.
     """
-    placed = place(columns, width - GUTTER)
+    placed = place(columns, width - 2 * GUTTER)
     block = Block(width)
     _header(block, name, placed, state)
     selected = selected_index(rows, state)
