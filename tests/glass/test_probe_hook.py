@@ -161,6 +161,13 @@ def test_the_cache_has_the_permissions_of_its_source(tmp_path: Path) -> None:
     assert (package / "__pycache__" / cache_name(1)).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_module_without_marks_keeps_its_ordinary_cache(tmp_path: Path) -> None:
+    package = write(tmp_path, {"plain": "VALUE = 1\n"})
+    assert run_code(tmp_path, "from probed import plain; print(plain.VALUE)") == "1\n"
+    names = [path.name for path in (package / "__pycache__").glob("plain.*")]
+    assert names == [f"plain.{sys.implementation.cache_tag}.pyc"]
+
+
 # ---------------------------------------------------------------------- switched off
 def test_switched_off_no_trace_is_left(tmp_path: Path) -> None:
     write(tmp_path, {"work": WORK, "plain": WORK.replace('mark("at work")', "")})

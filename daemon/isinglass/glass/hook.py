@@ -8,8 +8,9 @@ own (PEP 488), with the same header and the same check of time and size:
     mydaemon/__pycache__/queue.cpython-311.opt-probes1f1.pyc     with stores
     mydaemon/__pycache__/queue.cpython-311.opt-probes0f1.pyc     without marks (ISINGLASS_PROBES=0)
 
-so a second start pays no parsing. The glass itself has no marks and is left to the ordinary loader:
-it cannot watch itself. Zip files, extension modules and other loaders are left alone too.
+so a second start pays no parsing. A file without marks keeps its ordinary .pyc. The glass itself
+has no marks and is left to the ordinary loader: it cannot watch itself. Zip files, extension
+modules and other loaders are left alone too.
 """
 
 from __future__ import annotations
@@ -79,7 +80,11 @@ class ProbeLoader(SourceFileLoader):
         cache, header = cache_path(path), self._header(path)
         if cache and (code := _read_cache(cache, header, path)):
             return code
-        code = self._compiled(self.get_data(path), path, home_id(fullname))
+        source = self.get_data(path)
+        if b"mark" not in source or b"isinglass" not in source:
+            # The ordinary cache may exist where this user may not write one.
+            return super().get_code(fullname) or self.source_to_code(source, path)
+        code = self._compiled(source, path, home_id(fullname))
         if cache and not sys.dont_write_bytecode:
             self.set_data(cache, header + marshal.dumps(code), _mode=os.stat(path).st_mode | 0o200)
         return code
@@ -91,8 +96,6 @@ class ProbeLoader(SourceFileLoader):
         return b"".join([MAGIC_NUMBER, *words])
 
     def _compiled(self, source: bytes, path: str, module_id: int) -> CodeType:
-        if b"isinglass" not in source:
-            return self.source_to_code(source, path)
         # The syntax tree is for the start after a change only.
         from isinglass.glass import rewrite
 
@@ -127,8 +130,8 @@ class _Finder:
         if not f"{name}.".startswith(self.prefixes) or name.startswith(_OWN_PARTS):
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, path, target)
-            if spec is not None:
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            if find and (spec := find(name, path, target)):
                 return _with_probe_loader(name, spec)
         return None
 
