@@ -4,7 +4,8 @@ Updates wait in line, indexed by table and key. The rules, each with its counter
 
     superseded   a newer update of a queued record replaces it and keeps the older one's place
     stale        an update older than the queued one, or than a drop of its table, goes away
-    dropped      a drop of a table removes that table's older queued updates
+    dropped      a drop of a table removes that table's older queued updates, and takes the place
+                 of the first of them
     rolled       updates of records that are stored together are one write; the whole group is
                  taken when its first one is
 
@@ -92,6 +93,7 @@ class UpdateQueue:
     ) -> None:
         self._panel, self._words, self._signed = panel, panel.words, panel.signed
         self._limit_entries, self._limit_bytes = limit_entries, limit_bytes
+        panel.limit, panel.size_limit = limit_entries, limit_bytes
         self._merging = merging
         self._lanes: dict[str, Lane] = {}
         self._line: deque[_Ticket] = deque()
@@ -239,11 +241,10 @@ class UpdateQueue:
         if lane is None:
             raise TableMissing(f"there is no table {table!r}")
         place = self._change(DropTable(table, version), now_ns)
-        if place == REFUSED or version <= lane.floor:
-            return place
-        lane.floor = version
-        lane.settle()
-        self._remove_older(table, lane.floor_bound)
+        if place != REFUSED and version > lane.floor:
+            lane.floor = version
+            lane.settle()
+            self._remove_older(table, lane.floor_bound)
         return place
 
     def _change(self, change: CreateTable | DropTable, now_ns: int) -> int:
@@ -266,16 +267,28 @@ class UpdateQueue:
         self._signed[LENGTH], self._signed[SIZE] = self._length, self._size
 
     def _remove_older(self, table: str, bound: bytes) -> None:
-        lanes = {id(owner): owner for _, owner, _, _ in self._line if isinstance(owner, Lane)}
-        for lane in lanes.values():
-            if lane.name == table:
-                count, size = lane.remove_older(bound)
+        """Remove the older updates of a table whose drop is last in line.
+
+        The drop moves to the place of the first one removed, as any newer update would.
+        """
+        drop = self._line.pop()
+        hit: dict[int, set[bytes]] = {}
+        for _, owner, _, _ in self._line:
+            if isinstance(owner, Lane) and owner.name == table and id(owner) not in hit:
+                hit[id(owner)], count, size = owner.remove_older(bound)
                 self._words[DROPPED] += count
                 self._weigh(-count, -size)
-        self._line = deque(ticket for ticket in self._line if _waits(ticket))
-        self._unusual = sum(
-            not isinstance(owner, Lane) or owner.sealed for _, owner, _, _ in self._line
-        )
+        line, drop_waits = deque[_Ticket](), True
+        for ticket in self._line:
+            if drop_waits and ticket[2] in hit.get(id(ticket[1]), ()):
+                line.append((ticket[0], drop[1], b"", ticket[3]))
+                drop_waits = False
+            if _waits(ticket):
+                line.append(ticket)
+        if drop_waits:
+            line.append(drop)
+        self._line = line
+        self._unusual = sum(not isinstance(owner, Lane) or owner.sealed for _, owner, _, _ in line)
 
     def take(self, limit: int) -> Batch | None:
         """Take a batch of about `limit` updates off the head of the line; None when nothing waits.

@@ -21,6 +21,8 @@ class QueuePanel(Panel):
     length_max = Gauge("updates", "The most updates that ever waited.")
     size = Gauge("bytes", "Keys and records of the updates that wait or are being applied.")
     size_max = Gauge("bytes", "The most bytes that ever waited.")
+    limit = Gauge("updates", "The most updates that may wait; more are refused.")
+    size_limit = Gauge("bytes", "The most bytes of updates that may wait; more are refused.")
     in_flight = Gauge("updates", "Updates of the batch that is being applied.", level="diagnostic")
     oldest = Real("seconds", "For how long the oldest waiting update has waited.")
     avoided = Real("share", "Share of the updates that needed no write of their own.")
