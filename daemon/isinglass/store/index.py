@@ -105,7 +105,7 @@ def entries(key: bytes, record: bytes, fields: Iterable[IndexedField]) -> list[b
 
 
 class Bounds:
-    """A range of one index: from `start` (included) to `stop` (not included), or one value.
+    """A range of one index: from `start` (included) to `stop` (not included), or `equal` alone.
 
     An open end stays within the kind of the other bound: `start=5` finds numbers, no text.
 
@@ -121,17 +121,16 @@ class Bounds:
         self._field, self._equal, self._start, self._stop = index.field, equal, start, stop
         given = [_bound(value) for value in (equal, start, stop) if value is not ...]
         self.exact = all(len(encoded) <= VALUE_LIMIT_BYTES for encoded in given)
-        kinds = [encoded[:1] for encoded in given]
-        self.low = index.prefix + (kinds[-1] if kinds else b"")
-        self.high = prefix_end(index.prefix + (kinds[0] if kinds else b""))
+        kind = given[0][:1] if given else b""
+        self.low, self.high = index.prefix + kind, prefix_end(index.prefix + kind)
         if equal is not ...:
             self.low = index.prefix + given[0] + END
             self.high = prefix_end(self.low)
         if start is not ...:
-            self.low = max(self.low, index.prefix + _bound(start))
+            self.low = index.prefix + _bound(start)
         if stop is not ...:
             # values as long as a cut one share its bytes on both sides of the bound
-            self.high = min(self.high, index.prefix + _bound(stop) + (END if self.exact else b"\1"))
+            self.high = index.prefix + _bound(stop) + (END if self.exact else b"\1")
 
     def admits(self, value: dict[str, Any]) -> bool:
         """Tell whether the record's own value lies in the range, cut in the index or not."""

@@ -35,22 +35,17 @@ class Lane:
         """Return what another lane for the same table starts from."""
         return TableState(self.name, self.shape, self.created, self.floor)
 
-    def remove_older(self, bound: bytes) -> tuple[int, int]:
-        """Remove every record below `bound`; return how many, and their bytes."""
-        before = weight(self.records, self.groups)
-        self.records = {k: record for k, record in self.records.items() if record >= bound}
-        kept = {
-            group: {k: record for k, record in members.items() if record >= bound}
-            for group, members in self.groups.items()
-        }
-        self.groups = {group: members for group, members in kept.items() if members}
-        after = weight(self.records, self.groups)
-        return before[0] - after[0], before[1] - after[1]
-
-
-def weight(records: dict[bytes, bytes], groups: dict[bytes, dict[bytes, bytes]]) -> tuple[int, int]:
-    parts = [records, *groups.values()]
-    return (
-        sum(map(len, parts)),
-        sum(sum(map(len, part)) + sum(map(len, part.values())) for part in parts),
-    )
+    def remove_older(self, bound: bytes) -> tuple[set[bytes], int, int]:
+        """Remove every record below `bound`; return the keys or groups hit, how many, and bytes."""
+        hit: set[bytes] = set()
+        count = size = 0
+        lone = [(key, self.records, [key]) for key in self.records]
+        together = [(group, members, [*members]) for group, members in self.groups.items()]
+        for group, members, keys in lone + together:
+            for key in keys:
+                if members[key] < bound:
+                    count += 1
+                    size += len(key) + len(members.pop(key))
+                    hit.add(group)
+        self.groups = {group: members for group, members in self.groups.items() if members}
+        return hit, count, size
