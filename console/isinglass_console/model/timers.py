@@ -29,7 +29,7 @@ class TimerRow:
 
 
 def timer_rows(snapshot: Snapshot) -> list[TimerRow]:
-    """Return the tasks of the daemon, the latest first."""
+    """Return the tasks of the daemon: those that are late or failed first, then by name."""
     rows = []
     for panel in panels_of(snapshot, "timer"):
         interval = number(panel, "interval")
@@ -49,7 +49,7 @@ def timer_rows(snapshot: Snapshot) -> list[TimerRow]:
                 _severity(late, interval, number(panel, "failures")),
             )
         )
-    return sorted(rows, key=lambda row: (-row.severity, -row.late_seconds, row.name))
+    return sorted(rows, key=lambda row: (-row.severity, row.name))
 
 
 def _severity(late: float, interval: float, failures: float) -> Severity:

@@ -28,7 +28,7 @@ BRIEF_BELOW = 110
 FOUR_FROM = 180
 FIRST_LEAST = 10
 TRENDS_LEAST = 6
-TRENDS_MOST = 14
+TRENDS_MOST = 20
 COLUMNS = (
     Column("node", "NODE", 9, 0, grow=1, largest=16),
     Column("state", "STATE", 12, 0),

@@ -23,6 +23,7 @@ from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.bars import bar
 from isinglass_console.widgets.line import Block, Pen, fit_left
 
+NAME_CELLS, THREAD_CELLS = 12, 9
 OURS = ("daemon", "applier", "port", "timer", "queue", "store", "reader")
 
 
@@ -72,22 +73,24 @@ def _probe_lines(
     waits = site is not None and site.waits
     role = "dim" if waits or dead else "plain"
     name_role = "critical" if process.verdict == Verdict.KILLED else "dim"
-    pen = Pen(width).put(" ").put(name, name_role, 13 if width >= 56 else 9).put(" ")
-    pen.put(thread.name, role, 10).put(" ")
+    pen = Pen(width).put(" ").put(name, name_role, NAME_CELLS).put(" ")
+    pen.put(words.thread_name(thread), role, THREAD_CELLS).put(" ")
     pen.put(*words.place_glyph(site)).put(" ")
-    room = width - pen.at - 1
-    percent = f"{text.share(share):>6}" if isfinite(share) else f"{'':6}"
-    bar_width = max(0, min(10, room - 30))
-    place_width = room - 7 - (bar_width + 1 if bar_width else 0)
+    indent = pen.at
+    room = width - pen.at - 8
+    place_width = min(room, 24)
     pen.put(fit_left(words.place(site, word, place_width), place_width), role)
-    if bar_width:
-        pen.put(" ").spans(bar(0 if waits else share, bar_width))
-    pen.put(percent, role)
+    label = (site.label or site.function) if site is not None else ""
+    if waits or dead:
+        pen.put(" ").put(label, "dim", max(0, room - place_width - 1))
+    else:
+        pen.put(" ").spans(bar(share, min(20, room - place_width - 1)))
+    percent = text.share(share) if isfinite(share) else ""
+    pen.to(width - 7).put(f"{percent:>6}", role)
     key = thread_key(process, thread)
     block.add(pen.line(), "open:threads", key)
-    if labels and not waits and site is not None:
-        indent = (13 if width >= 56 else 9) + 15
-        block.add(Pen(width).put(" " * indent).put(site.label or site.function, "dim").line())
+    if labels and not waits and not dead:
+        block.add(Pen(width).to(indent).put(label, "dim").line())
 
 
 def marked_threads(snapshot: Snapshot) -> list[tuple[Process, Thread]]:
@@ -158,7 +161,7 @@ def _timer_line(row: TimerRow, width: int) -> tuple[tuple[str, str], ...]:
     pen = Pen(width).put(" ").put(*words.glyph(row.severity)).put(" ")
     role = "warning" if row.late_seconds > 0 and row.severity else "plain"
     wide = width >= 62
-    pen.put(row.name, role, max(10, width - (48 if wide else 33))).put(" ")
+    pen.put(row.name, role, max(10, width - (49 if wide else 34))).put(" ")
     if wide:
         pen.put(f"every {text.seconds(row.interval_seconds)}", "dim", 14, right=True)
     ago = text.seconds(row.since_seconds) + " ago" if isfinite(row.since_seconds) else "never"

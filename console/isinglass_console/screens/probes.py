@@ -108,7 +108,7 @@ def _row(
         cells={
             "process": cell(words.process_name(process), "plain" if process.slot == 0 else "dim"),
             "life": _life(process, fresh.dim),
-            "thread": cell(thread.name, role),
+            "thread": cell(words.thread_name(thread), role),
             "place": (words.place_glyph(site), (f" {words.place(site, thread.word)}", role)),
             "stood": cell("" if quiet else text.seconds(stood), "warning" if long else "dim"),
             "hot": _hottest(process, lines),
@@ -119,7 +119,7 @@ def _row(
         sort={
             "process": words.process_name(process),
             "life": -float(words.VERDICT_SEVERITY[process.verdict]),
-            "thread": thread.name,
+            "thread": words.thread_name(thread),
             "place": words.place(site, thread.word),
             "stood": stood,
             "hot": share,
@@ -166,7 +166,7 @@ def _heat(scene: Scene, node: NodeFrame, key: str, tally: heat.Tally, files: Sou
     if found is None:
         return Block(scene.width).sized(scene.height)
     process, thread = found
-    about = f"{node.name} {words.process_name(process)}, {thread.name}"
+    about = f"{node.name} {words.process_name(process)}, {words.thread_name(thread)}"
     note = f"{sampling_sentence(tally)}   Enter: source"
     block = heading("HOT LINES", about, note, scene.width)
     lines = heat.hottest(tally, (process.slot, process.claim, thread.index))

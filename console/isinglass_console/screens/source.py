@@ -73,7 +73,9 @@ def _title(
     block: Block, scene: Scene, node: str, process: Process, thread: Thread, tally: heat.Tally
 ) -> None:
     pen = Pen(scene.width).put(f" {node}", "bright")
-    pen.put(f"  {process.name} {process.pid}", "plain").put(f"  {thread.name}", "accent")
+    pen.put(f"  {process.name} {process.pid}", "plain").put(
+        f"  {words.thread_name(thread)}", "accent"
+    )
     dead = process.verdict in (Verdict.KILLED, Verdict.CLEAN_EXIT)
     note = f"{process.verdict}: its last line" if dead else sampling_sentence(tally)
     pen.to(scene.width - len(note) - 1).put(note, "critical" if dead else "dim")

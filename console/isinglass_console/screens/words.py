@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isinglass.glass.schema import Site
-from isinglass.glass.snapshot import Process, Verdict
+from isinglass.glass.snapshot import Process, Thread, Verdict
 from isinglass_console.model import format as text
 from isinglass_console.model.board import GLYPHS, ROLES, Severity
 from isinglass_console.model.frame import Condition, NodeFrame, freshness
@@ -61,6 +61,11 @@ def state_word(node: NodeFrame) -> str:
 def process_name(process: Process) -> str:
     """Return what a process is called, with its pid when it is not the daemon."""
     return process.name if process.slot == 0 else f"{process.name} {process.pid}"
+
+
+def thread_name(thread: Thread) -> str:
+    """Return a thread's name; Python's own for the first one is only long."""
+    return "main" if thread.name == "MainThread" else thread.name
 
 
 def short_path(path: str, parts: int = 2) -> str:
