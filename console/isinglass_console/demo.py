@@ -1,0 +1,239 @@
+"""`isinglass demo`: a daemon with real work, and the console on it; leaves nothing behind.
+
+The work is real: several client processes count every identifier in the source of the Python
+standard library, one update an occurrence, while others read and scan. Everything runs in
+directories of its own, started and cleared away by the stage (`demo_stage`), also when this process
+is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from isinglass import clock
+from isinglass.cli.options import Command, Option
+from isinglass.errors import IsinglassError, UsageError
+from isinglass_console import demo_stage, demo_workload
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from isinglass.cli.options import Values
+    from isinglass.glass.snapshot import Snapshot
+
+NODE = "demo"
+HEADLESS_SECONDS = 10.0
+ONCE_BATCH = 200
+HELPERS = ("reader", "scanner")
+SHOWN_PANELS = ("queue", "applier", "store", "port")
+
+COMMAND = Command(
+    "demo",
+    "Start a daemon and client processes with real work, and the console on it.",
+    options=(
+        Option("headless", "Without the console: print the dump, or JSON, and end."),
+        Option("seconds", "How long, without the console.", value="N", kind="positive"),
+        Option("once", "Count the whole library once, print what was counted, and end."),
+        Option("json", "Print one JSON document; implies --headless."),
+        Option("workers", "Processes that count.", value="N", kind="count", default=3),
+        Option("batch", "Updates that a worker sends at once; 1, and 200 with --once.",
+               value="N", kind="count"),
+        Option("source", "Count the Python files under this folder instead.", value="FOLDER",
+               completes="files"),
+        Option("runtime-dir", "Keep segment and socket here; see --data-dir.", value="FOLDER",
+               completes="files"),
+        Option("data-dir", "Keep the store here; without it everything is removed at the end.",
+               value="FOLDER", completes="files"),
+    ),
+    notes=("The work: counting every identifier in the source of the Python standard library.",),
+    examples=("isinglass demo", "isinglass demo --headless --seconds 10 --json",
+              "isinglass demo --once --source /usr/lib/python3/dist-packages"),
+)  # fmt: skip
+
+
+class DemoFailed(IsinglassError):
+    """A process of the demo ended by itself."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demo; return its exit code."""
+    values = COMMAND.parse(arguments)
+    source = Path(values.text("source")) if values.given("source") else None
+    if source is not None and not source.is_dir():
+        raise UsageError(f"--source {source} is no folder.")
+    plan = _plan(values, source or demo_workload.standard_library())
+    os.environ["ISINGLASS_RUNTIME_DIR"] = plan["runtime"]
+    os.environ["ISINGLASS_DATA_DIR"] = plan["data"]
+    try:
+        with Performance(plan) as performance:
+            return _watch(performance, values)
+    finally:
+        for folder in plan["remove"]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _plan(values: Values, source: Path) -> dict[str, Any]:
+    runtime, data = demo_stage.new_folders()
+    once = values.flag("once")
+    batch = ONCE_BATCH if once else 1
+    chosen = {
+        "runtime": values.text("runtime-dir") if values.given("runtime-dir") else "",
+        "data": values.text("data-dir") if values.given("data-dir") else "",
+    }
+    return {
+        "node": NODE,
+        "source": str(source.absolute()),
+        "folder": str(data),
+        "runtime": os.path.abspath(chosen["runtime"] or runtime),
+        "data": os.path.abspath(chosen["data"] or data / "data"),
+        "flags": [],
+        "once": once,
+        "workers": int(values.number("workers")),
+        "batch": int(values.number("batch")) if values.given("batch") else batch,
+        "helpers": HELPERS,
+        "remove": [str(runtime), str(data)],
+    }
+
+
+def _watch(performance: Performance, values: Values) -> int:
+    if values.flag("once"):
+        return _print_result(performance.wait_for("done", None), as_json=values.flag("json"))
+    at_terminal = sys.stdout.isatty() and sys.stdin.isatty()
+    if at_terminal and not (values.flag("headless") or values.flag("json")):
+        from isinglass_console import app
+
+        return int(app.run([NODE]))
+    seconds = values.number("seconds") if values.given("seconds") else HEADLESS_SECONDS
+    performance.check_for(seconds)
+    if values.flag("json"):
+        print(json.dumps(_summary(seconds)))
+        return 0
+    from isinglass.cli import dump
+
+    return dump.main([NODE])
+
+
+def _print_result(result: dict[str, Any], *, as_json: bool) -> int:
+    result.pop("event")
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print(
+            f"{result['occurrences']:,} occurrences of {result['identifiers']:,} identifiers in"
+            f" {result['files']:,} files, counted and stored in {result['seconds']:g} s:"
+        )
+        for name, count in result["most_frequent"].items():
+            print(f"{count:>12,}  {name}")
+    return 0 if result["occurrences"] == result["occurrences_stored"] else 1
+
+
+def _summary(seconds: float) -> dict[str, Any]:
+    """Return what the demo did, from the segment."""
+    from isinglass.glass.reader import SegmentReader
+
+    with SegmentReader(NODE) as reader:
+        snapshot = reader.snapshot()
+    return {
+        "node": NODE,
+        "seconds": seconds,
+        "tables": {row.name: row.rows for row in snapshot.tables if not row.index_of},
+        **{name: _panel(snapshot, name) for name in SHOWN_PANELS},
+        "clients": {
+            process.name: _fields(panel)
+            for process in snapshot.processes
+            if (panel := process.panel("client", NODE)) is not None
+        },
+    }
+
+
+def _panel(snapshot: Snapshot, name: str) -> dict[str, Any]:
+    panel = snapshot.panel(name)
+    return _fields(panel) if panel else {}
+
+
+def _fields(panel: Any) -> dict[str, Any]:
+    plain = (int, float, str)
+    return {field.name: field.value for field in panel.fields if isinstance(field.value, plain)}
+
+
+class Performance:
+    """The stage, as its watcher has it: started on entry, cleared away on exit."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._plan = plan
+        self._buffer = b""
+
+    def __enter__(self) -> Performance:
+        self._stage = subprocess.Popen(
+            [sys.executable, "-m", "isinglass_console.demo_stage"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._stage.stdin is not None
+        self._stage.stdin.write(json.dumps(self._plan).encode() + b"\n")
+        self._stage.stdin.flush()
+        try:
+            self.wait_for("ready", demo_stage.START_LIMIT_SECONDS)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        assert self._stage.stdin is not None
+        assert self._stage.stdout is not None
+        self._stage.stdin.close()
+        while self._stage.stdout.read(4096):
+            pass
+        self._stage.wait()
+        self._stage.stdout.close()
+
+    def wait_for(self, event: str, limit_seconds: float | None) -> dict[str, Any]:
+        """Return the stage's message of a kind.
+
+        Raises:
+            DemoFailed: a process ended by itself, or the message did not come in time.
+        """
+        message = self._next(limit_seconds)
+        if message is None:
+            raise DemoFailed(f"the demo was not {event} within {limit_seconds:g} s: try again")
+        if message["event"] != event:
+            raise DemoFailed(message.get("sentence", "the demo ended by itself"))
+        return message
+
+    def check_for(self, seconds: float) -> None:
+        """Wait so long while everything goes well.
+
+        Raises:
+            DemoFailed: a process ended by itself.
+        """
+        message = self._next(seconds)
+        if message is not None:
+            raise DemoFailed(message.get("sentence", "the demo ended by itself"))
+
+    def _next(self, limit_seconds: float | None) -> dict[str, Any] | None:
+        assert self._stage.stdout is not None
+        descriptor = self._stage.stdout.fileno()
+        until = clock.monotonic_ns() + int((limit_seconds or 1e9) * clock.NANOSECONDS_PER_SECOND)
+        while b"\n" not in self._buffer:
+            left = (until - clock.monotonic_ns()) / clock.NANOSECONDS_PER_SECOND
+            if not select.select([descriptor], [], [], max(left, 0))[0]:
+                return None
+            data = os.read(descriptor, 65536)
+            if not data:
+                raise DemoFailed("the demo's stage ended by itself")
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
