@@ -53,7 +53,9 @@ class MainScreen(LiveScreen):
 
     def views(self) -> Sequence[tuple[str, str]]:
         """Return the views that the selected node has data for."""
-        return [(view.digit, view.name) for view in views_of(self.desk.scene(0, 0))]
+        scene = self.desk.scene(0, 0)
+        found = views_of(scene) if scene.node is not None else []
+        return [(view.digit, view.name) for view in found]
 
     def say(self, sentence: str) -> None:
         """Show a sentence in the last row until the next key."""
@@ -69,6 +71,9 @@ class MainScreen(LiveScreen):
     def action_view(self, name: str) -> None:
         """Show a view, or say why there is none."""
         self.desk.settings.notice = ""
+        if self.desk.scene(0, 0).node is None:
+            self.desk.settings.view = name
+            return
         if name not in [view.name for view in views_of(self.desk.scene(0, 0))]:
             self.say(f"this node has no panels for the view {name}; 9 shows those it has")
             return

@@ -23,7 +23,7 @@ from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.bars import bar
 from isinglass_console.widgets.line import Block, Pen, fit_left
 
-NAME_CELLS, THREAD_CELLS = 12, 9
+NAME_CELLS, THREAD_CELLS, LABEL_LEAST = 12, 9, 12
 OURS = ("daemon", "applier", "port", "timer", "queue", "store", "reader")
 
 
@@ -81,10 +81,11 @@ def _probe_lines(
     place_width = min(room, 24)
     pen.put(fit_left(words.place(site, word, place_width), place_width), role)
     label = (site.label or site.function) if site is not None else ""
-    if waits or dead:
-        pen.put(" ").put(label, "dim", max(0, room - place_width - 1))
-    else:
-        pen.put(" ").spans(bar(share, min(20, room - place_width - 1)))
+    beside = room - place_width - 1
+    if not waits and not dead:
+        pen.put(" ").spans(bar(share, min(20, beside)))
+    elif beside >= LABEL_LEAST:
+        pen.put(" ").put(label, "dim", beside)
     percent = text.share(share) if isfinite(share) else ""
     pen.to(width - 7).put(f"{percent:>6}", role)
     key = thread_key(process, thread)

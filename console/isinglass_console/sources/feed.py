@@ -16,6 +16,7 @@ from random import random
 from isinglass import clock
 from isinglass.cli.schedule import Schedule
 from isinglass.glass import layout
+from isinglass_console.model.frame import Condition
 from isinglass_console.model.reading import Reading
 from isinglass_console.sources.local import LocalSource
 
@@ -87,9 +88,18 @@ class Feed(threading.Thread):
         for name in names:
             if name not in self._sources:
                 self._sources[name] = LocalSource(name)
-        readings = tuple(self._sources[name].read() for name in names)
+        readings = tuple(self._read(name) for name in names)
         self._waiting.append(Delivery(readings, clock.wall_ns(), self.interval_seconds))
         self._arrived()
+
+    def _read(self, name: str) -> Reading:
+        """Read one node; a damaged segment must not end the reading of the others."""
+        try:
+            return self._sources[name].read()
+        except Exception as reason:
+            self._sources.pop(name).close()
+            self._sources[name] = LocalSource(name)
+            return Reading(name, Condition.UNREADABLE, f"its segment cannot be read: {reason!r}")
 
     def _sample_until(self, end_ns: int) -> None:
         schedule = Schedule(self.samples_per_second, clock.monotonic_ns(), random)

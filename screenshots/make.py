@@ -1,0 +1,274 @@
+"""Make the pictures of the README: the real demo, in a real terminal, drawn as SVG and PNG.
+
+    python screenshots/make.py [NAME ...]
+
+A demo runs in a folder of its own; tmux is the terminal; keys are typed into it as an operator would
+type them. What tmux has on its screen is drawn cell by cell: text by the font, blocks and rules as
+shapes, so that they join as they do in a terminal. One picture is of a killed daemon: that daemon is
+killed for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from rich.color import Color
+from rich.style import Style
+from rich.text import Text
+
+HERE = Path(__file__).resolve().parent
+BIN = Path(sys.executable).parent
+NODE = "alder"
+CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, MARGIN = 8.43, 18, 14, 14
+FONT = "'DejaVu Sans Mono', 'Menlo', 'Consolas', monospace"
+FRONT, BACK = "#c8ccd1", "#14171b"
+SCALE = 2
+WARM_UP_SECONDS = 25.0
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: the size of the terminal, the keys to type, what must be on the screen then."""
+
+    name: str
+    columns: int
+    rows: int
+    keys: tuple[str, ...]
+    shows: str
+    kill: bool = False
+
+
+SHOTS = (
+    Shot("overview", 120, 36, ("1",), "QUEUE MERGES"),
+    Shot("overview-wide", 200, 60, ("1",), "QUEUE MERGES"),
+    Shot("overview-small", 80, 24, ("1",), "MERGES"),
+    Shot("probes", 140, 36, ("2", "g", "j", "j"), "HOT LINES"),
+    Shot("source", 120, 32, ("2", "g", "j", "Enter"), "same hash"),
+    Shot("queue", 120, 36, ("3",), "MERGE RULE"),
+    Shot("store", 120, 36, ("6",), "LATENCY"),
+    Shot("panels", 140, 36, ("9",), "WHAT IT MEANS"),
+    Shot("killed", 120, 36, ("1",), "KILLED", kill=True),
+)
+
+# ---------------------------------------------------------------------- drawing
+
+# glyph: (left, top, width, height) of the cell, in eighths
+_BLOCKS: dict[str, tuple[int, int, int, int]] = {
+    **{glyph: (0, 8 - n, 8, n) for n, glyph in enumerate("▁▂▃▄▅▆▇█", start=1)},
+    **{glyph: (0, 0, n, 8) for n, glyph in enumerate("▏▎▍▌▋▊▉", start=1)},
+}
+# glyph: arms left, right, up, down, and the stroke's width
+_RULES: dict[str, tuple[int, int, int, int, float]] = {
+    "─": (1, 1, 0, 0, 1.0),
+    "│": (0, 0, 1, 1, 1.0),
+    "┬": (1, 1, 0, 1, 1.0),
+    "┴": (1, 1, 1, 0, 1.0),
+    "┼": (1, 1, 1, 1, 1.0),
+    "┃": (0, 0, 1, 1, 2.2),
+}
+
+
+def _hex(color: Color | None, fallback: str) -> str:
+    return color.get_truecolor().hex if color is not None and not color.is_default else fallback
+
+
+def _rect(x: float, y: float, width: float, height: float, fill: str) -> str:
+    return f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{fill}"/>'
+
+
+def _shape(glyph: str, x: float, y: float, fill: str) -> list[str]:
+    """Draw a block or a rule in the cell at x, y."""
+    if glyph in _BLOCKS:
+        left, top, width, height = (part / 8 for part in _BLOCKS[glyph])
+        place = (x + left * CELL_WIDTH, y + top * CELL_HEIGHT)
+        return [_rect(*place, width * CELL_WIDTH + 0.05, height * CELL_HEIGHT + 0.05, fill)]
+    left, right, up, down, stroke = _RULES[glyph]
+    middle_x, middle_y = x + CELL_WIDTH / 2, y + CELL_HEIGHT / 2
+    start, end = middle_x - left * CELL_WIDTH / 2, middle_x + right * CELL_WIDTH / 2
+    above, below = middle_y - up * CELL_HEIGHT / 2, middle_y + down * CELL_HEIGHT / 2
+    arms = []
+    if left or right:
+        arms.append(_rect(start, middle_y - stroke / 2, end - start, stroke, fill))
+    if up or down:
+        arms.append(_rect(middle_x - stroke / 2, above, stroke, below - above, fill))
+    return arms
+
+
+def _run(text: str, style: Style, column: int, row: int) -> list[str]:
+    """Draw one piece of a line, all in one style."""
+    x, y = MARGIN + column * CELL_WIDTH, MARGIN + row * CELL_HEIGHT
+    front, back = _hex(style.color, FRONT), _hex(style.bgcolor, BACK)
+    if style.reverse:
+        front, back = back, front
+    drawn = []
+    if back != BACK:
+        drawn.append(_rect(x, y, len(text) * CELL_WIDTH + 0.2, CELL_HEIGHT + 0.2, back))
+    letters = []
+    for number, glyph in enumerate(text):
+        if glyph in _BLOCKS or glyph in _RULES:
+            drawn += _shape(glyph, x + number * CELL_WIDTH, y, front)
+        elif glyph != " ":
+            letters.append((x + number * CELL_WIDTH, glyph))
+    if letters:
+        places = " ".join(f"{place:.2f}" for place, _ in letters)
+        weight = ' font-weight="bold"' if style.bold else ""
+        content = escape("".join(glyph for _, glyph in letters))
+        base = y + CELL_HEIGHT * 0.74
+        drawn.append(f'<text x="{places}" y="{base:.2f}" fill="{front}"{weight}>{content}</text>')
+    return drawn
+
+
+def draw(screen: str, columns: int) -> str:
+    """Return an SVG of a terminal screen given as text with SGR sequences."""
+    lines = screen.split("\n")
+    width = MARGIN * 2 + columns * CELL_WIDTH
+    height = MARGIN * 2 + len(lines) * CELL_HEIGHT
+    shapes = [f'<rect width="100%" height="100%" rx="8" fill="{BACK}"/>']
+    for row, line in enumerate(lines):
+        column = 0
+        for text, style in _pieces(Text.from_ansi(line)):
+            shapes += _run(text, style, column, row)
+            column += len(text)
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}"'
+        f' font-family="{FONT}" font-size="{FONT_SIZE}" xml:space="preserve">'
+    )
+    return "\n".join([head, *shapes, "</svg>", ""])
+
+
+def _pieces(text: Text) -> list[tuple[str, Style]]:
+    plain = text.plain
+    styles = [Style.null()] * len(plain)
+    for span in text.spans:
+        style = Style.parse(span.style) if isinstance(span.style, str) else span.style
+        for at in range(span.start, min(span.end, len(plain))):
+            styles[at] = styles[at] + style
+    pieces: list[tuple[str, Style]] = []
+    for letter, style in zip(plain, styles, strict=True):
+        if pieces and pieces[-1][1] == style:
+            pieces[-1] = (pieces[-1][0] + letter, style)
+        else:
+            pieces.append((letter, style))
+    return pieces
+
+
+# ---------------------------------------------------------------------- the terminal and the demo
+
+
+class Terminal:
+    """A tmux server of its own with one window, in which the console runs."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._socket = str(folder / "tmux")
+        self._environment = environment
+
+    def _tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-S", self._socket, "-f", os.devnull, *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, check=True)
+        return done.stdout.decode()
+
+    def start(self, command: str) -> None:
+        """Run a command in the window."""
+        self._tmux("new-session", "-d", "-x", "120", "-y", "36", command)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the window a size."""
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def press(self, key: str) -> None:
+        """Type one key."""
+        self._tmux("send-keys", key)
+
+    def screen(self) -> str:
+        """Return the screen with its colours."""
+        return self._tmux("capture-pane", "-p", "-e").rstrip("\n")
+
+    def wait_for(self, text: str, seconds: float = 20.0) -> None:
+        """Wait until the screen shows a text."""
+        end = time.monotonic() + seconds
+        while text not in Text.from_ansi(self.screen()).plain:
+            if time.monotonic() > end:
+                raise SystemExit(f"the screen never showed {text!r}:\n{self.screen()}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End the server."""
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], check=False)
+
+
+def take(shot: Shot, terminal: Terminal) -> None:
+    """Drive the console to what the shot shows, and draw it."""
+    terminal.resize(shot.columns, shot.rows)
+    for key in ("Escape", "Escape", *shot.keys):
+        terminal.press(key)
+        time.sleep(0.4)
+    terminal.wait_for(shot.shows)
+    time.sleep(2.5)
+    svg = draw(terminal.screen(), shot.columns)
+    (HERE / f"{shot.name}.svg").write_text(svg)
+    import cairosvg
+
+    cairosvg.svg2png(
+        bytestring=svg.encode(), write_to=str(HERE / f"{shot.name}.png"), scale=SCALE
+    )
+    print(f"screenshots/{shot.name}.svg .png  {shot.columns} x {shot.rows}")
+
+
+def main() -> int:
+    """Make the pictures that are named, or all."""
+    wanted = [shot for shot in SHOTS if not sys.argv[1:] or shot.name in sys.argv[1:]]
+    with tempfile.TemporaryDirectory(prefix="isinglass-pictures-", dir="/dev/shm") as name:
+        folder = Path(name)
+        environment = {
+            **os.environ,
+            "ISINGLASS_RUNTIME_DIR": str(folder / "run"),
+            "ISINGLASS_DATA_DIR": str(folder / "data"),
+            "COLORTERM": "truecolor",
+            "TERM": "xterm-256color",
+            "LC_ALL": "C.UTF-8",
+        }
+        demo = subprocess.Popen(
+            [BIN / "isinglass", "demo", "--headless", "--seconds", "600", "--node", NODE],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        terminal = Terminal(folder, environment)
+        try:
+            terminal.start(f"{BIN}/isinglass console")
+            terminal.wait_for(NODE)
+            time.sleep(WARM_UP_SECONDS)
+            for shot in wanted:
+                if shot.kill:
+                    _kill_daemon(environment)
+                    time.sleep(4.0)
+                take(shot, terminal)
+        finally:
+            terminal.stop()
+            demo.send_signal(signal.SIGINT)
+            demo.wait(30)
+    return 0
+
+
+def _kill_daemon(environment: dict[str, str]) -> None:
+    """Kill the daemon of the demo, as `kill -9` does."""
+    from isinglass.glass import layout
+
+    os.environ["ISINGLASS_RUNTIME_DIR"] = environment["ISINGLASS_RUNTIME_DIR"]
+    from isinglass.glass.reader import SegmentReader
+
+    with SegmentReader(str(Path(layout.runtime_directory()) / NODE / "segment")) as reader:
+        owner = reader.snapshot().owner
+        assert owner is not None
+        os.kill(owner.pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
