@@ -39,15 +39,14 @@ class Field(Generic[T]):
             raise ValueError("a field needs a unit and one line of help")
         self.unit, self.help, self.level, self.length = unit, help_line, level, length
         self.name = ""
-        self.place = 0
+        self.lay(0)
+
+    def lay(self, place: int) -> None:
+        """Put the field at `place` (bytes from the panel's start); `index` is its word there."""
+        self.place, self.index = place, place // WORD_BYTES
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
-
-    @property
-    def index(self) -> int:
-        """The number of the field's word in `panel.words`."""
-        return self.place // WORD_BYTES
 
     def schema(self) -> schema.FieldSchema:
         """Return the field's description as it stands in a segment."""
@@ -213,7 +212,8 @@ class Latch(Field[Latched]):
     ) -> None:
         self.parts = list(parts.values())
         for number, (name, part) in enumerate(parts.items()):
-            part.name, part.place = name, number * WORD_BYTES
+            part.name = name
+            part.lay(number * WORD_BYTES)
         length = WORD_BYTES * (1 + LATCH_SLOTS * len(parts))
         super().__init__("record", help_line, level=level, length=length)
 
@@ -255,7 +255,7 @@ class Panel:
         cls.fields = tuple(value for value in vars(cls).values() if isinstance(value, Field))
         place = 0
         for field in cls.fields:
-            field.place = place
+            field.lay(place)
             place += field.length
         cls.size_bytes = place
         cls._payload = schema.panel_text(cls.schema())

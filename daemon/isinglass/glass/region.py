@@ -149,13 +149,14 @@ class Region:
         with self.lock:
             line = self._free_line()
             if line is None:
-                return self.words[RegionWord.SPARE_PROBE : RegionWord.SPARE_PROBE + 1]
-            self.name_line(line)
-            _thread.keeper = _Keeper(self, line)
-            _thread.line = line
-            word = self.line_word(line)
+                # The 129th thread and later ones share a word that no reader shows.
+                word = int(RegionWord.SPARE_PROBE)
+            else:
+                self.name_line(line)
+                _thread.keeper, _thread.line = _Keeper(self, line), line
+                word = self.line_word(line)
             _thread.word = self.words[word : word + 1]
-            return self.words[word : word + 1]
+            return _thread.word
 
     def line_word(self, line: int) -> int:
         """Return the number of the first word of a probe line."""
