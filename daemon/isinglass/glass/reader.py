@@ -152,17 +152,26 @@ class SegmentReader:
 
     def _region(self, slot: int, events: bool) -> bytes:
         offset = layout.region_offset(slot)
-        whole = layout.REGION_BYTES if events else layout.EVENTS_OFFSET
-        raw = bytearray(self._read(offset, whole))
+        raw = bytearray(self._read(offset, self._region_length(offset, events)))
         words = memoryview(raw).cast("Q")
         used = min(words[RegionWord.PANEL_BYTES_USED], layout.PANELS_BYTES) & -layout.WORD_BYTES
-        end = layout.PANELS_OFFSET + used
-        if latches := [place for place in self._latches(words) if place < end]:
+        end = min(layout.PANELS_OFFSET + used, len(raw))
+        if latches := self._latches(words, end):
             self._settle(raw, offset, end, latches)
         return bytes(raw)
 
-    def _latches(self, words: memoryview) -> list[int]:
-        """Return the place of each ring latch's number word in a region's bytes."""
+    def _region_length(self, offset: int, events: bool) -> int:
+        """Return how much of a region is worth copying: what is used, most often a quarter."""
+        if events:
+            return layout.REGION_BYTES
+        words = memoryview(self._read(offset, layout.PROBES_OFFSET)).cast("Q")
+        if words[RegionWord.ERROR_COUNT]:
+            return layout.EVENTS_OFFSET
+        used = min(words[RegionWord.PANEL_BYTES_USED], layout.PANELS_BYTES)
+        return layout.PANELS_OFFSET + used - used % layout.WORD_BYTES
+
+    def _latches(self, words: memoryview, end: int) -> list[int]:
+        """Return the place of each ring latch's number word in a region's bytes up to `end`."""
         places = []
         for entry in range(min(words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)):
             at = (layout.DIRECTORY_OFFSET + entry * layout.DIRECTORY_ENTRY_BYTES) // 8
@@ -171,7 +180,7 @@ class SegmentReader:
             panel = self._catalogue.panels.get(words[at])
             for field in panel.fields if panel else ():
                 place = words[at + 1] + field.place
-                inside = layout.PANELS_OFFSET <= place <= layout.ERRORS_OFFSET - field.length
+                inside = layout.PANELS_OFFSET <= place <= end - field.length
                 if field.kind == "latch" and inside and place % layout.WORD_BYTES == 0:
                     places.append(place)
         return places
@@ -221,7 +230,7 @@ class SegmentReader:
         return words[first : first + layout.PROBE_LINES * step : step]
 
     def live_words(self) -> memoryview:
-        """Return the whole segment as live words; a view, not a copy: let go of it before `close`."""
+        """Return the whole segment as live words; a view: let go of it before `close`."""
         return self._words()
 
     def probe_words(self) -> list[tuple[int, int, int, int, int]]:
