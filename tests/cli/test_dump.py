@@ -202,9 +202,14 @@ def test_a_clean_exit_is_told_from_a_kill(bakery: Program, customer: Program) ->
     assert customer.stdin
     customer.stdin.close()
     customer.wait()
-    text = isinglass("dump", "bakery").stdout
+    text = isinglass("dump", "bakery", "--ended").stdout
     assert re.search(r"customer +\d+ +CLEAN EXIT at 20", text)
     assert re.search(r"daemon +\d+ +ALIVE", text)
+    short = isinglass("dump", "bakery").stdout
+    assert "1 more ended cleanly, --ended shows them" in short and "customer" in short
+    assert f"customer {customer.pid}" not in short and "CLEAN EXIT" not in short
+    assert str(customer.pid) not in isinglass("ps").stdout
+    assert str(customer.pid) in isinglass("ps", "--ended").stdout
 
 
 def test_it_waits_for_a_node_that_is_about_to_start(source: str) -> None:

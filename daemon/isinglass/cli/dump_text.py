@@ -20,7 +20,7 @@ SEVERITIES = ((21, "FATAL"), (17, "ERROR"), (13, "WARN"), (9, "INFO"), (5, "DEBU
 def sections(snapshot: Snapshot, selection: Selection, values: Values) -> Iterator[Section]:
     """Yield what a dump prints of one node."""
     chosen = [process for process in snapshot.processes if selection.process(process)]
-    yield _verdicts(snapshot, chosen)
+    yield _verdicts(snapshot, chosen, selection.passed_over(snapshot.processes))
     if values.flag("tables"):
         yield from _tables(snapshot)
     if values.flag("events"):
@@ -36,11 +36,13 @@ def sections(snapshot: Snapshot, selection: Selection, values: Values) -> Iterat
         yield from _errors(chosen)
 
 
-def _verdicts(snapshot: Snapshot, chosen: list[Process]) -> Section:
+def _verdicts(snapshot: Snapshot, chosen: list[Process], passed_over: str) -> Section:
     rows = [
         (process.name, str(process.pid), sentence(process, snapshot.taken_wall_ns))
         for process in chosen
     ]
+    if passed_over:
+        rows.append(("", "", passed_over))
     heading = (
         f"node {snapshot.node}: {snapshot.state}, generation {snapshot.generation},"
         f" seen {wall_time(snapshot.taken_wall_ns)}"

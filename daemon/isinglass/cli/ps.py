@@ -7,7 +7,7 @@ import sys
 from isinglass.cli import nodes, verdicts
 from isinglass.cli.options import Command, Option, Positional
 from isinglass.cli.printing import show
-from isinglass.cli.selection import fits
+from isinglass.cli.selection import ENDED, PROCESS, wanted
 from isinglass.cli.sheet import Section
 from isinglass.cli.source_text import Sources
 from isinglass.cli.units import seconds
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from isinglass.glass.snapshot import Process, Snapshot, Thread
+
+    Place = tuple[Snapshot, Process, Thread]
 
 COMMAND = Command(
     "ps",
@@ -30,7 +32,8 @@ COMMAND = Command(
         ),
     ),
     options=(
-        Option("process", "Only the processes whose name or pid fits.", value="GLOB", repeat=True),
+        PROCESS,
+        ENDED,
         Option("json", "Print one JSON document."),
     ),
     notes=(
@@ -49,25 +52,23 @@ def main(arguments: list[str]) -> int:
     """Print the threads; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
     snapshots = [nodes.take_snapshot(name) for name in nodes.all_or_one(values.text("NODE"))]
-    globs = values.texts("process")
+    threads = list(_threads(snapshots, values.texts("process"), values.flag("ended")))
     if values.flag("json"):
-        _print_json(snapshots, globs)
+        _print_json(threads)
     else:
-        show(_sections(snapshots, globs))
+        show(_sections(snapshots, threads))
     return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
 
 
-def _threads(
-    snapshots: Sequence[Snapshot], globs: Sequence[str]
-) -> Iterator[tuple[Snapshot, Process, Thread]]:
+def _threads(snapshots: Sequence[Snapshot], globs: Sequence[str], ended: bool) -> Iterator[Place]:
     for snapshot in snapshots:
         for process in snapshot.processes:
-            if fits(process.name, globs) or fits(str(process.pid), globs):
+            if wanted(process, globs, ended):
                 for thread in process.threads:
                     yield snapshot, process, thread
 
 
-def _sections(snapshots: Sequence[Snapshot], globs: Sequence[str]) -> Iterator[Section]:
+def _sections(snapshots: Sequence[Snapshot], threads: Sequence[Place]) -> Iterator[Section]:
     for snapshot in snapshots:
         for process in snapshot.processes:
             if process.verdict in ("stalled", "killed"):
@@ -75,11 +76,7 @@ def _sections(snapshots: Sequence[Snapshot], globs: Sequence[str]) -> Iterator[S
                 line = f"{snapshot.node} {process.name} {process.pid}: {sentence}"
                 yield Section(line, alarming=True)
     sources = Sources()
-    rows = [
-        _row(snapshot, process, thread, sources)
-        for snapshot, process, thread in _threads(snapshots, globs)
-    ]
-    yield Section("", COLUMNS, rows)
+    yield Section("", COLUMNS, [_row(*place, sources) for place in threads])
 
 
 def _row(snapshot: Snapshot, process: Process, thread: Thread, sources: Sources) -> tuple[str, ...]:
@@ -98,19 +95,19 @@ def short_path(path: str) -> str:
     return "/".join(path.rsplit("/", 2)[-2:])
 
 
-def _print_json(snapshots: Sequence[Snapshot], globs: Sequence[str]) -> None:
+def _print_json(threads: Sequence[Place]) -> None:
     import json
 
     from isinglass.cli.documents import DOCUMENT_FORMAT, process_head, thread_document
 
     sources = Sources()
-    threads = [
+    found = [
         {
             "node": snapshot.node,
             **process_head(process),
             **thread_document(thread),
             "source": sources.line(thread.site),
         }
-        for snapshot, process, thread in _threads(snapshots, globs)
+        for snapshot, process, thread in threads
     ]
-    sys.stdout.write(json.dumps({"format": DOCUMENT_FORMAT, "threads": threads}, indent=1) + "\n")
+    sys.stdout.write(json.dumps({"format": DOCUMENT_FORMAT, "threads": found}, indent=1) + "\n")

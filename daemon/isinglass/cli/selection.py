@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 LEVELS = ("info", "diagnostic", "debug")
 WILDCARDS = frozenset("*?[")
 
+PROCESS = Option("process", "Only the processes whose name or pid fits.", value="GLOB", repeat=True)
+ENDED = Option("ended", "Show processes that ended cleanly, too; the killed are always shown.")
 OPTIONS = (
     Option("panel", "Only the panels whose name fits.", value="GLOB", repeat=True),
-    Option("process", "Only the processes whose name or pid fits.", value="GLOB", repeat=True),
+    PROCESS,
     Option(
         "level",
         "How much detail: diagnostic adds to info, debug to both.",
@@ -25,6 +27,7 @@ OPTIONS = (
         choices=LEVELS,
         default="info",
     ),
+    ENDED,
     Option("hide-zero", "Leave out what is zero, empty or never happened."),
 )
 
@@ -41,21 +44,39 @@ def fits(name: str, globs: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
+def wanted(process: Process, globs: Sequence[str], ended: bool) -> bool:
+    """Return whether a process is chosen by name or pid, and has not ended as it should.
+
+    A client that came, did its work and went is no news; a daemon that ended is.
+    """
+    if process.verdict == "clean exit" and process.slot and not ended:
+        return False
+    return fits(process.name, globs) or fits(str(process.pid), globs)
+
+
 class Selection:
     """The choice that the options above make."""
 
-    __slots__ = ("_hide_zero", "_levels", "_panels", "_processes")
+    __slots__ = ("_ended", "_hide_zero", "_levels", "_panels", "_processes")
 
     def __init__(self, values: Values) -> None:
         self._panels = values.texts("panel")
-        self._processes = values.texts("process")
+        self._processes, self._ended = values.texts("process"), values.flag("ended")
         self._levels = frozenset(LEVELS[: LEVELS.index(values.text("level")) + 1])
         self._hide_zero = values.flag("hide-zero")
 
     def process(self, process: Process) -> bool:
         """Return whether a process is chosen."""
-        globs = self._processes
-        return fits(process.name, globs) or fits(str(process.pid), globs)
+        return wanted(process, self._processes, self._ended)
+
+    def passed_over(self, processes: Sequence[Process]) -> str:
+        """Return a line about processes that ended cleanly and are not shown; empty for none."""
+        count = sum(process.verdict == "clean exit" for process in processes) - sum(
+            process.verdict == "clean exit" for process in filter(self.process, processes)
+        )
+        if self._processes or not count:
+            return ""
+        return f"{count} more ended cleanly, --ended shows them"
 
     def panels(self, process: Process) -> Iterator[tuple[PanelView, list[FieldView]]]:
         """Yield the chosen panels of a process with their chosen fields, none without fields."""

@@ -18,6 +18,7 @@ from isinglass.cli.printing import show
 from isinglass.cli.profiles import folded, speedscope
 from isinglass.cli.punctual import be_ordinary, be_punctual, ordinary_meanwhile
 from isinglass.cli.sampling import Sampler
+from isinglass.cli.selection import PROCESS
 from isinglass.cli.top_report import SORTS, Report, summary
 from isinglass.errors import UsageError
 
@@ -53,7 +54,7 @@ COMMAND = Command(
             kind="positive",
             short="s",
         ),
-        Option("process", "Only the processes whose name or pid fits.", value="GLOB", repeat=True),
+        PROCESS,
         Option(
             "sort", "The order of the lines.", value="KEY", choices=tuple(SORTS), default="share"
         ),

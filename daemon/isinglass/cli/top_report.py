@@ -10,6 +10,7 @@ from isinglass.cli.dump_text import is_dead_or_stalled, thread_row
 from isinglass.cli.ps import short_path
 from isinglass.cli.punctual import ORDINARY
 from isinglass.cli.sampling import LIVING, Sampler
+from isinglass.cli.selection import wanted
 from isinglass.cli.sheet import Section
 from isinglass.cli.source_text import Sources
 from isinglass.cli.tally import Share, ThreadKey
@@ -99,7 +100,7 @@ class Report:
         lines += [
             f"{process.name} {process.pid}: {sentence(process, snapshot.taken_wall_ns)}"
             for process in snapshot.processes
-            if process.verdict != "alive"
+            if process.verdict != "alive" and wanted(process, (), False)
         ]
         alarming = any(map(is_dead_or_stalled, snapshot.processes))
         return Section(f"node {snapshot.node}", lines=lines, alarming=alarming)
@@ -131,7 +132,7 @@ class Report:
                 headers=False,
             )
             for process in self._sampler.snapshot.processes
-            if process.verdict not in LIVING and process.threads
+            if process.verdict not in LIVING and process.threads and wanted(process, (), False)
         ]
 
     def document(self, now_ns: int) -> dict[str, object]:
@@ -155,7 +156,11 @@ class Report:
             },
             "thread_seconds": total_ns / NANOSECONDS_PER_SECOND,
             "working_share": sum(row.of_all for row in found if not row.idle),
-            "processes": [process_head(process) for process in snapshot.processes],
+            "processes": [
+                process_head(process)
+                for process in snapshot.processes
+                if wanted(process, (), False)
+            ],
             "lines": [self._line(row) for row in found],
         }
 

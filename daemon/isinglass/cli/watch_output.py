@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from isinglass.cli.documents import field_json, process_head
 from isinglass.cli.field_paths import FieldPath, Rates, field_name, rate_key
 from isinglass.cli.options import Values
-from isinglass.cli.selection import Selection
+from isinglass.cli.selection import Selection, wanted
 from isinglass.cli.sheet import Section, plain
 from isinglass.cli.units import field_value, is_plain_number, number, unit, wall_time
 from isinglass.cli.verdicts import sentence
@@ -96,7 +96,11 @@ def sheet(snapshot: Snapshot, rates: Rates, rows: Sequence[Row]) -> Section:
         )
         for process, panel, field in rows
     ]
-    not_alive = [process for process in snapshot.processes if process.verdict != "alive"]
+    not_alive = [
+        process
+        for process in snapshot.processes
+        if process.verdict != "alive" and wanted(process, (), False)
+    ]
     return Section(
         f"node {snapshot.node}  {wall_time(snapshot.taken_wall_ns)}",
         ("process", "pid>", "value of", "value>", "unit", "a second>"),
