@@ -31,11 +31,10 @@ from typing import Any, NamedTuple, TypeVar
 import lmdb
 
 from isinglass import clock
-from isinglass.errors import DiskFull, MapFull, RecordTooLarge, StoreCorrupt, StoreError
+from isinglass.errors import DiskFull, MapFull, StoreCorrupt, StoreError
 from isinglass.glass import locks
 from isinglass.glass.probe import mark
 from isinglass.store.readers import Reader, ReaderAges
-from isinglass.store.records import KEY_LIMIT_BYTES
 from isinglass.store.tables import SCHEMA_KEY
 from isinglass.store.transaction import Scope
 
@@ -307,8 +306,6 @@ class Engine:
             return StoreError(f"there is no store at {where} yet: start the node's daemon")
         if isinstance(error, (lmdb.ReadonlyError, lmdb.LockError)):
             return StoreError(f"the store {where} may not be opened by this user ({error})")
-        if isinstance(error, lmdb.BadValsizeError):
-            return RecordTooLarge(f"a key has 1 to {KEY_LIMIT_BYTES} bytes")
         if isinstance(error, lmdb.ReadersFullError):
             return StoreError(f"{READER_LIMIT} readers use the store {where}: end some of them")
         return StoreError(f"the store {where} cannot be used: {error}")
