@@ -2,10 +2,10 @@
 
     python screenshots/make.py [NAME ...]
 
-A demo runs in a folder of its own; tmux is the terminal; keys are typed into it as an operator would
-type them. What tmux has on its screen is drawn cell by cell: text by the font, blocks and rules as
-shapes, so that they join as they do in a terminal. One picture is of a killed daemon: that daemon is
-killed for it.
+A demo runs in a folder of its own; tmux is the terminal; keys are typed into it as an operator
+would type them. What tmux has on its screen is drawn cell by cell: text by the font, blocks and
+rules as shapes, so that they join as they do in a terminal. One picture is of a killed daemon: that
+daemon is killed for it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+import cairosvg
 from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
+from isinglass.glass.reader import SegmentReader
+
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
-NODE = "alder"
+NODE = "demo"
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, MARGIN = 8.43, 18, 14, 14
 FONT = "'DejaVu Sans Mono', 'Menlo', 'Consolas', monospace"
 FRONT, BACK = "#c8ccd1", "#14171b"
@@ -81,7 +84,9 @@ def _hex(color: Color | None, fallback: str) -> str:
 
 
 def _rect(x: float, y: float, width: float, height: float, fill: str) -> str:
-    return f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{fill}"/>'
+    return (
+        f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{fill}"/>'
+    )
 
 
 def _shape(glyph: str, x: float, y: float, fill: str) -> list[str]:
@@ -189,7 +194,7 @@ class Terminal:
 
     def screen(self) -> str:
         """Return the screen with its colours."""
-        return self._tmux("capture-pane", "-p", "-e").rstrip("\n")
+        return self._tmux("capture-pane", "-p", "-e", "-N").rstrip("\n")
 
     def wait_for(self, text: str, seconds: float = 20.0) -> None:
         """Wait until the screen shows a text."""
@@ -214,11 +219,7 @@ def take(shot: Shot, terminal: Terminal) -> None:
     time.sleep(2.5)
     svg = draw(terminal.screen(), shot.columns)
     (HERE / f"{shot.name}.svg").write_text(svg)
-    import cairosvg
-
-    cairosvg.svg2png(
-        bytestring=svg.encode(), write_to=str(HERE / f"{shot.name}.png"), scale=SCALE
-    )
+    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{shot.name}.png"), scale=SCALE)
     print(f"screenshots/{shot.name}.svg .png  {shot.columns} x {shot.rows}")
 
 
@@ -236,7 +237,10 @@ def main() -> int:
             "LC_ALL": "C.UTF-8",
         }
         demo = subprocess.Popen(
-            [BIN / "isinglass", "demo", "--headless", "--seconds", "600", "--node", NODE],
+            [
+                *(BIN / "isinglass", "demo", "--headless", "--seconds", "600"),
+                *("--runtime-dir", folder / "run", "--data-dir", folder / "data"),
+            ],
             env=environment,
             stdout=subprocess.DEVNULL,
         )
@@ -259,12 +263,7 @@ def main() -> int:
 
 def _kill_daemon(environment: dict[str, str]) -> None:
     """Kill the daemon of the demo, as `kill -9` does."""
-    from isinglass.glass import layout
-
-    os.environ["ISINGLASS_RUNTIME_DIR"] = environment["ISINGLASS_RUNTIME_DIR"]
-    from isinglass.glass.reader import SegmentReader
-
-    with SegmentReader(str(Path(layout.runtime_directory()) / NODE / "segment")) as reader:
+    with SegmentReader(f"{environment['ISINGLASS_RUNTIME_DIR']}/{NODE}/segment") as reader:
         owner = reader.snapshot().owner
         assert owner is not None
         os.kill(owner.pid, signal.SIGKILL)

@@ -54,11 +54,14 @@ def queue_figures(now: Snapshot) -> dict[str, float]:
 def store_figures(pair: Pair) -> dict[str, float]:
     """Return how slow commits are (99 % of the last interval's) and how full the map is."""
     commits = pair.window(pair.now.owner, "store", "commit_time")
+    store = pair.now.panel("store")
     return {
         "commit_seconds": commits.percentile(0.99) * MICROSECOND
         if commits is not None and commits.count
         else nan,
-        "map_share": number(pair.now.panel("store"), "used_share"),
+        "map_share": number(store, "used_share"),
+        "file_bytes": number(store, "file_size"),
+        "records": float(sum(table.rows for table in pair.now.tables if not table.index_of)),
     }
 
 

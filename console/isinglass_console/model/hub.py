@@ -52,6 +52,8 @@ class Hub:
         self._number += 1
         nodes = tuple(self._node(reading, wall_ns) for reading in readings)
         for node in nodes:
+            if node.condition != Condition.ALIVE:
+                continue  # A gap: what does not move has no trend.
             values = (((node.name, name), value) for name, value in node.figures.items())
             self.series.put(self._number, values)
         return Frame(self._number, wall_ns, interval_seconds, nodes)
@@ -60,9 +62,10 @@ class Hub:
         memory = self._memories.setdefault(reading.node, _Memory())
         self._follow_life(reading, memory, wall_ns)
         found: dict[str, float] = {}
+        alive = reading.condition == Condition.ALIVE
         if reading.snapshot is not None:
-            alive = reading.condition == Condition.ALIVE
-            found = figures.node_figures(memory.snapshot, reading.snapshot) if alive else {}
+            before = memory.snapshot if alive else None
+            found = figures.node_figures(before, reading.snapshot)
             memory.snapshot = reading.snapshot
         self.log.add(reading.events)
         snapshot = memory.snapshot
@@ -76,7 +79,7 @@ class Hub:
             ended_wall_ns=memory.ended_wall_ns,
             restarted_wall_ns=memory.restarted_wall_ns,
             figures=found,
-            troubles=self.board.judge(reading.node, found),
+            troubles=self.board.judge(reading.node, found if alive else {}),
         )
 
     def _follow_life(self, reading: Reading, memory: _Memory, wall_ns: int) -> None:

@@ -80,14 +80,3 @@ def sparkline(values: Sequence[float], top: float | None = None) -> str:
         else:
             letters.append(STEPS[min(7, max(0, round(value / largest * 7)))])
     return "".join(letters)
-
-
-def folded(values: Sequence[float], width: int) -> list[float]:
-    """Return `values` in `width` steps, each the largest of its part, so that no peak is lost."""
-    if len(values) <= width:
-        return [nan] * (width - len(values)) + list(values)
-    parts = []
-    for step in range(width):
-        part = values[step * len(values) // width : (step + 1) * len(values) // width]
-        parts.append(max((value for value in part if isfinite(value)), default=nan))
-    return parts

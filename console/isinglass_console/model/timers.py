@@ -8,6 +8,7 @@ from math import nan
 from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model.board import Severity
 from isinglass_console.model.figures import panels_of
+from isinglass_console.model.frame import HEARTBEAT_SECONDS
 from isinglass_console.model.rates import number
 
 LATE_INTERVALS = 1.0
@@ -35,7 +36,7 @@ def timer_rows(snapshot: Snapshot) -> list[TimerRow]:
         interval = number(panel, "interval")
         last, due = number(panel, "last_run"), number(panel, "next_run")
         since = (snapshot.taken_wall_ns - last) / 1e9 if last > 0 else nan
-        waiting = (snapshot.taken_wall_ns - due) / 1e9 if due > 0 else 0.0
+        waiting = (last_life_ns(snapshot) - due) / 1e9 if due > 0 else 0.0
         late = max(waiting, number(panel, "overdue"), 0.0)
         rows.append(
             TimerRow(
@@ -50,6 +51,14 @@ def timer_rows(snapshot: Snapshot) -> list[TimerRow]:
             )
         )
     return sorted(rows, key=lambda row: (-row.severity, row.name))
+
+
+def last_life_ns(snapshot: Snapshot) -> int:
+    """Return until when the daemon was seen to live: who is dead is not late."""
+    owner = snapshot.owner
+    if owner is None or owner.heartbeat_age_seconds < 2 * HEARTBEAT_SECONDS:
+        return snapshot.taken_wall_ns
+    return snapshot.taken_wall_ns - int(owner.heartbeat_age_seconds * 1e9)
 
 
 def _severity(late: float, interval: float, failures: float) -> Severity:

@@ -15,11 +15,11 @@ from isinglass_console.model.series import sparkline
 from isinglass_console.model.table import Cell, Row
 from isinglass_console.screens import brief, words
 from isinglass_console.screens.events import events_block
-from isinglass_console.screens.panes import Pane, panes_of
+from isinglass_console.screens.panes import Pane, aged, panes_of
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.screens.trends import TRENDS, has_trends, trends_row
 from isinglass_console.widgets.bars import bar
-from isinglass_console.widgets.line import Block, beside, rule
+from isinglass_console.widgets.line import Block, beside, crossing, rule
 from isinglass_console.widgets.table import cell
 
 TABLE = "nodes"
@@ -83,9 +83,9 @@ def _panes(scene: Scene, node: NodeFrame, block: Block, height: int) -> None:
     for row, row_height in zip(grid, heights, strict=False):
         widths = split(scene.width, len(row))
         joints = _joints(widths)
-        block.lines.append(_joined(scene.width, above, joints))
+        block.lines.append(crossing(scene.width, above, joints))
         parts = [
-            pane(scene.resized(width, row_height), node)
+            aged(scene, node, pane(scene.resized(width, row_height), node))
             for pane, width in zip(row, widths, strict=True)
         ]
         block.extend(beside(parts, row_height))
@@ -93,10 +93,10 @@ def _panes(scene: Scene, node: NodeFrame, block: Block, height: int) -> None:
     if len(heights) > len(grid):
         shown = TRENDS[: min(4, len(above) + 2)]
         joints = _joints(split(scene.width, len(shown)))
-        block.lines.append(_joined(scene.width, above, joints))
+        block.lines.append(crossing(scene.width, above, joints))
         block.extend(trends_row(scene.resized(scene.width, heights[-1]), node, shown))
         above = joints
-    block.lines.append(_joined(scene.width, above, []))
+    block.lines.append(crossing(scene.width, above, []))
 
 
 def _joints(widths: list[int]) -> list[int]:
@@ -118,15 +118,6 @@ def _heights(scene: Scene, node: NodeFrame, grid: list[list[Pane]], height: int)
         trends = min(spare, TRENDS_MOST)
         return [first - trends - 1, *lower, trends]
     return [first, *lower]
-
-
-def _joined(width: int, above: list[int], below: list[int]) -> Cell:
-    letters = list(rule(width)[0][0])
-    for column in {*above, *below}:
-        letters[column] = "┼" if column in above and column in below else "┬"
-        if column not in below:
-            letters[column] = "┴"
-    return (("".join(letters), "rule"),)
 
 
 def _row(scene: Scene, node: NodeFrame) -> Row:

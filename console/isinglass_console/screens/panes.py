@@ -12,10 +12,10 @@ from math import isfinite, nan
 from isinglass.glass.snapshot import PanelView, Process, Snapshot, Thread, Verdict
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
-from isinglass_console.model.frame import NodeFrame
+from isinglass_console.model.frame import Condition, NodeFrame
 from isinglass_console.model.merging import avoided_share, merge_rows
 from isinglass_console.model.rates import number
-from isinglass_console.model.series import folded, sparkline
+from isinglass_console.model.series import sparkline
 from isinglass_console.model.store import commit_percentiles, store_rows
 from isinglass_console.model.timers import TimerRow, timer_rows
 from isinglass_console.screens import words
@@ -23,8 +23,26 @@ from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.bars import bar
 from isinglass_console.widgets.line import Block, Pen, fit_left
 
-NAME_CELLS, THREAD_CELLS, LABEL_LEAST = 12, 9, 12
+NAME_CELLS, THREAD_CELLS, LABEL_LEAST = 12, 8, 12
+KEPT = ("title", "critical", "warning", "rule")
+OVER = (Condition.KILLED, Condition.LEFT)
 OURS = ("daemon", "applier", "port", "timer", "queue", "store", "reader")
+
+
+def aged(scene: Scene, node: NodeFrame, block: Block) -> Block:
+    """Return a pane as it must be shown: dim, with its age in the heading, when it is old."""
+    fresh = scene.freshness(node)
+    if not fresh.dim or not block.lines:
+        return block
+    title = block.lines[0][0][0]
+    dead = node.condition in OVER
+    note = f"{text.seconds(node.age_seconds)} old" + (", its last" if dead else "")
+    first = heading(title.strip(), node.name, note, block.width).lines[0]
+    rest = [
+        tuple((piece, role if role in KEPT else "stale") for piece, role in line)
+        for line in block.lines[1:]
+    ]
+    return Block(block.width, [first, *rest], block.hits)
 
 
 def heading(title: str, about: str, note: str, width: int) -> Block:
@@ -41,9 +59,7 @@ def heading(title: str, about: str, note: str, width: int) -> Block:
 # ---------------------------------------------------------------------- probes
 def probes_pane(scene: Scene, node: NodeFrame) -> Block:
     """Return where the threads of the node spend their time, or stood when they died."""
-    over = scene.freshness(node).blank
-    note = "where each stands" if over else "share of last 10 s"
-    block = heading("PROBES", node.name, note, scene.width)
+    block = heading("PROBES", node.name, "share of last 10 s", scene.width)
     snapshot = node.snapshot
     if snapshot is None:
         return block
@@ -52,7 +68,7 @@ def probes_pane(scene: Scene, node: NodeFrame) -> Block:
     labels = len(threads) * 2 < scene.height
     before: Process | None = None
     for process, thread in threads:
-        name = words.process_name(process) if process is not before else ""
+        name = words.process_name(process, NAME_CELLS) if process is not before else ""
         before = process
         _probe_lines(block, (process, thread), name, tally, labels)
         if len(block.lines) >= scene.height:
@@ -82,15 +98,16 @@ def _probe_lines(
     pen.put(fit_left(words.place(site, word, place_width), place_width), role)
     label = (site.label or site.function) if site is not None else ""
     beside = room - place_width - 1
+    labelled = (waits or dead) and beside >= LABEL_LEAST
     if not waits and not dead:
         pen.put(" ").spans(bar(share, min(20, beside)))
-    elif beside >= LABEL_LEAST:
+    elif labelled:
         pen.put(" ").put(label, "dim", beside)
     percent = text.share(share) if isfinite(share) else ""
     pen.to(width - 7).put(f"{percent:>6}", role)
     key = thread_key(process, thread)
     block.add(pen.line(), "open:threads", key)
-    if labels and not waits and not dead:
+    if labels and not (waits or labelled):
         block.add(Pen(width).to(indent).put(label, "dim").line())
 
 
@@ -124,9 +141,9 @@ def merges_pane(scene: Scene, node: NodeFrame) -> Block:
         pen.put(f"{text.share(share):>7}", role)
         block.add(pen.line())
     if scene.height - len(block.lines) >= 2:
-        trend = folded(scene.trend(node, "merged_share", 60), max(0, width - 34))
-        pen = Pen(width).put(" writes avoided", "dim", 16)
-        pen.put(text.share(avoided_share(pair)), "bright", 7, right=True).put("   60 s ", "dim")
+        pen = Pen(width).put(" writes avoided", "dim", 15)
+        pen.put(text.share(avoided_share(pair)), "bright", 12, right=True).put("  ")
+        trend = scene.trend(node, "merged_share", max(0, width - pen.at - 8))
         block.add(pen.put(sparkline(trend, 1.0), "spark").line())
     block.add(queue_line(node, width))
     return block

@@ -19,7 +19,7 @@ from isinglass_console.screens.panes import heading, thread_key
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.sources.files import SourceFiles
 from isinglass_console.widgets.bars import bar
-from isinglass_console.widgets.line import Block, Pen, fit_left, rule
+from isinglass_console.widgets.line import Block, Pen, rule
 from isinglass_console.widgets.table import cell
 
 TABLE = "threads"
@@ -44,6 +44,12 @@ HEAT_COLUMNS = (
     Column("place", "LINE", 25, 0, grow=1, largest=40),
     Column("source", "SOURCE TEXT", 30, 4, grow=6),
 )
+NODE_HEAT_COLUMNS = (
+    *HEAT_COLUMNS[:5],
+    Column("thread", "THREAD", 20, 0),
+    *HEAT_COLUMNS[5:],
+)
+NODE_HEAT_LEAST = 5
 
 
 def build(scene: Scene, files: SourceFiles) -> Page:
@@ -109,7 +115,7 @@ def _row(
             "process": cell(words.process_name(process), "plain" if process.slot == 0 else "dim"),
             "life": _life(process, fresh.dim),
             "thread": cell(words.thread_name(thread), role),
-            "place": (words.place_glyph(site), (f" {words.place(site, thread.word)}", role)),
+            "place": (words.place_glyph(site), (f" {words.place(site, thread.word, 24)}", role)),
             "stood": cell("" if quiet else text.seconds(stood), "warning" if long else "dim"),
             "hot": _hottest(process, lines),
             "source": cell(source, "dim" if waits else "code"),
@@ -162,42 +168,73 @@ def _hottest(process: Process, lines: list[heat.LineHeat]) -> Cell:
 
 
 def _heat(scene: Scene, node: NodeFrame, key: str, tally: heat.Tally, files: SourceFiles) -> Block:
+    """Return the selected thread's lines, and below them the hottest of all threads."""
+    block = Block(scene.width)
     found = find_thread(node, key)
-    if found is None:
-        return Block(scene.width).sized(scene.height)
-    process, thread = found
-    about = f"{node.name} {words.process_name(process)}, {words.thread_name(thread)}"
-    note = f"{sampling_sentence(tally)}   Enter: source"
-    block = heading("HOT LINES", about, note, scene.width)
-    lines = heat.hottest(tally, (process.slot, process.claim, thread.index))
-    if not lines:
-        sentence = " not sampled in the last ten seconds; it stood at "
-        pen = Pen(scene.width).put(sentence, "dim")
-        block.add(pen.put(words.place(thread.site, thread.word)).line())
-        return block.sized(scene.height)
-    placed = place(HEAT_COLUMNS, scene.width - 1)
-    head = Pen(scene.width)
-    for item in placed:
-        head.to(item.left + 1).put(item.column.title, "title", item.width, item.column.right)
-    block.add(head.line())
-    for line in lines[: scene.height - 2]:
-        cells = _heat_cells(process, line, files)
-        pen = Pen(scene.width)
-        for item in placed:
-            pen.to(item.left + 1)
-            if item.column.key == "bar":
-                pen.spans(bar(line.share, item.width, cells["bar"][1]))
-            elif item.column.key == "place":
-                pen.put(fit_left(cells["place"][0], item.width), cells["place"][1])
-            else:
-                content, role = cells[item.column.key]
-                pen.put(content, role, item.width, item.column.right)
-        block.add(pen.line())
+    if found is not None:
+        process, thread = found
+        about = f"{words.process_name(process)}, {words.thread_name(thread)}"
+        note = f"{sampling_sentence(tally)}   Enter: source"
+        block.extend(heading("HOT LINES", about, note, scene.width))
+        lines = heat.hottest(tally, (process.slot, process.claim, thread.index))
+        if lines:
+            rows = [(process, thread, line) for line in lines[: max(1, scene.height - 2)]]
+            block.extend(_heat_table(scene.width, rows, files, HEAT_COLUMNS))
+        else:
+            sentence = " not sampled in the last ten seconds; it stood at "
+            pen = Pen(scene.width).put(sentence, "dim")
+            block.add(pen.put(words.place(thread.site, thread.word)).line())
+    rest = scene.height - len(block.lines) - 1
+    if rest >= NODE_HEAT_LEAST:
+        rows = _working_lines(node, tally)[: rest - 2]
+        if rows:
+            block.lines.append(rule(scene.width))
+            note = "work alone, of all threads"
+            block.extend(heading("HOTTEST OF THE NODE", node.name, note, scene.width))
+            block.extend(_heat_table(scene.width, rows, files, NODE_HEAT_COLUMNS))
     return block.sized(scene.height)
 
 
+HeatRow = tuple[Process, Thread, heat.LineHeat]
+
+
+def _working_lines(node: NodeFrame, tally: heat.Tally) -> list[HeatRow]:
+    """Return the lines of all threads that are no waits, the hottest first."""
+    found = []
+    for process in node.snapshot.processes if node.snapshot is not None else ():
+        for thread in process.threads:
+            for line in heat.hottest(tally, (process.slot, process.claim, thread.index)):
+                site = process.site(line.word)
+                if site is not None and not site.waits:
+                    found.append((process, thread, line))
+    return sorted(found, key=lambda row: -row[2].share)
+
+
+def _heat_table(
+    width: int, rows: list[HeatRow], files: SourceFiles, columns: tuple[Column, ...]
+) -> Block:
+    block = Block(width)
+    placed = place(columns, width - 2)
+    head = Pen(width)
+    for item in placed:
+        head.to(item.left + 1).put(item.column.title, "title", item.width, item.column.right)
+    block.add(head.line())
+    for process, thread, line in rows:
+        cells = _heat_cells(process, thread, line, files)
+        pen = Pen(width)
+        for item in placed:
+            pen.to(item.left + 1)
+            content, role = cells[item.column.key]
+            if item.column.key == "bar":
+                pen.spans(bar(line.share, item.width, role))
+            else:
+                pen.put(content, role, item.width, item.column.right)
+        block.add(pen.line())
+    return block
+
+
 def _heat_cells(
-    process: Process, line: heat.LineHeat, files: SourceFiles
+    process: Process, thread: Thread, line: heat.LineHeat, files: SourceFiles
 ) -> dict[str, tuple[str, str]]:
     site = process.site(line.word)
     waits = site is not None and site.waits
@@ -209,7 +246,8 @@ def _heat_cells(
         "running": (shown_share(line.running), role),
         "cpu": (shown_share(line.cpu_wait), "warning" if line.cpu_wait > 0.2 else role),
         "blocked": (shown_share(line.blocked), role),
-        "place": (words.place(site, line.word), role),
+        "place": (words.place(site, line.word, 24), role),
+        "thread": (f"{words.process_name(process, 11)} {words.thread_name(thread)}", role),
         "source": (source, "dim" if waits else "code"),
     }
 

@@ -6,6 +6,9 @@ thread waits on purpose. Beside stands whether the file on disk is the one that 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Thread, Verdict
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
@@ -23,50 +26,76 @@ SHARE_CELLS = 9
 BAR_CELLS = 10
 HEAT_CELLS = 3 * SHARE_CELLS + BAR_CELLS + 2
 TREND_SECONDS = 30
+DEAD = (Verdict.KILLED, Verdict.CLEAN_EXIT)
 
 
-def build(scene: Scene, thread_key: str, top: int | None, files: SourceFiles) -> Page:
-    """Return the source of the thread.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Which part of which file is shown; `held` when the operator scrolled there himself."""
 
-    Args:
-        top: the first line to show; None to follow the thread.
+    path: str = ""
+    top: int = 0
+    held: bool = False
+
+
+def build(scene: Scene, thread_key: str, opened: Opened, files: SourceFiles) -> tuple[Page, Opened]:
+    """Return the source of the thread, and which part of it is shown.
+
+    Live, this is the file of the line that took most of the last ten seconds, so that the page
+    stands still while the thread runs; paused or dead, it is where the thread stands.
     """
     page = Page(Block(scene.width), TABLE)
     node = scene.node
     found = find_thread(node, thread_key) if node is not None else None
     if node is None or found is None:
         page.block.add(Pen(scene.width).put(" this thread was not there", "dim").line())
-        return page
+        return page, opened
     process, thread = found
     tally = scene.heat(node)
-    _title(page.block, scene, node.name, process, thread, tally)
-    site = thread.site
-    if site is None:
-        page.block.add(Pen(scene.width).put(" no mark of ours passed yet", "dim").line())
-        return page
-    file = files.file(site.path, site.source_hash)
-    _file_line(page.block, scene.width, site.path, file)
-    rest = scene.height - len(page.block.lines) - 3
     key = (process.slot, process.claim, thread.index)
-    hot = heat.by_line(tally, key, _lines_of(process, site.path, tally, key))
-    first = _first(site.line, len(file.lines), rest) if top is None else top
-    first = max(0, min(first, len(file.lines) - rest))
-    for number in range(first + 1, min(first + rest, len(file.lines)) + 1):
-        here = number == site.line
+    _title(page.block, scene, node.name, process, thread, tally)
+    anchor = _anchor(scene, process, thread, tally)
+    if anchor is None:
+        page.block.add(Pen(scene.width).put(" no mark of ours passed yet", "dim").line())
+        return page, opened
+    file = files.file(anchor.path, anchor.source_hash)
+    _file_line(page.block, scene.width, anchor.path, file)
+    room = scene.height - len(page.block.lines) - 3
+    opened = _open(opened, anchor, len(file.lines), room)
+    hot = heat.by_line(tally, key, _lines_of(process, anchor.path, tally, key))
+    here = thread.site.line if thread.site and thread.site.path == anchor.path else 0
+    for number in range(opened.top + 1, min(opened.top + room, len(file.lines)) + 1):
         found_hot = hot.get(number)
         mark = process.site(found_hot.word) if found_hot is not None else None
         works = mark is None or not mark.waits
         source = file.lines[number - 1]
-        page.block.add(_code(source, number, found_hot, here, works, scene.width))
+        at_line = number == here
+        page.block.add(_code(source, number, found_hot, at_line, works, scene.width))
     page.block = page.block.sized(scene.height - 3)
     page.block.lines.append(rule(scene.width))
     page.block.add(_trend(scene, node.name, key, thread))
     page.block.add(_others(scene, thread))
-    return page
+    return page, opened
 
 
-def _first(line: int, count: int, room: int) -> int:
-    return max(0, min(line - 1 - room * 2 // 3, count - room))
+def _anchor(scene: Scene, process: Process, thread: Thread, tally: heat.Tally) -> Site | None:
+    """Return the mark whose file is shown."""
+    if not scene.live or process.verdict in DEAD:
+        return thread.site
+    hot = heat.hottest(tally, (process.slot, process.claim, thread.index))
+    sites = [site for line in hot if (site := process.site(line.word)) is not None]
+    working = [site for site in sites if not site.waits]
+    return next(iter(working or sites), thread.site)
+
+
+def _open(opened: Opened, anchor: Site, count: int, room: int) -> Opened:
+    """Return the part to show: the same as before while the line that matters is in it."""
+    last = max(0, count - room)
+    seen = opened.held or opened.top < anchor.line <= opened.top + room
+    if opened.path == anchor.path and seen:
+        return Opened(anchor.path, max(0, min(opened.top, last)), opened.held)
+    top = max(0, min(anchor.line - 1 - room // 2, last))
+    return Opened(anchor.path, top)
 
 
 def _title(
@@ -76,7 +105,7 @@ def _title(
     pen.put(f"  {process.name} {process.pid}", "plain").put(
         f"  {words.thread_name(thread)}", "accent"
     )
-    dead = process.verdict in (Verdict.KILLED, Verdict.CLEAN_EXIT)
+    dead = process.verdict in DEAD
     note = f"{process.verdict}: its last line" if dead else sampling_sentence(tally)
     pen.to(scene.width - len(note) - 1).put(note, "critical" if dead else "dim")
     block.add(pen.line())
@@ -84,8 +113,9 @@ def _title(
 
 def _file_line(block: Block, width: int, path: str, file: SourceFile) -> None:
     pen = Pen(width).put(" ")
+    shown = words.short_path(path, 3)
     room = max(10, width - HEAT_CELLS - len(file.sentence) - 5)
-    pen.put(fit_left(path, min(room, len(path))), "bright").put("  ")
+    pen.put(fit_left(shown, min(room, len(shown))), "bright").put("  ")
     pen.put(f"({file.sentence})", "dim" if file.same else "warning")
     pen.to(width - HEAT_CELLS)
     for title in ("running", "CPU wait", "blocked"):
@@ -133,10 +163,11 @@ def _trend(scene: Scene, node: str, key: heat.ThreadKey, thread: Thread) -> Line
         next((hot.share for hot in heat.hottest(tally, key) if hot.word == thread.word), 0.0)
         for tally in reversed(tallies)
     ]
-    verb = "waits" if thread.site is not None and thread.site.waits else "is"
+    site = thread.site
+    verb = "waits" if site is not None and site.waits else "now"
     pen = Pen(scene.width).put(f" {TREND_SECONDS} s ", "dim", 8)
     pen.put(sparkline(shares, 1.0), "spark", TREND_SECONDS + 2)
-    label = f"{verb} at :{thread.word & 0xFFFF}, {thread.site.label if thread.site else ''}"
+    label = f"{verb} at {words.place(site, thread.word)}  {site.label if site else ''}"
     return pen.put(label, "plain").line()
 
 

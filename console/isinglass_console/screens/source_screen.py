@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -38,11 +39,12 @@ class SourceScreen(LiveScreen):
         super().__init__(desk, palette, ascii_only)
         self.thread_key = key
         self._files = files
-        self._top: int | None = None
+        self._opened = source.Opened()
 
     def build(self, scene: Scene) -> Page:
         """Return the source page."""
-        return source.build(scene, self.thread_key, self._top, self._files)
+        page, self._opened = source.build(scene, self.thread_key, self._opened, self._files)
+        return page
 
     def action_thread(self, steps: int) -> None:
         """Show another thread of the node."""
@@ -53,7 +55,7 @@ class SourceScreen(LiveScreen):
         at = keys.index(self.thread_key) if self.thread_key in keys else 0
         self.thread_key = keys[(at + steps) % len(keys)]
         self.desk.select("threads", self.thread_key)
-        self._top = None
+        self._opened = source.Opened()
         self.paint()
 
     def action_step(self, frames: int) -> None:
@@ -63,16 +65,9 @@ class SourceScreen(LiveScreen):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the file; the view no longer follows the thread."""
-        self._top = max(0, (self._top or self._shown_top()) + lines)
+        top = max(0, self._opened.top + lines)
+        self._opened = replace(self._opened, top=top, held=True)
         self.paint()
-
-    def _shown_top(self) -> int:
-        """Return the number of the line above the first that is shown."""
-        for line in self.page.block.lines:
-            number = "".join(text for text, _ in line)[1:7].strip()
-            if number.isdigit():
-                return int(number) - 1
-        return 0
 
     def action_pause(self) -> None:
         """Hold this moment, or go on."""

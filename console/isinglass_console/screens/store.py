@@ -23,8 +23,9 @@ from isinglass_console.model.timers import TimerRow, timer_rows
 from isinglass_console.screens import words
 from isinglass_console.screens.panes import heading
 from isinglass_console.screens.scene import Page, Scene, table_block
+from isinglass_console.screens.trends import STORE_TRENDS, trends_row
 from isinglass_console.widgets.bars import bar
-from isinglass_console.widgets.line import Block, Pen, beside, rule
+from isinglass_console.widgets.line import Block, Pen, beside, crossing, rule
 from isinglass_console.widgets.table import cell, paint_table
 
 TABLE = "timers"
@@ -49,6 +50,7 @@ READER_COLUMNS = (
     Column("behind", "BEHIND", 9, 2, right=True),
     Column("command", "COMMAND", 24, 1, grow=1),
 )
+TRENDS_LEAST, TRENDS_MOST = 5, 14
 LATENCIES = (
     ("commit_time", "commit"),
     ("apply_time", "whole batch"),
@@ -75,7 +77,17 @@ def build(scene: Scene) -> Page:
     page.block.extend(beside([timer_block, latency], height))
     page.block.lines.append(rule(scene.width, [left], joint="┼"))
     rest = scene.height - height - 1
+    needed = max(len(tables(pair.now)), len(readers(pair.now))) + 3
+    chart_height = min(rest - needed - 1, TRENDS_MOST)
+    if chart_height < TRENDS_LEAST:
+        chart_height = -1
+    rest -= chart_height + 1
     page.block.extend(beside([_tables(left, rest, pair), _readers(right, rest, pair)], rest))
+    if chart_height > 0:
+        widths = split(scene.width, len(STORE_TRENDS))
+        joints = [sum(widths[: at + 1]) + at for at in range(len(widths) - 1)]
+        page.block.lines.append(crossing(scene.width, [left], joints))
+        page.block.extend(trends_row(scene.resized(scene.width, chart_height), node, STORE_TRENDS))
     return page
 
 

@@ -8,7 +8,6 @@ from math import isfinite, nan
 from isinglass_console.model import format as text
 from isinglass_console.model.frame import NodeFrame
 from isinglass_console.model.layout import split
-from isinglass_console.model.series import folded
 from isinglass_console.screens.panes import heading
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.chart import chart
@@ -23,14 +22,21 @@ TRENDS: tuple[Trend, ...] = (
     ("oldest_seconds", "oldest", "seconds"),
     ("bytes", "bytes waiting", "bytes"),
 )
+STORE_TRENDS: tuple[Trend, ...] = (
+    ("commit_seconds", "commit p99", "seconds"),
+    ("records", "records", "records"),
+    ("file_bytes", "LMDB file", "bytes"),
+)
 MOST_FRAMES = 900
+WIDE_COLUMNS = 100
 
 
 def trends_row(scene: Scene, node: NodeFrame, trends: Sequence[Trend]) -> Block:
     """Return charts side by side in exactly the scene's size."""
     widths = split(scene.width, len(trends))
+    columns = min(widths) - 2
     parts = [
-        trend_block(scene.resized(width, scene.height), node, trend)
+        trend_block(scene.resized(width, scene.height), node, trend, columns)
         for width, trend in zip(widths, trends, strict=True)
     ]
     return beside(parts, scene.height)
@@ -45,21 +51,32 @@ def has_trends(scene: Scene, node: NodeFrame, trends: Sequence[Trend]) -> bool:
     )
 
 
-def trend_block(scene: Scene, node: NodeFrame, trend: Trend) -> Block:
-    """Return one chart; two frames a column where the past is longer than the chart is wide."""
+def trend_block(scene: Scene, node: NodeFrame, trend: Trend, columns: int) -> Block:
+    """Return one chart of so many columns, with its newest value and the most."""
     figure, label, unit = trend
-    inner = max(1, scene.width - 2)
-    span = min(MOST_FRAMES, inner * 2)
-    values = scene.trend(node, figure, span)
+    each = 1 if columns >= WIDE_COLUMNS else 2
+    values = columns_of(scene, node, figure, columns, each)
     known = [value for value in values if isfinite(value)]
-    now = values[-1] if values else nan
-    seconds = text.seconds(span * scene.frame.interval_seconds)
+    now = node.figure(figure)
+    seconds = text.seconds(round(columns * each * scene.frame.interval_seconds))
     note = f"most {_shown(max(known), unit)} in {seconds}" if known else ""
     block = heading(label.upper(), _shown(now, unit), note, scene.width)
     top = 1.0 if unit == "share" else max(known, default=0.0)
-    for line in chart(folded(values, inner), scene.height - 1, top):
+    for line in chart(values, scene.height - 1, top):
         block.add(Pen(scene.width).put(" ").spans(line).line())
     return block
+
+
+def columns_of(scene: Scene, node: NodeFrame, figure: str, columns: int, each: int) -> list[float]:
+    """Return the largest value of every `each` frames.
+
+    The frames of a column are set by their numbers, so a chart moves on column by column, and none
+    changes its shape because another frame came.
+    """
+    ahead = each - 1 - scene.frame.number % each
+    values = scene.trend(node, figure, columns * each - ahead) + [nan] * ahead
+    parts = (values[at : at + each] for at in range(0, len(values), each))
+    return [max((value for value in part if isfinite(value)), default=nan) for part in parts]
 
 
 def _shown(value: float, unit: str) -> str:

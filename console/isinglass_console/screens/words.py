@@ -58,9 +58,10 @@ def state_word(node: NodeFrame) -> str:
     return word if isinstance(word, str) and word else node.condition
 
 
-def process_name(process: Process) -> str:
-    """Return what a process is called, with its pid when it is not the daemon."""
-    return process.name if process.slot == 0 else f"{process.name} {process.pid}"
+def process_name(process: Process, width: int = 1000) -> str:
+    """Return what a process is called, with its pid when it fits and it is not the daemon."""
+    whole = process.name if process.slot == 0 else f"{process.name} {process.pid}"
+    return whole if len(whole) <= width else process.name
 
 
 def thread_name(thread: Thread) -> str:

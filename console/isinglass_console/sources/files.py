@@ -70,4 +70,4 @@ def _read(path: str, source_hash: str) -> SourceFile:
         return SourceFile(lines, True, "the file of that name; the process told no hash")
     if sha256(content).hexdigest().startswith(source_hash):
         return SourceFile(lines, True, "the file the process runs: same hash")
-    return SourceFile(lines, False, "NOT the file the process runs: changed since it was loaded")
+    return SourceFile(lines, False, "NOT what the process runs: changed since")

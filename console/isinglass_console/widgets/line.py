@@ -7,7 +7,7 @@ view is a pure function that a test calls without a terminal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich.cells import cell_len, set_cell_size
@@ -150,6 +150,16 @@ def rule(width: int, junctions: Iterable[int] = (), glyph: str = "─", joint: s
     for column in junctions:
         if 0 <= column < width:
             letters[column] = joint
+    return (("".join(letters), "rule"),)
+
+
+def crossing(width: int, above: Collection[int], below: Collection[int]) -> Line:
+    """Return a thin rule that meets the upright ones above and below it."""
+    letters = ["─"] * width
+    for column in {*above, *below}:
+        letters[column] = "┼" if column in above and column in below else "┬"
+        if column not in below:
+            letters[column] = "┴"
     return (("".join(letters), "rule"),)
 
 
