@@ -102,3 +102,27 @@ def test_the_files_are_not_for_strangers(runtime_dir: Path) -> None:
         mode = (runtime_dir / "oak" / ownership.LOCK_NAME).stat().st_mode
         assert mode & 0o777 & ~0o640 == 0
         assert (runtime_dir / "oak").stat().st_mode & 0o777 & ~0o750 == 0
+
+
+STRANGER = """
+import os, sys
+from pathlib import Path
+from isinglass.errors import ProcessAway
+from isinglass.node.ownership import owner_of
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+try:
+    print(owner_of(Path(sys.argv[1])))
+except ProcessAway as error:
+    print(error)
+"""
+
+
+@pytest.mark.root
+def test_a_stranger_is_told_to_be_someone_else(runtime_dir: Path) -> None:
+    runtime_dir.chmod(0o755)
+    with NodeOwnership("oak", runtime_dir / "oak"):
+        arguments = [sys.executable, "-c", STRANGER, str(runtime_dir / "oak")]
+        result = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    assert "may not be read by this user" in result.stdout

@@ -40,11 +40,20 @@ def pid_namespace() -> int:
 
 
 def owner_of(node_runtime_dir: Path) -> Owner | None:
-    """Return who holds the node, or None when no daemon runs; needs read permission alone."""
+    """Return who holds the node, or None when no daemon runs; needs read permission alone.
+
+    Raises:
+        ProcessAway: this user may not look at the node.
+    """
     try:
         descriptor = os.open(node_runtime_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError:
+        raise ProcessAway(
+            f"{node_runtime_dir} may not be read by this user: give the command as the daemon's"
+            " user, or as one of its group."
+        ) from None
     try:
         if not locks.is_locked(descriptor, _HELD_BYTE):
             return None
