@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,41 +15,92 @@ import pytest
 from isinglass.wire import transport
 
 
-class Echo(asyncio.Protocol):
-    """Sends back what it gets."""
+class Echoing:
+    """A server on a loop of its own thread; each peer gets back what it sends."""
 
-    def connection_made(self, connection: asyncio.BaseTransport) -> None:
-        assert isinstance(connection, asyncio.WriteTransport)
-        self.connection = connection
+    def __init__(self, path: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.peers: list[transport.Peer] = []
+        self.lost: list[str] = []
+        self.drained = threading.Event()
+        self.server = transport.Server(self.loop, transport.listen(path), self.accepted)
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
 
-    def data_received(self, data: bytes) -> None:
-        self.connection.write(data)
+    def accepted(self, connection: socket.socket) -> None:
+        peer = transport.Peer(
+            self.loop,
+            connection,
+            lambda data: peer.write(data),
+            lambda: self.lost.append("lost"),
+            self.drained.set,
+        )
+        self.peers.append(peer)
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Run something on the loop's thread, and wait until it has."""
+        done = threading.Event()
+        self.loop.call_soon_threadsafe(lambda: (function(), done.set()))
+        assert done.wait(10)
+
+    def close(self) -> None:
+        self.call(self.server.close)
+        for peer in self.peers:
+            self.call(peer.close)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+        self.loop.close()
 
 
-def test_a_client_and_an_asyncio_server_exchange_bytes(tmp_path: Path) -> None:
+@pytest.fixture
+def echoing(tmp_path: Path) -> Iterator[Echoing]:
+    """An echo at `port.sock` in the test's directory."""
+    server = Echoing(str(tmp_path / "port.sock"))
+    yield server
+    server.close()
+
+
+def test_a_client_and_the_server_exchange_bytes(tmp_path: Path, echoing: Echoing) -> None:
     path = str(tmp_path / "port.sock")
-    listener = transport.listen(path)
     assert stat.S_IMODE(os.stat(path).st_mode) == transport.SOCKET_MODE
-    loop, started = asyncio.new_event_loop(), threading.Event()
+    clients = [transport.ClientSocket(path, 10) for _ in range(5)]
+    for number, client in enumerate(clients):
+        client.send(f"hello {number}".encode())
+    for number, client in enumerate(clients):
+        assert client.receive(100) == f"hello {number}".encode()
+        client.close()
 
-    def run() -> None:
-        server = loop.run_until_complete(transport.serve(loop, listener, Echo))
-        started.set()
-        loop.run_forever()
-        server.close()
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert started.wait(10)
-    client = transport.ClientSocket(path, 10)
-    client.send(b"hello")
-    assert client.receive(100) == b"hello"
+def test_what_the_client_does_not_take_is_kept_and_sent_later(
+    tmp_path: Path, echoing: Echoing
+) -> None:
+    client = transport.ClientSocket(str(tmp_path / "port.sock"), 10)
+    client.send(b"x")
+    assert client.receive(1) == b"x"
+    (peer,) = echoing.peers
+    much = os.urandom(4_000_000)
+    echoing.call(lambda: (peer.pause_reading(), peer.write(much), peer.write(b"the end")))
+    assert len(peer.unsent) > 1_000_000
+    found = b""
+    while not found.endswith(b"the end"):
+        found += client.receive(65536)
+    assert found == much + b"the end"
+    assert echoing.drained.wait(10)
+    assert not peer.unsent
     client.close()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    assert not thread.is_alive()
+
+
+def test_a_client_that_goes_is_noticed_once(tmp_path: Path, echoing: Echoing) -> None:
+    client = transport.ClientSocket(str(tmp_path / "port.sock"), 10)
+    client.send(b"x")
+    assert client.receive(1) == b"x"
+    client.close()
+    while not echoing.peers[0].closed:
+        echoing.call(lambda: None)
+    echoing.call(lambda: echoing.peers[0].write(b"nobody reads this"))
+    echoing.call(echoing.peers[0].close)
+    assert echoing.lost == ["lost"]
 
 
 def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:

@@ -38,13 +38,13 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "_buffer", "_next_id", "_socket", "applied_place", "data_directory",
-        "generation", "node",
+        "__weakref__", "_buffer", "_next_id", "_receive", "_send", "_socket",
+        "applied_place", "data_directory", "generation", "node",
     )  # fmt: skip
 
     def __init__(self, node: str, timeout_seconds: float) -> None:
         path = socket_path(node)
-        self.node, self._next_id, self._buffer = node, 0, messages.FrameBuffer()
+        self.node, self._next_id, self._buffer = node, 1, messages.FrameBuffer()
         try:
             self._socket = ClientSocket(path, timeout_seconds)
         except OSError as error:
@@ -52,6 +52,7 @@ class Connection:
                 f"no daemon answers at {path} ({error.strerror}): start node {node}"
                 f" (`isinglass daemon start {node}`)"
             ) from error
+        self._send, self._receive = self._socket.send, self._socket.receive
         try:
             self._shake_hands()
         except BaseException:
@@ -92,31 +93,25 @@ class Connection:
             BrokenConnection: the daemon went away.
             RequestTimeout: it did not answer in time.
         """
-        self._next_id = number = self._next_id + 1
-        frame = messages.encode([number, *request])
-        try:
-            self._socket.send(frame)
-            data = self._socket.receive(RECEIVE_BYTES)
-        except OSError as error:
-            raise self._lost(error) from error
-        return self._collect(data, [number])[0]
+        return self.ask_all([request])[0]
 
     def ask_all(self, requests: list[list[Any]]) -> list[list[Any]]:
-        """Send several requests at once, and return their answers in the same order.
-
-        Raises:
-            BrokenConnection, RequestTimeout: as `ask`, for any of them.
-        """
-        numbers = list(range(self._next_id + 1, self._next_id + 1 + len(requests)))
-        self._next_id += len(requests)
-        frames = [messages.encode([n, *r]) for n, r in zip(numbers, requests, strict=True)]
+        """Send several requests at once, and return their answers in the same order."""
+        first = self._next_id
+        self._next_id = first + len(requests)
+        if len(requests) == 1:
+            frames = messages.encode([first, *requests[0]])
+        else:
+            numbered = enumerate(requests, first)
+            frames = b"".join([messages.encode([number, *request]) for number, request in numbered])
         try:
-            self._socket.send(b"".join(frames))
-            return self._collect(self._socket.receive(RECEIVE_BYTES), numbers)
+            self._send(frames)
+            data = self._receive(RECEIVE_BYTES)
         except OSError as error:
             raise self._lost(error) from error
+        return self._collect(data, range(first, self._next_id))
 
-    def _collect(self, data: bytes, numbers: list[int]) -> list[list[Any]]:
+    def _collect(self, data: bytes, numbers: range) -> list[list[Any]]:
         found: dict[int, list[Any]] = {}
         try:
             while True:
@@ -127,7 +122,7 @@ class Connection:
                     found[answer[0]] = answer
                 if all(number in found for number in numbers):
                     return [found[number] for number in numbers]
-                data = self._socket.receive(RECEIVE_BYTES)
+                data = self._receive(RECEIVE_BYTES)
         except OSError as error:
             raise self._lost(error) from error
         except messages.BadFrame as error:

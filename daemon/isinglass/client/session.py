@@ -26,6 +26,7 @@ from isinglass.client.own_writes import OwnWrites
 from isinglass.client.panels import ClientPanel
 from isinglass.errors import DaemonAway, IsinglassError, RequestRefused
 from isinglass.glass.probe import mark
+from isinglass.wire.messages import DONE
 
 FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.2
@@ -48,6 +49,7 @@ class Session:
     def __init__(self, node: str, process: str, timeout_seconds: float) -> None:
         self.node, self.process, self.timeout_seconds = node, process, timeout_seconds
         self.panel = ClientPanel(node)
+        self._time = self.panel.request_time.record
         self.own = OwnWrites()
         self._lock = threading.Lock()
         self._thread = _Thread()
@@ -130,38 +132,57 @@ class Session:
             DaemonAway, RequestTimeout, RequestRefused: no answer, or none in time, or no.
             IsinglassError: what the daemon answered.
         """
-        return self.ask_all([request], write=write, wait=wait)[0]
+        since, started = self.words.latest_stamp, clock.monotonic_ns()
+        answers = self._exchange([request], started)
+        if answers is not None and answers[0][1] == DONE:
+            self._time((clock.monotonic_ns() - started) // 1000)
+            return answers[0][2]
+        return self._insist([request], answers, since if write else None, started, wait)[0]
 
     def ask_all(
         self, requests: list[list[Any]], *, write: bool = False, wait: bool = True
     ) -> list[Any]:
         """Return the results of several requests that are sent at once; see `ask`."""
-        since = self.words.latest_stamp
-        started = clock.monotonic_ns()
-        deadline = started + int(self.timeout_seconds * clock.NANOSECONDS_PER_SECOND)
+        since, started = self.words.latest_stamp, clock.monotonic_ns()
+        answers = self._exchange(requests, started)
+        return self._insist(requests, answers, since if write else None, started, wait)
+
+    def _insist(
+        self,
+        requests: list[list[Any]],
+        answers: list[list[Any]] | None,
+        since: int | None,
+        started_ns: int,
+        wait: bool,
+    ) -> list[Any]:
+        """Ask again for what was not done, until it is done, refused, or late."""
+        deadline = self._deadline(started_ns)
         results: list[Any] = [None] * len(requests)
         left = list(range(len(requests)))
-        while left:
-            answers = self._exchange([requests[number] for number in left], deadline)
+        while True:
             if answers is None:
                 self.panel.retries += 1
-                if write:
+                if since is not None:
                     for number in left:
                         requests[number][-1] = since
-                continue
-            left, pause = self._sort(answers, left, results)
-            if left:
+            else:
+                left, pause = self._sort(answers, left, results)
+                if not left:
+                    self._time((clock.monotonic_ns() - started_ns) // 1000)
+                    return results
                 self._pause(pause, deadline, wait)
-        self.panel.request_time.record((clock.monotonic_ns() - started) // 1000)
-        return results
+            answers = self._exchange([requests[number] for number in left], started_ns)
 
-    def _exchange(self, requests: list[list[Any]], deadline_ns: int) -> list[list[Any]] | None:
+    def _deadline(self, started_ns: int) -> int:
+        return started_ns + int(self.timeout_seconds * clock.NANOSECONDS_PER_SECOND)
+
+    def _exchange(self, requests: list[list[Any]], started_ns: int) -> list[list[Any]] | None:
         """Return the answers; None when the connection broke, so that they are to be sent again."""
         connection = self._thread.connection
         if connection is None:
             if self.closed:
                 raise DaemonAway("this client is closed: make another one with connect()")
-            connection = self._thread.connection = self._reconnect(deadline_ns)
+            connection = self._thread.connection = self._reconnect(self._deadline(started_ns))
         self.panel.words[_REQUESTS] += len(requests)
         mark.waiting("for the daemon's answer")
         try:

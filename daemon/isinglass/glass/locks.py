@@ -21,6 +21,11 @@ def _range(kind: int, start: int, length: int) -> bytes:
     return _FLOCK.pack(kind, 0, start, length, 0)
 
 
+def requests(start: int) -> tuple[bytes, bytes]:
+    """Return what asks fcntl(2) to lock and to unlock a byte, packed once for many calls."""
+    return _range(fcntl.F_WRLCK, start, 1), _range(fcntl.F_UNLCK, start, 1)
+
+
 def try_lock(descriptor: int, start: int, length: int = 1) -> bool:
     """Take the lock on a byte range if nobody has it; return whether it is ours now."""
     try:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from isinglass.errors import IsinglassError, LockTimeout, RequestRefused
 from isinglass.glass import segment
@@ -33,47 +33,32 @@ Answer = list[Any]
 
 
 class Conversation:
-    """One client's connection; everything here runs on the port's thread (an asyncio protocol)."""
+    """One client's connection; everything here runs on the port's thread."""
 
-    __slots__ = ("_buffer", "_greeted", "_in_flight", "_paused", "_port", "_transport", "_unsent")
+    __slots__ = (
+        "_buffer", "_greeted", "_handlers", "_in_flight", "_paused", "_peer", "_port", "later",
+    )  # fmt: skip
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Port, connection: Any) -> None:
         self._port, self._buffer = port, messages.FrameBuffer()
-        self._transport: asyncio.Transport
-        self._greeted = self._paused = self._unsent = False
+        self._greeted = self._paused = False
         self._in_flight = 0
+        self._handlers = port.handlers
+        # What sends an answer that comes from another thread; made once, it is needed often.
+        self.later = partial(port.send_later, self)
+        self._peer = transport.Peer(
+            port.loop, connection, self._received, self._lost, self._balance
+        )
 
-    # ------------------------------------------------------------------ called by asyncio
-    def connection_made(self, connection: asyncio.Transport) -> None:
-        """A client has connected."""
-        self._transport = connection
-        self._port.panel.accepted += 1
-        self._port.conversations.add(self)
-        self._port.panel.connections = len(self._port.conversations)
+    def _lost(self) -> None:
+        self._port.forget(self)
 
-    def connection_lost(self, _: Exception | None) -> None:
-        """The client has gone."""
-        self._port.conversations.discard(self)
-        self._port.panel.connections = len(self._port.conversations)
-
-    def eof_received(self) -> None:
-        """The client closed its end; asyncio closes ours."""
-
-    def pause_writing(self) -> None:
-        """The client does not take its answers: read no more of its requests."""
-        self._unsent = True
-        self._balance()
-
-    def resume_writing(self) -> None:
-        """The client has taken its answers."""
-        self._unsent = False
-        self._balance()
-
-    def data_received(self, data: bytes) -> None:
+    def _received(self, data: bytes) -> None:
         """Answer what came; a bad frame ends the conversation."""
         mark("answering clients")
-        self._port.idle = False
-        words, answers = self._port.panel.words, []
+        port = self._port
+        port.idle = False
+        words, answers = port.panel.words, []
         words[_RECEIVED] += len(data)
         try:
             for body in self._buffer.feed(data):
@@ -85,26 +70,28 @@ class Conversation:
                 else:
                     answers.append(messages.encode(answer))
         except BadFrame as error:
-            self._port.count_bad_frame(error)
-            refusal = messages.refusal(error.request_id, RequestRefused(str(error)))
-            answers.append(messages.encode(refusal))
-            self._send(answers)
-            self._transport.close()
-            answers = []
-        if answers:
-            self._send(answers)
-        if self._in_flight > IN_FLIGHT_LIMIT:
-            self._balance()
-        self._port.idle = True
+            self._refuse_all(error, answers)
+        else:
+            if answers:
+                self._send(answers[0] if len(answers) == 1 else b"".join(answers))
+            if self._in_flight > IN_FLIGHT_LIMIT:
+                self._balance()
+        port.idle = True
         mark.waiting("for clients")
+
+    def _refuse_all(self, error: BadFrame, answers: list[bytes]) -> None:
+        """Say what is wrong with a frame, and close: what follows it cannot be trusted."""
+        self._port.count_bad_frame(error)
+        refusal = messages.refusal(error.request_id, RequestRefused(str(error)))
+        self._send(b"".join([*answers, messages.encode(refusal)]))
+        self._peer.close()
 
     # ------------------------------------------------------------------ requests and answers
     def _handle(self, request: list[Any]) -> Answer | None:
-        operation = request[1]
         if not self._greeted:
             return self._greet(request)
         try:
-            return self._port.handle(operation, request, self.later)
+            return self._handlers[request[1]](request, self.later)
         except IsinglassError as error:
             return self._port.refuse(request[0], error)
         except Exception as error:
@@ -125,37 +112,40 @@ class Conversation:
         self._greeted = True
         return [request[0], messages.DONE, self._port.greeting]
 
-    def later(self, answer: Answer) -> None:
-        """Send an answer that comes from another thread."""
-        self._port.send_later(self, answer)
-
     def deliver(self, answers: list[Answer]) -> None:
         """Send answers that were waited for."""
         self._in_flight -= len(answers)
-        self._send([messages.encode(answer) for answer in answers])
+        self._send(b"".join(map(messages.encode, answers)))
         if self._paused:
             self._balance()
 
-    def _send(self, frames: list[bytes]) -> None:
-        data = b"".join(frames)
+    def _send(self, data: bytes) -> None:
         self._port.panel.words[_SENT] += len(data)
-        self._transport.write(data)
+        self._peer.write(data)
+        if self._peer.unsent:
+            self._balance()
 
     def _balance(self) -> None:
         """Stop or start reading by what is in flight."""
-        too_much = self._unsent or self._in_flight > IN_FLIGHT_LIMIT
-        if too_much == self._paused or self._transport.is_closing():
+        too_much = (
+            self._port.stopping or self._in_flight > IN_FLIGHT_LIMIT or bool(self._peer.unsent)
+        )
+        if too_much == self._paused or self._peer.closed:
             return
         self._paused = too_much
         if too_much:
             self._port.panel.paused += 1
-            self._transport.pause_reading()
+            self._peer.pause_reading()
         else:
-            self._transport.resume_reading()
+            self._peer.resume_reading()
+
+    def stop_reading(self) -> None:
+        """Read no more requests; answers still go out."""
+        self._balance()
 
     def close(self) -> None:
-        """Send what there is to send, and close."""
-        self._transport.close()
+        """Close the connection."""
+        self._peer.close()
 
 
 class Port:
@@ -173,64 +163,54 @@ class Port:
     ) -> None:
         self.panel, self.greeting = panel, greeting
         self.conversations: set[Conversation] = set()
-        self._handlers = requests.handlers
-        self._path, self.idle = path, True
-        self._loop = asyncio.new_event_loop()
+        self.handlers = requests.handlers
+        self._path, self.idle, self.stopping = path, True, False
+        self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="port")
         self._outbox: deque[tuple[Conversation, Answer]] = deque()
         self._delivery_due = False
-        self._listener = transport.listen(path)
-        self._server: asyncio.Server
+        self._server = transport.Server(self.loop, transport.listen(path), self._accepted)
 
     def start(self) -> None:
-        """Accept clients from now on."""
+        """Answer clients from now on."""
         self._thread.start()
 
     def _run(self) -> None:
-        mark("opening the port")
-        asyncio.set_event_loop(self._loop)
-        factory = cast("Callable[[], asyncio.BaseProtocol]", lambda: Conversation(self))
-        self._server = self._loop.run_until_complete(
-            transport.serve(self._loop, self._listener, factory)
-        )
         mark.waiting("for clients")
-        self._loop.run_forever()
+        self.loop.run_forever()
         mark("closing the port")
         self._server.close()
         for conversation in list(self.conversations):
             conversation.close()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
+        self.loop.close()
+
+    def _accepted(self, connection: Any) -> None:
+        self.conversations.add(Conversation(self, connection))
+        self.panel.accepted += 1
+        self.panel.connections = len(self.conversations)
+
+    def forget(self, conversation: Conversation) -> None:
+        """Drop a conversation whose client has gone."""
+        self.conversations.discard(conversation)
+        self.panel.connections = len(self.conversations)
 
     def stop_taking(self) -> None:
         """Refuse new connections and read no more requests; answers still go out."""
-        self._loop.call_soon_threadsafe(self._stop_reading)
+        self.loop.call_soon_threadsafe(self._stop_reading)
 
     def _stop_reading(self) -> None:
+        self.stopping = True
         self._server.close()
+        transport.unlink(self._path)
         for conversation in self.conversations:
-            conversation.pause_writing()
+            conversation.stop_reading()
 
     def close(self) -> None:
-        """Send what was answered, close every connection, and end the thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Close every connection, and end the thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        transport.unlink(self._path)
 
     # ------------------------------------------------------------------ for conversations
-    def handle(
-        self, operation: int, request: list[Any], later: Callable[[Answer], None]
-    ) -> Answer | None:
-        """Do what a request asks for; None when its answer comes through `later`.
-
-        Raises:
-            IsinglassError: what is to be answered instead.
-        """
-        handler = self._handlers.get(operation)
-        if handler is None:
-            raise RequestRefused("the handshake comes once, first")
-        return cast("Answer | None", handler(request, later))
-
     def refuse(self, request_id: int, error: IsinglassError) -> Answer:
         """Return the answer that carries an error."""
         self.panel.refused += 1
@@ -252,7 +232,7 @@ class Port:
         self._outbox.append((conversation, answer))
         if not self._delivery_due:
             self._delivery_due = True
-            self._loop.call_soon_threadsafe(self._deliver)
+            self.loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         # Before the first look: what is put in from now on brings a wake-up of its own.

@@ -43,17 +43,21 @@ class Later:
 
 
 class Requests:
-    """The operations of `messages.OPERATIONS` but the handshake, by their numbers."""
+    """The operations of `messages.OPERATIONS`, by their numbers."""
 
     def __init__(self, intake: Intake, panel: PortPanel) -> None:
         self._intake, self._panel, self._words = intake, panel, panel.words
-        self.handlers: dict[int, Callable[[list[Any], Send], Any]] = {
+        self.handlers: dict[int, Callable[[list[Any], Send], list[Any] | None]] = {
+            messages.HELLO: self._hello,
             messages.PUT: self._put,
             messages.PUT_MANY: self._put_many,
             messages.FLUSH: self._flush,
             messages.CREATE_TABLE: self._create_table,
             messages.DROP_TABLE: self._drop_table,
         }
+
+    def _hello(self, *_: object) -> list[Any]:
+        raise UsageError("the handshake comes once, first")
 
     def _put(self, request: list[Any], send: Send) -> list[Any] | None:
         request_id, _, table, key, payload, durability, since = request
@@ -102,10 +106,11 @@ class Requests:
         self._words[_WAITS] += 1
         return [request_id, WAIT, WAIT_SECONDS]
 
-    def _flush(self, request: list[Any], send: Send) -> None:
+    def _flush(self, request: list[Any], send: Send) -> list[Any] | None:
         request_id, _, place, durability = request
         on_disk = durability == ACKNOWLEDGE_ON_DISK
         self._intake.await_place(max(place, 0), on_disk, Later(request_id, place, send))
+        return None
 
     def _create_table(self, request: list[Any], send: Send) -> list[Any] | None:
         request_id, _, table, group_by, indexes = request

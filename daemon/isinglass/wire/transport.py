@@ -2,7 +2,7 @@
 
 The client's side is a blocking socket with the kernel's own timeouts (socket(7), SO_RCVTIMEO): one
 system call to send and one to receive, where Python's timeouts would add a poll to each. The
-daemon's side is an asyncio server, whose protocol the port brings. The directory of the node keeps
+daemon's side never blocks and runs on the port's asyncio loop. The directory of the node keeps
 strangers out (0750), and the socket's own mode keeps out the group's strangers (0660).
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SOCKET_MODE = 0o660
 BACKLOG = 512
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 4096
 # sun_path has 108 bytes with its closing zero (unix(7)).
 LONGEST_PATH_BYTES = 107
 _TIMEVAL = struct.Struct("@ll")
@@ -107,13 +107,138 @@ def unlink(path: str) -> None:
         os.unlink(path)
 
 
-async def serve(
-    loop: asyncio.AbstractEventLoop,
-    listener: socket.socket,
-    protocol: Callable[[], asyncio.BaseProtocol],
-) -> asyncio.Server:
-    """Accept connections on `listener`, each with a protocol of its own."""
-    return await loop.create_unix_server(protocol, sock=listener)
+class Peer:
+    """The daemon's end of one connection: never waits; its loop's thread alone uses it.
+
+    Bytes that the other side does not take yet are kept, in `unsent`, until it does; the owner
+    looks at how many there are, and stops reading. (asyncio's own transports take three times as
+    long for a short request: they allocate 256 KiB for each read and defer what can be done now.)
+
+    Args:
+        received: called with what came.
+        lost: called once, when the connection is gone or closed.
+        drained: called when everything unsent has been taken.
+    """
+
+    __slots__ = ("_descriptor", "_drained", "_loop", "_lost", "_received", "_socket", "unsent")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connection: socket.socket,
+        received: Callable[[bytes], None],
+        lost: Callable[[], None],
+        drained: Callable[[], None],
+    ) -> None:
+        connection.setblocking(False)
+        self._loop, self._socket, self._descriptor = loop, connection, connection.fileno()
+        self._received, self._lost, self._drained = received, lost, drained
+        self.unsent = bytearray()
+        self.resume_reading()
+
+    def pause_reading(self) -> None:
+        """Leave what comes in the kernel, which holds the sender up when it has enough."""
+        self._loop.remove_reader(self._descriptor)
+
+    def resume_reading(self) -> None:
+        """Read what comes."""
+        if self._descriptor >= 0:
+            self._loop.add_reader(self._descriptor, self._readable)
+
+    def _readable(self) -> None:
+        try:
+            count = self._socket.recv_into(_RECEIVED)
+        except BlockingIOError:
+            return
+        except OSError:
+            count = 0
+        if count:
+            self._received(bytes(_RECEIVED_VIEW[:count]))
+        else:
+            self.close()
+
+    def write(self, data: bytes) -> None:
+        """Send, now or as soon as the other side takes it."""
+        if self._descriptor < 0:
+            return
+        if not self.unsent:
+            try:
+                data = data[self._socket.send(data) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.close()
+                return
+            if not data:
+                return
+            self._loop.add_writer(self._descriptor, self._writable)
+        self.unsent += data
+
+    def _writable(self) -> None:
+        try:
+            del self.unsent[: self._socket.send(self.unsent)]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not self.unsent:
+            self._loop.remove_writer(self._descriptor)
+            self._drained()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._descriptor < 0
+
+    def close(self) -> None:
+        """Close; what is unsent is not sent."""
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            self._loop.remove_writer(self._descriptor)
+            self._descriptor = -1
+            self._socket.close()
+            self._lost()
+
+
+_RECEIVED = bytearray(64 * 1024)
+_RECEIVED_VIEW = memoryview(_RECEIVED)
+ACCEPT_PAUSE_SECONDS = 0.5
+
+
+class Server:
+    """Accepts connections on a loop, each handed to `accepted`, until it is closed."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listener: socket.socket,
+        accepted: Callable[[socket.socket], None],
+    ) -> None:
+        self._loop, self._listener, self._accepted = loop, listener, accepted
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:
+            # Out of descriptors or memory: asking again at once would only burn the processor.
+            self._loop.remove_reader(self._listener.fileno())
+            self._loop.call_later(ACCEPT_PAUSE_SECONDS, self._resume)
+            return
+        self._accepted(connection)
+
+    def close(self) -> None:
+        """Accept no more."""
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener.fileno())
+            self._listener.close()
 
 
 def notify_supervisor(text: str) -> bool:
