@@ -23,6 +23,7 @@ class Cursor:
 
     @property
     def live(self) -> bool:
+        """Whether it follows the newest frame."""
         return self.number is None
 
     def settled(self, oldest: int, newest: int) -> int:
