@@ -61,12 +61,6 @@ class SeriesBook:
         series = self._series.get(key)
         return series.tail(length, number) if series is not None else [nan] * length
 
-    def forget(self, kept: Iterable[Hashable]) -> None:
-        """Drop every series whose node is not in `kept` (keys begin with the node's name)."""
-        alive = set(kept)
-        for key in [key for key in self._series if isinstance(key, tuple) and key[0] not in alive]:
-            del self._series[key]
-
 
 def sparkline(values: Sequence[float], top: float | None = None) -> str:
     """Return one glyph a value, from zero to `top` (the largest of them when not given)."""
