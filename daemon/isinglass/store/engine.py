@@ -44,6 +44,7 @@ DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
 READER_MAP_BYTES = 1 << 40
 READER_LIMIT = 1024  # read transactions at one time, of all processes
 FORK_GATE_LIMIT_SECONDS = 1.0
+FULL_DISK_BYTES = 1 << 20  # with less free, a write that was cut short was so for want of room
 RESERVE_BYTES = 16 << 20  # what a drop or a clean-up may take beyond a map that is full
 
 _DISK_FULL_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -295,7 +296,7 @@ class Engine:
                 f"the store {where} has reached its map size of {self._map_bytes >> 20} MiB:"
                 " restart the daemon with a larger map_size_bytes, or drop a table"
             )
-        if getattr(error, "code", 0) in _DISK_FULL_CODES or isinstance(error, lmdb.DiskError):
+        if self._is_disk_full(getattr(error, "code", 0)):
             return DiskFull(f"the disk under {where} has no room: free some, writes then go on")
         if isinstance(error, _DAMAGED):
             return StoreCorrupt(
@@ -309,6 +310,13 @@ class Engine:
         if isinstance(error, lmdb.ReadersFullError):
             return StoreError(f"{READER_LIMIT} readers use the store {where}: end some of them")
         return StoreError(f"the store {where} cannot be used: {error}")
+
+    def _is_disk_full(self, code: int) -> bool:
+        # LMDB calls a write that was cut short, as the last one before the end is, an IO error
+        if code == errno.EIO:
+            disk = os.statvfs(self.path)
+            return disk.f_bavail * disk.f_frsize < FULL_DISK_BYTES
+        return code in _DISK_FULL_CODES
 
     def before_fork(self) -> None:
         """Let no read transaction of another thread be open during the fork."""
@@ -330,7 +338,7 @@ class Engine:
         else:
             self._abandoned.append(self._environment)  # closing would touch the parent's slots
 
-    def _begin_in_child(self, *_: object) -> Any:
+    def _begin_in_child(self, *_: object, **__: object) -> Any:
         if self._lock_file >= 0:
             raise StoreError(
                 f"the store {self.path} was opened before this process was forked: open it again"
