@@ -98,12 +98,12 @@ def _worst_of_each(troubles: Iterable[Trouble]) -> tuple[Trouble, ...]:
 
 
 THRESHOLDS: tuple[Threshold, ...] = (
-    Threshold("load", 0.90, 0.80, Severity.WARNING, "loaded", "share", "applier load"),
     Threshold("backlog", 0.75, 0.60, Severity.WARNING, "backlog", "share", "backlog of its limit"),
     Threshold("backlog", 0.95, 0.85, Severity.CRITICAL, "full", "share", "backlog of its limit"),
     Threshold("oldest_seconds", 5, 2, Severity.WARNING, "slow", "seconds", "oldest update waits"),
     Threshold("commit_seconds", 1.0, 0.5, Severity.WARNING, "disk", "seconds", "commits take"),
     Threshold("overdue_seconds", 3, 1, Severity.WARNING, "timer", "seconds", "a timer is late by"),
+    Threshold("load", 0.90, 0.80, Severity.WARNING, "loaded", "share", "applier load"),
     Threshold("map_share", 0.85, 0.80, Severity.WARNING, "map", "share", "the LMDB map is used by"),
     Threshold("map_share", 0.97, 0.95, Severity.CRITICAL, "map full", "share", "the LMDB map is"),
 )

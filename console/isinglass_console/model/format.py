@@ -161,7 +161,7 @@ def field_value(field: FieldView, now_wall_ns: int) -> str:
             return "none"
         shown = (quantity(value.percentile(part), field.unit) for part in (0.5, 0.99))
         middle, high = shown
-        return f"{middle} · 99 % {high}"
+        return f"{middle} p99 {high}"
     if isinstance(value, str):
         return printable(value) or "-"
     if field.kind == "timestamp":

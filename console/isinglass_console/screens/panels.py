@@ -21,11 +21,11 @@ from isinglass_console.widgets.table import cell
 
 TABLE = "fields"
 COLUMNS = (
-    Column("process", "PROCESS", 13, 1, largest=20, grow=1),
-    Column("panel", "PANEL", 18, 0, largest=30, grow=1),
-    Column("field", "FIELD", 20, 0, largest=28, grow=1),
-    Column("value", "VALUE", 22, 0, right=True),
-    Column("rate", "RATE", 13, 0, right=True),
+    Column("process", "PROCESS", 12, 1, largest=18, grow=1),
+    Column("panel", "PANEL", 14, 0, largest=26, grow=1),
+    Column("field", "FIELD", 18, 0, largest=26, grow=1),
+    Column("value", "VALUE", 18, 0, right=True, largest=24, grow=1),
+    Column("rate", "RATE", 11, 0, right=True),
     Column("unit", "UNIT", 13, 4),
     Column("help", "WHAT IT MEANS", 30, 3, grow=6),
 )
@@ -105,7 +105,8 @@ def _growth(scene: Scene, pair: Pair, field: FieldView, growth: float) -> str:
     if field.kind != "counter":
         return ""
     if scene.counting:
-        return f"+{text.quantity(growth, field.unit)}" if growth == growth else text.NOTHING
+        shown = text.size(growth) if field.unit == "bytes" else text.count(growth)
+        return f"+{shown}" if growth == growth else text.NOTHING
     return text.quantity_rate(growth / pair.seconds, field.unit)
 
 

@@ -1,0 +1,155 @@
+"""Frames are kept packed, and come back as they were; what is too old or too much goes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isnan
+from pathlib import Path
+
+import pytest
+from stage import FSYNC, PUT, SECOND, START_NS, Stage, filled_desk, stage
+
+from isinglass.glass.histogram import HistogramValue
+from isinglass.glass.snapshot import Snapshot, Verdict
+from isinglass_console.model import heat
+from isinglass_console.model.deltas import Packer
+from isinglass_console.model.frame import Condition, Frame, NodeFrame
+from isinglass_console.model.history import History
+from isinglass_console.model.hub import Hub
+from isinglass_console.model.rates import Pair
+from isinglass_console.model.reading import Reading
+
+
+@pytest.fixture
+def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
+    with stage("alder", tmp_path) as node:
+        yield node
+
+
+def plain(value: object) -> object:
+    return value.buckets if isinstance(value, HistogramValue) else value
+
+
+def seen(snapshot: Snapshot) -> list[object]:
+    """Return all that a view could see of a snapshot."""
+    return [
+        (
+            process.name,
+            process.pid,
+            process.verdict,
+            round(process.heartbeat_age_seconds, 6),
+            [(t.name, t.tid, t.word, round(t.stood_seconds, 6)) for t in process.threads],
+            [
+                (
+                    panel.name,
+                    panel.instance,
+                    field.name,
+                    plain(field.value),
+                )
+                for panel in process.panels
+                for field in panel.fields
+            ],
+        )
+        for process in snapshot.processes
+    ] + [[(t.name, t.index_of, t.rows, t.size_bytes) for t in snapshot.tables]]
+
+
+def test_a_packed_snapshot_comes_back_the_same_and_small(alder: Stage) -> None:
+    packer = Packer()
+    for tick in range(1, 6):
+        snapshot = alder.reading(tick).snapshot
+        assert snapshot is not None
+        packed = packer.pack(snapshot)
+        assert seen(packed.unpack()) == seen(snapshot)
+    assert packed.size_bytes < 2_000, "a second of one process takes a few hundred bytes"
+
+
+def test_any_frame_of_the_past_can_be_had(alder: Stage) -> None:
+    desk = filled_desk(alder, ticks=40)
+    for number in (0, 7, 39):
+        frame = desk.history.frame(number)
+        assert frame is not None
+        snapshot = frame.nodes[0].snapshot
+        assert snapshot is not None
+        queue = snapshot.panel("queue")
+        assert queue is not None
+        assert queue["offered"] == (number + 1) * 9340
+    assert desk.history.frame(40) is None
+    assert desk.history.number_at(START_NS + 8 * SECOND + 1) == 7
+
+
+def test_the_samples_of_the_past_are_kept(alder: Stage) -> None:
+    desk = filled_desk(alder, ticks=15)
+    tally = heat.window(desk.history.tallies("alder", 11, 10.0))
+    assert tally.taken == 200
+    owner = desk.scene(80, 24).node
+    assert owner is not None and owner.snapshot is not None and owner.snapshot.owner is not None
+    applier = next(t for t in owner.snapshot.owner.threads if t.name == "applier")
+    hottest = heat.hottest(tally, (0, owner.snapshot.owner.claim, applier.index))
+    assert [(line.word & 0xFFFF, line.share) for line in hottest] == [(FSYNC, 0.8), (PUT, 0.2)]
+    assert hottest[0].blocked == pytest.approx(0.8)
+    assert hottest[1].running == pytest.approx(0.18)
+    assert hottest[1].cpu_wait == pytest.approx(0.02)
+
+
+def test_the_oldest_frames_go_by_time_and_by_bytes(alder: Stage) -> None:
+    reading = alder.reading(1)
+    node = NodeFrame("alder", Condition.ALIVE, snapshot=reading.snapshot)
+    by_time = History(kept_seconds=5)
+    by_bytes = History(kept_bytes=20_000)
+    for number in range(60):
+        frame = Frame(number, START_NS + number * SECOND, 1.0, (node,))
+        by_time.append(frame)
+        by_bytes.append(frame)
+    assert (by_time.oldest, by_time.newest) == (54, 59)
+    assert by_bytes.size_bytes <= 20_000
+    assert 0 < by_bytes.oldest < by_bytes.newest == 59
+    assert by_bytes.frame(0) is None
+
+
+def test_rates_need_two_snapshots_of_one_life(alder: Stage) -> None:
+    first, second = alder.reading(1).snapshot, alder.reading(3).snapshot
+    assert first is not None and second is not None
+    pair = Pair.of(first, second)
+    assert pair.rate("queue", "offered") == pytest.approx(9340)
+    assert isnan(Pair.of(None, second).rate("queue", "offered"))
+    assert isnan(pair.rate("queue", "no such field"))
+    assert isnan(Pair.of(second, first).rate("queue", "offered")), "a counter never goes back"
+    second.generation = 2
+    assert isnan(Pair.of(first, second).rate("queue", "offered"))
+
+
+def test_the_hub_tells_death_stop_and_restart(alder: Stage) -> None:
+    hub = Hub()
+
+    def take(tick: int, verdict: str, silent: float = 0.2, restarted: bool = False) -> NodeFrame:
+        reading = alder.reading(tick, verdict, silent)
+        reading = Reading(
+            reading.node, reading.condition, "", reading.snapshot, restarted=restarted
+        )
+        return hub.take([reading], START_NS + tick * SECOND, 1.0).nodes[0]
+
+    assert take(1, Verdict.ALIVE).ended_wall_ns == 0
+    assert take(2, Verdict.ALIVE).figure("offered_rate") == pytest.approx(9340)
+    stopped = take(6, Verdict.STALLED, 4.0)
+    assert (stopped.condition, stopped.age_seconds) == (Condition.STOPPED, 4.0)
+    assert stopped.figure("load") == pytest.approx(0.97), "values stay; they are shown old"
+    assert isnan(stopped.figure("offered_rate")), "rates do not"
+    killed = take(7, Verdict.KILLED, 5.0)
+    assert killed.ended_wall_ns == START_NS + 7 * SECOND
+    assert take(9, Verdict.KILLED, 7.0).ended_wall_ns == killed.ended_wall_ns
+    back = take(10, Verdict.ALIVE, restarted=True)
+    assert back.restarted_wall_ns == START_NS + 10 * SECOND
+    assert back.ended_wall_ns == 0
+    told = [entry.message for entry in hub.log.entries]
+    assert told == [
+        "the daemon does not move any more",
+        "the daemon was killed",
+        "the node restarted; attached to it again",
+    ]
+
+
+def test_what_was_dead_before_the_console_came_was_last_seen_then(alder: Stage) -> None:
+    reading = alder.reading(60, Verdict.KILLED, 50.0)
+    frame = Hub().take([reading], START_NS + 60 * SECOND, 1.0)
+    assert frame.nodes[0].ended_wall_ns == START_NS + 10 * SECOND

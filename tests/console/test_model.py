@@ -1,0 +1,244 @@
+"""The small parts of the model: filter, columns, tables, cursor, trends, thresholds."""
+
+from __future__ import annotations
+
+from math import isnan, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isinglass_console.model.board import Board, Severity, Threshold
+from isinglass_console.model.cursor import Cursor, nearest, parse_moment
+from isinglass_console.model.filter import Filter
+from isinglass_console.model.layout import Column, place, split
+from isinglass_console.model.log import Log, LogEntry, severity_name
+from isinglass_console.model.series import Series, SeriesBook, sparkline
+from isinglass_console.model.table import (
+    Row,
+    TableState,
+    arrange,
+    moved,
+    next_match,
+    scrolled,
+)
+
+SECOND = 1_000_000_000
+
+
+# ---------------------------------------------------------------------- filter
+def test_a_filter_is_a_pattern_and_its_inverse() -> None:
+    assert Filter.parse("app.*er").lets_through("daemon applier")
+    assert not Filter.parse("!applier").lets_through("daemon applier")
+    assert Filter.parse("!applier").lets_through("daemon timer")
+    assert Filter.parse("").lets_through("anything")
+    assert not Filter.parse("")
+
+
+def test_upper_case_makes_a_filter_exact() -> None:
+    assert Filter.parse("warn").lets_through("WARN")
+    assert not Filter.parse("WARN").lets_through("warn")
+
+
+def test_half_a_pattern_is_text_and_says_so() -> None:
+    half = Filter.parse("[a")
+    assert half.lets_through("x[a]")
+    assert "plain text" in half.sentence
+
+
+# ---------------------------------------------------------------------- columns
+COLUMNS = [
+    Column("name", "NAME", 10, 0),
+    Column("help", "HELP", 30, 5, grow=1),
+    Column("value", "VALUE", 12, 1),
+    Column("unit", "UNIT", 8, 3),
+]
+
+
+@given(st.integers(1, 300))
+def test_columns_never_pass_the_width(width: int) -> None:
+    placed = place(COLUMNS, width)
+    assert placed[-1].left + placed[-1].width <= max(width, 1)
+    lefts = [item.left for item in placed]
+    assert lefts == sorted(lefts)
+
+
+def test_columns_go_by_their_priority() -> None:
+    assert [item.column.key for item in place(COLUMNS, 70)] == ["name", "help", "value", "unit"]
+    assert [item.column.key for item in place(COLUMNS, 40)] == ["name", "value", "unit"]
+    assert [item.column.key for item in place(COLUMNS, 25)] == ["name", "value"]
+    assert [item.column.key for item in place(COLUMNS, 11)] == ["name"]
+
+
+def test_spare_width_goes_to_the_column_that_grows() -> None:
+    widths = {item.column.key: item.width for item in place(COLUMNS, 100)}
+    assert widths == {"name": 10, "help": 64, "value": 12, "unit": 8}
+    assert sum(widths.values()) + 3 * 2 == 100
+
+
+@given(st.integers(10, 300), st.integers(1, 5))
+def test_panes_and_rules_fill_the_width(width: int, parts: int) -> None:
+    assert sum(split(width, parts)) + parts - 1 == width
+
+
+# ---------------------------------------------------------------------- tables
+ROWS = [Row(name, {}, {"n": number}, name) for name, number in [("b", 2.0), ("a", 9.0), ("c", nan)]]
+
+
+def keys(state: TableState, shown: str = "") -> list[str]:
+    return [row.key for row in arrange(ROWS, state, Filter.parse(shown))]
+
+
+def test_rows_are_sorted_and_not_a_number_is_least() -> None:
+    assert keys(TableState()) == ["b", "a", "c"]
+    assert keys(TableState(sort="n")) == ["c", "b", "a"]
+    assert keys(TableState(sort="n", descending=True)) == ["a", "b", "c"]
+    assert keys(TableState(), "a|c") == ["a", "c"]
+
+
+def test_frozen_rows_stay_and_new_ones_come_last() -> None:
+    assert keys(TableState(sort="n", frozen=("a", "b"))) == ["a", "b", "c"]
+
+
+def test_sorting_by_a_column_again_turns_it_round() -> None:
+    once = TableState().sorted_by("n")
+    assert (once.sort, once.descending) == ("n", False)
+    assert once.sorted_by("n").descending
+
+
+def test_the_selection_follows_its_row() -> None:
+    state = moved(ROWS, TableState(), 1)
+    assert state.selected == "a"
+    assert moved(ROWS[::-1], state, 1).selected == "b"
+    assert moved(ROWS, state, 100).selected == "c"
+    assert moved([], state, 1) == state
+
+
+def test_matches_are_found_round_the_end() -> None:
+    state = TableState(selected="c")
+    assert next_match(ROWS, state, Filter.parse("a|b"), 1).selected == "b"
+    assert next_match(ROWS, state, Filter.parse("a|b"), -1).selected == "a"
+    assert next_match(ROWS, state, Filter.parse("nothing"), 1).selected == "c"
+
+
+@given(st.integers(0, 60), st.integers(0, 80), st.integers(1, 30), st.data())
+def test_the_selected_row_is_always_in_sight(
+    count: int, top: int, height: int, data: st.DataObject
+) -> None:
+    selected = data.draw(st.integers(0, max(count - 1, 0)))
+    first = scrolled(count, selected, top, height)
+    assert first >= 0
+    assert first <= selected < first + height
+    assert first + height <= count or first == 0
+
+
+# ---------------------------------------------------------------------- cursor
+def test_pause_and_steps_stay_within_the_history() -> None:
+    live = Cursor()
+    assert live.settled(3, 9) == 9
+    paused = live.held(3, 9)
+    assert paused.settled(3, 20) == 9
+    assert paused.moved(-4, 3, 20).number == 5
+    assert paused.moved(-40, 3, 20).number == 3
+    assert paused.moved(40, 3, 20).number == 20
+    assert paused.settled(15, 20) == 15, "a moment that was forgotten is the oldest kept"
+
+
+NOON = 12 * 3600 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("typed", "moment"),
+    [
+        ("-3m", NOON - 180 * SECOND),
+        ("-90", NOON - 90 * SECOND),
+        ("-1h 2m", NOON - 3720 * SECOND),
+        ("11:59:30", NOON - 30 * SECOND),
+        ("13:00", NOON + 3600 * SECOND - 86_400 * SECOND),
+        ("25:00", None),
+        ("soon", None),
+        ("-", None),
+    ],
+)
+def test_moments_are_understood(typed: str, moment: int | None) -> None:
+    assert parse_moment(typed, NOON) == moment
+
+
+@given(st.lists(st.integers(0, 1000), unique=True, min_size=1).map(sorted), st.integers(-5, 1005))
+def test_the_frame_of_a_moment_is_the_last_not_after_it(times: list[int], wanted: int) -> None:
+    found = nearest(times, wanted)
+    assert times[found] <= wanted or found == 0
+    assert found + 1 == len(times) or times[found + 1] > wanted
+
+
+# ---------------------------------------------------------------------- trends
+def test_a_series_keeps_the_newest_and_its_gaps() -> None:
+    series = Series(4)
+    for number in (0, 1, 4, 5):
+        series.put(number, float(number))
+    tail = series.tail(5, 5)
+    assert isnan(tail[0]), "forgotten"
+    assert isnan(tail[1]), "never there"
+    assert isnan(tail[2])
+    assert tail[3:] == [4.0, 5.0]
+    assert isnan(series.tail(1, 9)[0]), "not there yet"
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.floats(0, 9)), min_size=1, max_size=40))
+def test_a_series_equals_a_dictionary(steps: list[tuple[int, float]]) -> None:
+    series, known, number = Series(16), {}, -1
+    for step, value in steps:
+        number += step
+        series.put(number, value)
+        known[number] = value
+    shown = series.tail(16, number)
+    for at, value in zip(range(number - 15, number + 1), shown, strict=True):
+        assert value == known[at] if at in known else isnan(value)
+
+
+def test_sparklines_show_zero_top_and_gaps() -> None:
+    assert sparkline([0.0, nan, 1.0, 0.5]) == "▁ █▅"
+    assert sparkline([0.0, 0.0]) == "▁▁"
+    assert sparkline([0.5], top=1.0) == "▅"
+
+
+def test_the_book_forgets_nothing_it_was_not_asked() -> None:
+    book = SeriesBook()
+    book.put(0, [(("a", "load"), 1.0)])
+    assert book.tail(("a", "load"), 1, 0) == [1.0]
+    assert isnan(book.tail(("b", "load"), 1, 0)[0])
+
+
+# ---------------------------------------------------------------------- thresholds and the log
+def test_a_threshold_clears_lower_than_it_raises() -> None:
+    board = Board((Threshold("load", 0.9, 0.8, Severity.WARNING, "loaded", "share", "load"),))
+    seen = [bool(board.judge("a", {"load": load})) for load in (0.85, 0.91, 0.85, 0.79, 0.85)]
+    assert seen == [False, True, True, False, False]
+    assert not board.judge("b", {"load": 0.85}), "nodes are judged apart"
+    assert not board.judge("a", {}), "what is not known raises nothing"
+
+
+def test_the_worst_threshold_of_a_figure_is_told() -> None:
+    board = Board(
+        (
+            Threshold("map", 0.8, 0.7, Severity.WARNING, "map", "share", "map used"),
+            Threshold("map", 0.9, 0.85, Severity.CRITICAL, "full", "share", "map used"),
+        )
+    )
+    (trouble,) = board.judge("a", {"map": 0.95})
+    assert trouble.threshold.word == "full"
+    assert trouble.sentence() == "map used 95 %"
+
+
+def test_late_events_are_put_where_they_belong() -> None:
+    log = Log()
+    entry = [LogEntry(at, "a", "daemon", 9, "", f"event {at}") for at in range(5)]
+    log.add([entry[1], entry[3], entry[2], entry[0], entry[4]])
+    assert [each.wall_ns for each in log.entries] == [0, 1, 2, 3, 4]
+    assert [each.wall_ns for each in log.until(2)] == [0, 1, 2]
+
+
+def test_severities_have_their_words() -> None:
+    assert [severity_name(n) for n in (1, 5, 9, 13, 17, 21)] == [
+        *("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+    ]
