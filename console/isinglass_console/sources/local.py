@@ -7,9 +7,8 @@ node's last segment stays open, so it can be looked at even after its file is go
 
 from __future__ import annotations
 
-import random
+import os
 from collections import Counter
-from collections.abc import Callable
 
 from isinglass import clock
 from isinglass.cli.schedstat import SchedStat
@@ -19,6 +18,7 @@ from isinglass.errors import (
     SegmentHalfWritten,
     SegmentMissing,
 )
+from isinglass.glass import layout
 from isinglass.glass.layout import RegionWord
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Process, Snapshot, Verdict
@@ -27,6 +27,8 @@ from isinglass_console.model.heat import Tally, ThreadKey
 from isinglass_console.model.log import LogEntry
 from isinglass_console.model.reading import Reading
 
+PROBE_BYTES = layout.PROBE_LINES * layout.PROBE_LINE_BYTES
+LINE_WORDS = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
 _CONDITION_OF: tuple[tuple[type[SegmentError], str], ...] = (
     (SegmentMissing, Condition.MISSING),
     (SegmentHalfWritten, Condition.STARTING),
@@ -36,22 +38,39 @@ _CONDITION_OF: tuple[tuple[type[SegmentError], str], ...] = (
 
 
 class _Probe:
-    """One thread that is sampled: where its word is, what it showed, the kernel's account of it."""
+    """One thread that is sampled: what it showed, and the kernel's account of it."""
 
-    __slots__ = ("counts", "line", "stat", "words")
+    __slots__ = ("counts", "stat")
 
-    def __init__(self, words: memoryview, line: int, stat: SchedStat) -> None:
-        self.words, self.line, self.stat = words, line, stat
+    def __init__(self, stat: SchedStat) -> None:
+        self.stat = stat
         self.counts: Counter[int] = Counter()
+
+
+class _ProbeFile:
+    """The segment's probe words, read with pread: a map of a file that is cut is a SIGBUS."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def words(self, slot: int) -> memoryview | None:
+        """Return the words of a region's probe lines; None when the file is shorter."""
+        offset = layout.region_offset(slot) + layout.PROBES_OFFSET
+        raw = os.pread(self._file, PROBE_BYTES, offset)
+        return memoryview(raw).cast("Q") if len(raw) == PROBE_BYTES else None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
 
 
 class LocalSource:
     """Reads one node; all calls come from one thread."""
 
-    def __init__(self, node: str, draw: Callable[[], float] = random.random) -> None:
+    def __init__(self, node: str) -> None:
         self.node = node
-        self._draw = draw
         self._reader: SegmentReader | None = None
+        self._probe_file: _ProbeFile | None = None
         self._probes: dict[tuple[ThreadKey, int], _Probe] = {}
         self._seen_events: dict[tuple[int, int, int], int] = {}
         self._tallied_ns = clock.monotonic_ns()
@@ -70,7 +89,7 @@ class LocalSource:
         except SegmentError as reason:
             return Reading(self.node, _condition_of(reason), str(reason))
         tally = self._tally(snapshot)
-        self._follow_threads(reader, snapshot)
+        self._follow_threads(snapshot)
         condition = _condition(snapshot)
         return Reading(self.node, condition, "", snapshot, tally, events, restarted)
 
@@ -78,8 +97,13 @@ class LocalSource:
         """Look once where every thread is."""
         self._taken += 1
         self._late += late
-        for probe in self._probes.values():
-            probe.counts[probe.words[probe.line]] += 1
+        words: dict[int, memoryview | None] = {}
+        for ((slot, _, line), _), probe in self._probes.items():
+            if slot not in words:
+                words[slot] = self._probe_file.words(slot) if self._probe_file else None
+            region = words[slot]
+            if region is not None:
+                probe.counts[region[line * LINE_WORDS]] += 1
 
     def close(self) -> None:
         """Let go of the segment and of the kernel's accounts."""
@@ -87,11 +111,14 @@ class LocalSource:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+        if self._probe_file is not None:
+            self._probe_file.close()
+            self._probe_file = None
 
     def _attach(self) -> bool:
         """Open the segment, or the newer one that took its place; return whether it restarted."""
         if self._reader is None:
-            self._reader = SegmentReader(self.node)
+            self._hold(SegmentReader(self.node))
             return False
         if not self._reader.replaced():
             return False
@@ -100,8 +127,12 @@ class LocalSource:
         except SegmentError:
             return False  # Not whole yet: the old one is shown until it is.
         self.close()
-        self._reader = newer
+        self._hold(newer)
         return True
+
+    def _hold(self, reader: SegmentReader) -> None:
+        self._reader = reader
+        self._probe_file = _ProbeFile(reader.path)
 
     def _new_events(self, reader: SegmentReader, snapshot: Snapshot) -> tuple[LogEntry, ...]:
         """Return the events since the last reading; the rings are copied only when there are."""
@@ -148,7 +179,7 @@ class LocalSource:
         self._tallied_ns, self._taken, self._late = now_ns, 0, 0
         return tally
 
-    def _follow_threads(self, reader: SegmentReader, snapshot: Snapshot) -> None:
+    def _follow_threads(self, snapshot: Snapshot) -> None:
         """Sample the threads of this snapshot's living processes from now on."""
         wanted: dict[tuple[ThreadKey, int], Process] = {
             ((process.slot, process.claim, thread.index), thread.tid): process
@@ -160,13 +191,11 @@ class LocalSource:
             self._probes.pop(key).stat.close()
         for key, process in wanted.items():
             if key not in self._probes:
-                words = reader.probe_lines(process.slot)
-                self._probes[key] = _Probe(words, key[0][2], SchedStat(process.pid, key[1]))
+                self._probes[key] = _Probe(SchedStat(process.pid, key[1]))
 
     def _drop_probes(self) -> None:
         for probe in self._probes.values():
             probe.stat.close()
-            probe.words.release()
         self._probes.clear()
 
 
