@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import PanelView, Snapshot
 
@@ -20,6 +21,7 @@ class DaemonProcess:
 
     def __init__(self, node: str, **settings: object) -> None:
         self.node = node
+        self.path = layout.segment_path(node)
         self.flags = [
             word
             for name, value in settings.items()
@@ -81,7 +83,7 @@ class DaemonProcess:
 
     def snapshot(self) -> Snapshot:
         """Return what the node's segment shows."""
-        with SegmentReader(self.node) as reader:
+        with SegmentReader(self.path) as reader:
             return reader.snapshot(events=True)
 
     def panel(self, name: str, instance: str = "") -> PanelView:

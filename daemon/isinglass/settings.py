@@ -111,7 +111,7 @@ class Settings:
     gather_seconds: float = _setting(
         seconds(0, 10),
         "How long updates may gather in the queue before they are taken: longer merges more.",
-        0.005,
+        0.01,
     )
     merge: bool = _setting(
         SWITCH, "Merge the updates that wait; off only to measure what merging is worth.", True

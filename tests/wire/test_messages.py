@@ -71,7 +71,7 @@ def test_every_kind_of_bad_frame_has_its_reason(reason: str, raw: bytes) -> None
 
 def test_a_length_over_the_limit_is_refused_before_its_bytes_arrive() -> None:
     with pytest.raises(BadFrame) as caught:
-        FrameBuffer().feed(messages.LENGTH.pack(messages.FRAME_LIMIT_BYTES + 1))
+        list(FrameBuffer().feed(messages.LENGTH.pack(messages.FRAME_LIMIT_BYTES + 1)))
     assert caught.value.reason == "too long"
 
 

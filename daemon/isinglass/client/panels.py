@@ -7,7 +7,7 @@ back (CPython's evaluation loop, `eval breaker`).
 
 from __future__ import annotations
 
-from isinglass.glass.catalog import Counter, Histogram, Panel, Real, Timestamp
+from isinglass.glass.catalog import Counter, Histogram, Panel, Real
 
 
 class ClientPanel(Panel):
@@ -29,4 +29,3 @@ class ClientPanel(Panel):
     retries = Counter("requests", "Requests sent again after a broken connection.")
     reconnects = Counter("connections", "Connections made again.")
     restarts = Counter("restarts", "Restarts of the daemon that this client lived through.")
-    last_answer = Timestamp("When the daemon last answered.", level="diagnostic")

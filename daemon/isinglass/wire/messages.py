@@ -20,6 +20,7 @@ A record's value travels as it is stored: the bytes of a msgpack map, packed onc
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -111,8 +112,8 @@ class FrameBuffer:
         self._kept = bytearray()
         self._wanted = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the bodies that `data` completed, in order.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the bodies that `data` completes, in order; take them all.
 
         Raises:
             BadFrame: a length is over the limit; nothing after it can be understood.
@@ -120,10 +121,10 @@ class FrameBuffer:
         if self._kept:
             self._kept += data
             if len(self._kept) < self._wanted:
-                return []
+                return
             data, self._kept = bytes(self._kept), bytearray()
-        size, place, bodies = len(data), 0, []
-        while True:
+        size, place = len(data), 0
+        while place < size:
             wanted = place + LENGTH_BYTES
             if wanted <= size:
                 (length,) = LENGTH.unpack_from(data, place)
@@ -131,13 +132,11 @@ class FrameBuffer:
                     raise BadFrame("too long", f"a frame of {length:,} bytes is too long")
                 wanted += length
             if wanted > size:
-                break
-            bodies.append(data[place + LENGTH_BYTES : wanted])
+                self._kept += data[place:]
+                self._wanted = wanted - place
+                return
+            yield data[place + LENGTH_BYTES : wanted]
             place = wanted
-        if place < size:
-            self._kept += data[place:]
-            self._wanted = wanted - place
-        return bodies
 
 
 def decode_request(body: bytes) -> list[Any]:
