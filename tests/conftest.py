@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from needs import NEEDS, needs
-from ssh_server import SshServer
+from needs import NEEDS, missing, needs
+from ssh_server import LoginRefused, SshServer
 
 RUN_VARIABLE = "ISINGLASS_TEST_RUN"
 LEAK_GRACE_SECONDS = 5.0
@@ -59,7 +59,10 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
     """A real sshd that lets in the user who runs the tests, and only with its own key."""
     needs("sshd")
     passed_on = {name: os.environ[name] for name in (RUN_VARIABLE, "PATH")}
-    server = SshServer(tmp_path_factory.mktemp("sshd"), passed_on)
+    try:
+        server = SshServer(tmp_path_factory.mktemp("sshd"), passed_on)
+    except LoginRefused as error:
+        missing(f"needs sshd: {error}; run the tests as a user who may")
     yield server
     server.close()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
@@ -40,9 +41,12 @@ def needs(*names: str) -> None:
     """
     for name in names:
         present, remedy = NEEDS.get(name, (_program(name), f"install {name}"))
-        if present():
-            continue
-        sentence = f"needs {name}: {remedy}"
-        if os.environ.get("ISINGLASS_REQUIRE_ALL"):
-            pytest.fail(f"{sentence} (ISINGLASS_REQUIRE_ALL is set, so this is no skip)")
-        pytest.skip(sentence)
+        if not present():
+            missing(f"needs {name}: {remedy}")
+
+
+def missing(sentence: str) -> NoReturn:
+    """Skip because of what the sentence says, or fail when nothing may be skipped."""
+    if os.environ.get("ISINGLASS_REQUIRE_ALL"):
+        pytest.fail(f"{sentence} (ISINGLASS_REQUIRE_ALL is set, so this is no skip)")
+    pytest.skip(sentence)

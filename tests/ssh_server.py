@@ -37,6 +37,10 @@ SetEnv {environment}
 """
 
 
+class LoginRefused(Exception):
+    """Sshd runs, but the account that runs the tests may not log in."""
+
+
 class SshServer:
     """A running sshd; `command` gives the ssh command line that runs something behind it."""
 
@@ -80,6 +84,10 @@ class SshServer:
         for _ in range(int(START_LIMIT_SECONDS * 10)):
             if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0:
                 return True
+            if log.exists() and "not allowed because" in log.read_text():
+                process.kill()
+                process.wait()
+                raise LoginRefused(f"{getpass.getuser()} may not log in over ssh")
             try:
                 process.wait(0.1)
             except subprocess.TimeoutExpired:
