@@ -103,7 +103,8 @@ class IsinglassApp(App[int]):
             theme: the name of a Textual theme.
             keymap_path: the operator's keys; None for the usual place.
         """
-        super().__init__()
+        # Without this Textual would turn the terminal's own colours into black under NO_COLOR.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme
@@ -242,7 +243,7 @@ def run(
         raise UsageError(
             "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
         )
-    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("linux", "vt100")
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") in ("linux", "vt100")
     chosen = theme or os.environ.get("TEXTUAL_THEME") or ("ansi-dark" if plain else "isinglass")
     app = IsinglassApp(
         nodes,

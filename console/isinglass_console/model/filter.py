@@ -31,7 +31,7 @@ class Filter:
         try:
             return cls(text, inverse, "", re.compile(body, flags))
         except re.error as reason:
-            sentence = f"not a regular expression ({reason}); searched for as plain text"
+            sentence = f"searched for as plain text: {reason.msg}"
             return cls(text, inverse, sentence, re.compile(re.escape(body), flags))
 
     def __bool__(self) -> bool:

@@ -1,0 +1,362 @@
+"""The app through Textual's pilot: keys, mouse, prompts, on a staged node and on a live one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from stage import SECOND, START_NS, Stage, filled_desk, stage
+from test_sources import working_node
+from textual.pilot import Pilot
+
+from isinglass.glass.snapshot import Verdict
+from isinglass_console.app import IsinglassApp
+from isinglass_console.screens.live import LiveScreen
+from isinglass_console.screens.source_screen import SourceScreen
+from isinglass_console.widgets.canvas import Canvas
+from isinglass_console.widgets.line import text_of
+
+LIMIT_SECONDS = 20.0
+Play = Callable[[Pilot[int]], Awaitable[None]]
+
+
+@pytest.fixture
+def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
+    with stage("alder", tmp_path) as node:
+        yield node
+
+
+@pytest.fixture
+def app(alder: Stage, tmp_path: Path) -> IsinglassApp:
+    return IsinglassApp(desk=filled_desk(alder), feeding=False, keymap_path=tmp_path / "none")
+
+
+def play(app: IsinglassApp, script: Play, size: tuple[int, int] = (120, 36)) -> None:
+    """Run the app in a terminal of this size, and the script on it."""
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await script(pilot)
+
+    asyncio.run(run())
+
+
+def screen_text(app: IsinglassApp) -> str:
+    """Return what the screen shows, row by row."""
+    top = next(each for each in reversed(app.screen_stack) if isinstance(each, LiveScreen))
+    return "\n".join(text_of(canvas.lines) for canvas in top.query(Canvas))
+
+
+def body(app: IsinglassApp) -> Canvas:
+    return app.screen.query_one("#body", Canvas)
+
+
+async def until(app: IsinglassApp, pilot: Pilot[int], wanted: Callable[[], bool]) -> None:
+    """Wait until the screen is as wanted."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not wanted():
+            await pilot.pause(0.05)
+
+
+def test_digits_show_views_and_absent_ones_say_so(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        for digit, word in [("2", "HOT LINES"), ("3", "MERGE RULE"), ("6", "LATENCY")]:
+            await pilot.press(digit)
+            assert word in screen_text(app)
+        await pilot.press("p")
+        assert "WHAT IT MEANS" in screen_text(app)
+        await pilot.press("tab")
+        assert "QUEUE MERGES" in screen_text(app)
+        await pilot.press("shift+tab")
+        assert app.desk.settings.view == "panels"
+        await pilot.press("escape")
+        assert app.desk.settings.view == "overview"
+
+    play(app, script)
+
+
+def test_rows_move_and_the_source_opens_and_goes_back(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("2", "G", "k", "g", "j", "enter")
+        assert isinstance(app.screen, SourceScreen)
+        first = app.screen.thread_key
+        assert "same hash" in screen_text(app)
+        await pilot.press("down")
+        assert app.screen.thread_key != first
+        await pilot.press("left", "left")
+        assert "PAUSED −00:02" in screen_text(app)
+        await pilot.press("L", "escape")
+        assert not isinstance(app.screen, SourceScreen)
+        assert "LIVE" in screen_text(app)
+
+    play(app, script)
+
+
+def test_the_filter_follows_each_letter_and_esc_gives_it_back(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("9", "slash", *"refus")
+        assert "refused" in screen_text(app)
+        assert "superseded" not in screen_text(app)
+        await pilot.press("escape")
+        assert "superseded" in screen_text(app)
+        await pilot.press("slash", *"!queue", "enter")
+        assert "superseded" not in screen_text(app)
+        await pilot.press("escape")
+        assert "superseded" in screen_text(app)
+        await pilot.press("slash", *"[a", "enter")
+        assert "plain text" in screen_text(app)
+
+    play(app, script, (160, 60))
+
+
+def test_columns_sort_by_key_and_by_click(app: IsinglassApp) -> None:
+    def fields() -> list[str]:
+        return [row.key for row in app.screen.page.rows]  # type: ignore[attr-defined]
+
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("9")
+        declared = fields()
+        await pilot.press(">", ">", ">")
+        by_field = fields()
+        assert by_field != declared
+        assert "FIELD▴" in screen_text(app)
+        await pilot.press("I")
+        assert fields() == by_field[::-1] or "FIELD▾" in screen_text(app)
+        header = body(app).lines[0]
+        at = text_of([header]).index("RATE")
+        await pilot.click("#body", offset=(at, 0))
+        assert "RATE▴" in screen_text(app)
+        await pilot.press("f")
+        frozen = fields()
+        await pilot.press("f")
+        assert frozen == fields()
+
+    play(app, script, (160, 60))
+
+
+def test_the_mouse_selects_opens_and_scrolls(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        keys = app.screen.query_one("#keys", Canvas)
+        at = text_of(keys.lines).index("panels")
+        await pilot.click("#keys", offset=(at, 0))
+        assert app.desk.settings.view == "panels"
+        await pilot.click("#body", offset=(20, 5))
+        chosen = app.desk.table("fields").selected
+        assert chosen == app.screen.page.rows[4].key  # type: ignore[attr-defined]
+        body(app).post_message(Canvas.Wheeled(body(app), 3))
+        await pilot.pause()
+        assert app.desk.table("fields").selected == app.screen.page.rows[7].key  # type: ignore[attr-defined]
+        await pilot.press("2")
+        await pilot.double_click("#body", offset=(20, 2))
+        assert isinstance(app.screen, SourceScreen)
+
+    play(app, script)
+
+
+def test_time_stops_steps_and_goes_on(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("space")
+        assert "PAUSED 00:00" in screen_text(app)
+        await pilot.press("[", "[", "]")
+        assert "PAUSED −00:01" in screen_text(app)
+        await pilot.press("{")
+        assert "PAUSED −00:11" in screen_text(app)
+        await pilot.press("b", *"-5", "enter")
+        assert "PAUSED −00:05" in screen_text(app)
+        await pilot.press("b", *"soon", "enter")
+        assert "is no time" in screen_text(app)
+        await pilot.press("L")
+        assert "PAUSED" not in screen_text(app)
+        await pilot.press("=")
+        assert "since the mark" in screen_text(app)
+
+    play(app, script)
+
+
+def test_tags_are_copied_and_zoom_shows_the_table_alone(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("2", "x", "x", "y")
+        assert "copied 2 rows" in screen_text(app)
+        assert "put" in app.clipboard
+        assert "store/engine.py:8" in app.clipboard
+        await pilot.press("z")
+        assert "HOT LINES" not in screen_text(app)
+        await pilot.press("z")
+        assert "HOT LINES" in screen_text(app)
+
+    play(app, script, (160, 40))
+
+
+def test_help_shows_every_key_and_the_palette_runs_views(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("?")
+        shown = text_of(app.screen.query_one("#body", Canvas).lines)
+        for word in ("one row down", "pause; again: live", "command palette", "critical"):
+            assert word in shown
+        await pilot.press("escape", ":")
+        await pilot.pause()
+        await pilot.press(*"View queue")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await until(app, pilot, lambda: app.desk.settings.view == "queue")
+
+    play(app, script)
+
+
+def test_a_key_map_of_ones_own(alder: Stage, tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text('"view.queue" = "w"\nnonsense = "k"\n')
+    app = IsinglassApp(desk=filled_desk(alder, ticks=2), feeding=False, keymap_path=path)
+
+    async def script(pilot: Pilot[int]) -> None:
+        assert "'nonsense' is no binding" in screen_text(app)
+        await pilot.press("w")
+        assert app.desk.settings.view == "queue"
+        await pilot.press("1", "3")
+        assert app.desk.settings.view == "overview", "the old key is free"
+
+    play(app, script, (160, 40))
+
+
+@pytest.mark.parametrize("content", ["quit = [", "quit = 3\n", "\xff\xfe"])
+def test_a_bad_key_map_is_one_sentence(alder: Stage, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_bytes(content.encode("latin-1"))
+    app = IsinglassApp(desk=filled_desk(alder, ticks=2), feeding=False, keymap_path=path)
+
+    async def script(pilot: Pilot[int]) -> None:
+        assert "keys.toml" in screen_text(app)
+        await pilot.press("2")
+        assert app.desk.settings.view == "probes"
+
+    play(app, script, (200, 40))
+
+
+def test_only_rows_that_changed_are_painted(app: IsinglassApp, alder: Stage) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("6")
+        await pilot.pause()
+        canvas = body(app)
+        before = canvas.painted_rows
+        app.paint()
+        assert canvas.painted_rows == before, "nothing changed, nothing is painted"
+        app.desk.absorb([alder.reading(13)], START_NS + 13 * SECOND, 1.0)
+        app.paint()
+        painted = canvas.painted_rows - before
+        assert 0 < painted < canvas.size.height
+
+    play(app, script, (120, 24))
+
+
+def test_a_terminal_that_is_resized_is_filled_again(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        for size in ((80, 24), (200, 60), (20, 4), (120, 36)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            assert body(app).size.width == size[0]
+            lines = body(app).lines
+            assert all(sum(len(text) for text, _ in line) == size[0] for line in lines)
+
+    play(app, script)
+
+
+def test_themes_change_the_colours(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        first = body(app).render_line(1)
+        app.theme = "isinglass-light"
+        await pilot.pause()
+        assert body(app).render_line(1) != first
+        assert body(app).render_line(1).text == first.text
+        app.theme = "ansi-dark"
+        await pilot.pause()
+        styles = {str(segment.style) for segment in body(app).render_line(1)}
+        assert not any("#" in style for style in styles), "the terminal's own colours alone"
+
+    play(app, script)
+
+
+def test_no_color_has_none(alder: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = IsinglassApp(
+        desk=filled_desk(alder, ticks=2),
+        feeding=False,
+        theme="ansi-dark",
+        keymap_path=tmp_path / "none",
+    )
+
+    async def script(pilot: Pilot[int]) -> None:
+        for line in app.screen._compositor.render_strips():
+            for segment in line:
+                colour = segment.style.color if segment.style else None
+                assert colour is None or colour.is_default, segment
+
+    play(app, script)
+
+
+def test_without_a_node_it_waits_and_attaches(home: Path, tmp_path: Path) -> None:
+    app = IsinglassApp(interval_seconds=0.2, keymap_path=tmp_path / "none")
+
+    async def script(pilot: Pilot[int]) -> None:
+        await until(app, pilot, lambda: "No node on this machine yet" in screen_text(app))
+        assert "isinglass demo" in screen_text(app)
+        with working_node("birch"):
+            await until(app, pilot, lambda: "birch" in screen_text(app))
+            await pilot.press("2")
+            await until(app, pilot, lambda: "applying a batch" in screen_text(app))
+            await until(app, pilot, lambda: "samples/s" in screen_text(app))
+        await until(app, pilot, lambda: "KILLED" in screen_text(app))
+        with working_node("birch"):
+            await until(app, pilot, lambda: "RESTARTED" in screen_text(app))
+        await pilot.press("q")
+
+    play(app, script, (160, 40))
+    assert app.feed is not None
+    assert not app.feed.is_alive()
+
+
+def test_two_nodes_stand_side_by_side(alder: Stage, tmp_path: Path) -> None:
+    with stage("birch", tmp_path, pid=5000) as birch:
+        desk = filled_desk(alder, birch)
+    app = IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
+
+    async def script(pilot: Pilot[int]) -> None:
+        assert "2 nodes   2 up" in screen_text(app)
+        await pilot.press("j")
+        assert app.desk.settings.node == "birch"
+        assert "PROBES  birch" in screen_text(app)
+        await pilot.press("2", "left")
+        assert app.desk.settings.node == "alder"
+        await pilot.press("1", "l", "enter")
+        assert app.desk.settings.view == "probes"
+        assert app.desk.settings.node == "birch"
+
+    play(app, script)
+
+
+# ---------------------------------------------------------------------- pictures
+SIZES = [(80, 24), (120, 36), (200, 60)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("view", ["1", "2", "3", "6", "9"])
+def test_views_look_as_they_did(
+    snap_compare: Callable[..., bool], app: IsinglassApp, view: str, size: tuple[int, int]
+) -> None:
+    assert snap_compare(app, press=[view], terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES[:1] + SIZES[2:])
+def test_the_killed_node_looks_as_it_did(
+    snap_compare: Callable[..., bool], app: IsinglassApp, alder: Stage, size: tuple[int, int]
+) -> None:
+    for tick in range(13, 20):
+        reading = alder.reading(tick, Verdict.KILLED, tick - 12 + 0.2)
+        app.desk.absorb([reading], START_NS + tick * SECOND, 1.0)
+    assert snap_compare(app, terminal_size=size)
+
+
+def test_the_source_looks_as_it_did(snap_compare: Callable[..., bool], app: IsinglassApp) -> None:
+    assert snap_compare(app, press=["2", "g", "enter"], terminal_size=(100, 26))
