@@ -33,7 +33,8 @@ COMMIT_AIM_SECONDS = 0.1
 SMALLEST_BATCH = 256
 RETRY_SECONDS = 0.25
 LOOK_UP_SECONDS = 0.25
-RESCUE_ENTRIES = 100_000
+RESCUE_ENTRIES = 200
+RESCUE_STEPS = 500
 _NANOSECONDS = clock.NANOSECONDS_PER_SECOND
 
 
@@ -116,10 +117,7 @@ class Applier:
         """Apply a batch; False when the store refused it, after a while."""
         started = clock.monotonic_ns()
         try:
-            for drop in self._intake.take_rescues():
-                mark("dropping a table to make room")
-                self._store.apply([drop])
-                self._store.reclaim(RESCUE_ENTRIES)
+            self._rescue()
             mark("applying a batch")
             done = self._store.apply(batch.steps)
         except StoreError as error:
@@ -133,6 +131,21 @@ class Applier:
         self._intake.applied(batch, done.written_bytes)
         self._count(batch, clock.monotonic_ns() - started)
         return True
+
+    def _rescue(self) -> None:
+        """Drop tables before the batch in hand, when the store was full, and take their room."""
+        for drop, done in self._intake.take_rescues():
+            mark("dropping a table to make room")
+            try:
+                self._store.apply([drop])
+            except StoreError as error:
+                done(error)
+                raise
+            done(None)
+            # In many small transactions: LMDB gives what one frees to the next but one.
+            for _ in range(RESCUE_STEPS):
+                if not self._store.reclaim(RESCUE_ENTRIES).more:
+                    break
 
     def _refused(self, error: StoreError) -> None:
         for waiter in self._intake.failed(error):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from isinglass.store.tables import TableShape
 
     Done = Callable[[IsinglassError | None], None]
+    Rescue = tuple[DropTable, Done]
 
 LOCK_LIMIT_SECONDS = 1.0
 EVERYTHING = 1 << 62
@@ -65,7 +66,7 @@ class Intake:
         self._idle = True
         self._batch: Batch | None = None
         self.trouble: StoreError | None = None
-        self.rescues: list[DropTable] = []
+        self._rescues: list[Rescue] = []
         self.work = threading.Event()  # something waits
         self.hurry = threading.Event()  # somebody waits for it
 
@@ -128,8 +129,8 @@ class Intake:
             self._wake()
         return place
 
-    def drop_table(self, table: str) -> int:
-        """Queue the drop of a table; return its place, or REFUSED when there is no room.
+    def drop_table(self, table: str, done: Done) -> bool:
+        """Queue the drop of a table, and call `done` when it is in the store; False: no room.
 
         A drop is taken also while the store refuses writes, and then goes before the batch in hand,
         since it is what makes room again; the store ends the same in either order.
@@ -141,10 +142,15 @@ class Intake:
         with self:
             version = records.version_bytes(self._draw_stamps(1), ORIGIN)
             place = self._queue.offer_drop(table, version, clock.monotonic_ns())
-            if self.trouble is not None and place != REFUSED:
-                self.rescues.append(DropTable(table, version))
+            if place == REFUSED:
+                return False
+            if self.trouble is not None:
+                self._rescues.append((DropTable(table, version), done))
+            else:
+                self._waiters.append(Waiter(place, False, done))
             self._wake()
-        return place
+        self.hurry.set()
+        return True
 
     def newer_than(self, table: str, key: bytes, since: int) -> int:
         """Return a place at which a record is surely newer than a stamp; 0 when it is not so now.
@@ -188,7 +194,6 @@ class Intake:
         """Say that the batch in hand is in the store."""
         with self:
             self._batch, self.trouble = None, None
-            self.rescues.clear()
             self._queue.applied(batch, written_bytes, clock.monotonic_ns())
 
     def reached(self) -> list[Waiter]:
@@ -208,10 +213,10 @@ class Intake:
             found, self._waiters = list(self._waiters), deque()
             return found
 
-    def take_rescues(self) -> list[DropTable]:
-        """Return, and forget, the drops that go before the batch in hand."""
+    def take_rescues(self) -> list[Rescue]:
+        """Return, and forget, the drops that go before the batch in hand, and whom to tell."""
         with self:
-            found, self.rescues = self.rescues, []
+            found, self._rescues = self._rescues, []
             return found
 
     def take_everything(self) -> list[Step]:

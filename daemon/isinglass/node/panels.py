@@ -16,7 +16,7 @@ class DaemonPanel(Panel):
     started = Timestamp("When the daemon started.")
     state = Text(24, "What it does: starting, serving, draining.")
     durability = Text(16, "What a write is promised when the client does not ask: see the manual.")
-    trouble = Text(160, "Why writes are refused now; empty when they are taken.")
+    trouble = Text(320, "Why writes are refused now; empty when they are taken.")
     data_directory = Text(160, "Where the store lies.", level="diagnostic")
     recovered = Gauge("updates", "Updates that the last daemon had kept aside, applied at start.")
 

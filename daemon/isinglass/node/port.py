@@ -26,6 +26,7 @@ from isinglass.wire import messages, transport
 from isinglass.wire.messages import BadFrame
 
 IN_FLIGHT_LIMIT = 512
+STOP_LIMIT_SECONDS = 10.0
 _RECEIVED = PortPanel.received.index
 _REQUESTS = PortPanel.requests.index
 _SENT = PortPanel.sent.index
@@ -195,15 +196,21 @@ class Port:
         self.panel.connections = len(self.conversations)
 
     def stop_taking(self) -> None:
-        """Refuse new connections and read no more requests; answers still go out."""
-        self.loop.call_soon_threadsafe(self._stop_reading)
+        """Refuse new connections and read no more requests; answers still go out.
 
-    def _stop_reading(self) -> None:
+        Nothing is queued any more when this returns: what the port was just answering is.
+        """
+        stopped = threading.Event()
+        self.loop.call_soon_threadsafe(self._stop_reading, stopped)
+        stopped.wait(STOP_LIMIT_SECONDS)
+
+    def _stop_reading(self, stopped: threading.Event) -> None:
         self.stopping = True
         self._server.close()
         transport.unlink(self._path)
         for conversation in self.conversations:
             conversation.stop_reading()
+        stopped.set()
 
     def close(self) -> None:
         """Close every connection, and end the thread."""

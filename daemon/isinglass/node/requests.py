@@ -118,17 +118,16 @@ class Requests:
         if not all(type(field) is str for field in indexes):
             raise BadRecord("the names of indexed fields are text")
         shape = TableShape(group_by, tuple(indexes)).check()
-        return self._changed(request_id, self._intake.create_table(table, shape), send)
-
-    def _drop_table(self, request: list[Any], send: Send) -> list[Any] | None:
-        return self._changed(request[0], self._intake.drop_table(request[2]), send)
-
-    def _changed(self, request_id: int, place: int, send: Send) -> list[Any] | None:
+        place = self._intake.create_table(table, shape)
         if place == REFUSED:
             return self._wait(request_id)
         # Clients read the store by themselves, so a table must be there when they are told so.
         self._intake.await_place(place, False, Later(request_id, place, send))
         return None
+
+    def _drop_table(self, request: list[Any], send: Send) -> list[Any] | None:
+        taken = self._intake.drop_table(request[2], Later(request[0], None, send))
+        return None if taken else self._wait(request[0])
 
 
 def checked_pair(pair: object) -> tuple[bytes, bytes | None]:

@@ -1,0 +1,147 @@
+"""A daemon whose disk or map is full: refuses clearly, reads on, goes on, and loses nothing."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import isinglass
+from daemon_process import DaemonProcess, daemon
+from isinglass import clock, errors
+
+VALUE = {"filler": "x" * 2000}
+MIB = 1 << 20
+WAIT_SECONDS = 20.0
+
+
+def fill(database: isinglass.Client, kind: type[Exception], limit: int = 40_000) -> dict[str, int]:
+    """Write until the store takes no more; return the keys that were acknowledged."""
+    acknowledged: dict[str, int] = {}
+    with pytest.raises(kind) as refused:
+        for number in range(limit):
+            database.put("t", f"key {number}", {**VALUE, "n": number})
+            acknowledged[f"key {number}"] = number
+            if number % 200 == 199:
+                database.flush()
+    assert "oak" in str(refused.value)
+    assert len(acknowledged) > 100
+    return acknowledged
+
+
+def write_until_taken(database: isinglass.Client, key: str) -> None:
+    """Write a record as soon as the daemon takes writes again."""
+    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
+    while True:
+        try:
+            return database.put("t", key, {"n": -1}, durability="commit")
+        except errors.StoreError:
+            assert clock.monotonic_ns() < until
+            clock.sleep(0.05)
+
+
+def assert_reads_on(database: isinglass.Client, acknowledged: dict[str, int]) -> None:
+    for key, number in list(acknowledged.items())[::50]:
+        value = database.get("t", key)
+        assert value is not None
+        assert value["n"] == number
+
+
+def assert_nothing_lost(database: isinglass.Client, acknowledged: dict[str, int]) -> None:
+    stored = {key: value["n"] for key, value in database.scan("t")}
+    assert {key: stored.get(key) for key in acknowledged} == acknowledged
+
+
+@pytest.fixture
+def disk(data_dir: Path) -> Iterator[Path]:
+    """A disk of 16 MiB under the data directory: a tmpfs."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(data_dir)], check=True)
+    yield data_dir
+    subprocess.run(["umount", "--lazy", str(data_dir)], check=True)
+
+
+@pytest.mark.root
+def test_a_full_disk_refuses_reads_on_and_goes_on_when_there_is_space(disk: Path) -> None:
+    ballast = disk / "ballast"
+    with daemon("oak") as oak, isinglass.connect("oak") as database:
+        database.create_table("t")
+        ballast.write_bytes(bytes(8 * MIB))
+        acknowledged = fill(database, errors.DiskFull)
+        assert_reads_on(database, acknowledged)
+        assert "no room" in wait_for_trouble(oak)
+        assert int(oak.panel("applier")["failures"]) >= 1
+        ballast.unlink()
+        write_until_taken(database, "after")
+        assert_nothing_lost(database, {**acknowledged, "after": -1})
+        assert oak.stop() == 0
+
+
+def wait_for_trouble(oak: DaemonProcess) -> str:
+    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
+    while not (trouble := str(oak.panel("daemon")["trouble"])):
+        assert clock.monotonic_ns() < until
+        clock.sleep(0.02)
+    return trouble
+
+
+def test_a_quota_refuses_reads_on_and_goes_on_when_it_is_raised(data_dir: Path) -> None:
+    """As a full disk, but for anybody: the kernel refuses to let the data file grow.
+
+    LMDB tells a write that was cut short at the limit as an input/output error, whatever cut it.
+    """
+    with daemon("oak") as oak, isinglass.connect("oak") as database:
+        database.create_table("t")
+        resource.prlimit(oak.pid, resource.RLIMIT_FSIZE, (4 * MIB, resource.RLIM_INFINITY))
+        acknowledged = fill(database, errors.StoreError)
+        assert_reads_on(database, acknowledged)
+        with pytest.raises(errors.StoreError):
+            database.put("t", "refused", {"n": 0}, durability="commit")
+        resource.prlimit(
+            oak.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        )
+        write_until_taken(database, "after")
+        assert_nothing_lost(database, {**acknowledged, "after": -1})
+        assert oak.panel("daemon")["trouble"] == "" or wait_for_no_trouble(oak)
+
+
+def wait_for_no_trouble(oak: DaemonProcess) -> bool:
+    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
+    while oak.panel("daemon")["trouble"]:
+        assert clock.monotonic_ns() < until
+        clock.sleep(0.02)
+    return True
+
+
+def test_a_full_map_refuses_reads_on_and_goes_on_after_a_drop(data_dir: Path) -> None:
+    with daemon("oak", map_size_bytes=8 * MIB) as oak, isinglass.connect("oak") as database:
+        database.create_table("ballast")
+        database.create_table("t")
+        database.put_many("ballast", ((str(number), VALUE) for number in range(900)))
+        database.flush()
+        acknowledged = fill(database, errors.MapFull)
+        assert_reads_on(database, acknowledged)
+        assert "map_size_bytes" in wait_for_trouble(oak)
+        database.drop_table("ballast")
+        write_until_taken(database, "after")
+        assert_nothing_lost(database, {**acknowledged, "after": -1})
+
+
+def test_what_was_acknowledged_is_kept_aside_when_a_full_daemon_must_end(data_dir: Path) -> None:
+    with daemon("oak", map_size_bytes=4 * MIB) as oak:
+        with isinglass.connect("oak") as database:
+            database.create_table("t")
+            acknowledged = fill(database, errors.MapFull)
+            assert oak.stop() == 0
+        assert any("kept aside" in e.message or "would not take" in e.message
+                   for e in oak.snapshot().owner.events)  # type: ignore[union-attr]  # fmt: skip
+        assert (data_dir / "oak" / "kept-aside").stat().st_size > 0
+        oak.flags = ["--map-size-bytes", str(64 * MIB)]
+        oak.start()
+        assert int(oak.panel("daemon")["recovered"]) > 0
+        assert not (data_dir / "oak" / "kept-aside").exists()
+        with isinglass.connect("oak") as database:
+            assert_nothing_lost(database, acknowledged)
+            database.put("t", "after", {"n": -1}, durability="commit")
