@@ -229,7 +229,7 @@ def test_a_group_grows_without_limit_in_packs_of_bounded_size(store: Store) -> N
         lambda scope: [len(value) for _, value in scope.cursor(scope.records).iternext()]
     )
     assert max(sizes) <= packs.PACK_LIMIT_BYTES
-    assert len(sizes) < 300, "packs are at least about a third full"
+    assert sum(sizes) > len(sizes) * packs.PACK_LIMIT_BYTES / 3, "packs are not nearly empty"
 
 
 def test_the_largest_record_and_key_fit_anywhere(store: Store) -> None:

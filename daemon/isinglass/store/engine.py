@@ -9,10 +9,10 @@ a commit, by durability of the environment:
              a crash of the machine the daemon reads the whole store before it uses it
 
 Locks. LMDB has one writer: the daemon that holds `daemon.lock`, one thread of it at a time (`Store`
-sees to that, with a limit). Readers wait for nobody. `_gate` makes the readers of one process take
-turns, for microseconds, so that no read transaction is open while it forks: the child could
-otherwise take the parent's reader slot away, and pages from under the parent's snapshot. After a
-fork a reader's child opens the store for itself; a writer's child cannot use it.
+sees to that, with a limit). Readers wait for nobody, but a fork waits for the readers of its
+process (see `gate`), some microseconds: a child that closes its copy of an open read transaction
+takes the parent's reader slot away, and the pages from under the parent's snapshot. After a fork a
+reader's child opens the store for itself; a writer's child cannot use it.
 
 The map of a reader is far larger than any store, so a daemon that comes back with a larger map
 costs its readers nothing; where address space is limited they take the new size when LMDB asks.
@@ -22,11 +22,11 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar, cast
 
 import lmdb
 
@@ -34,7 +34,9 @@ from isinglass import clock
 from isinglass.errors import DiskFull, MapFull, StoreCorrupt, StoreError
 from isinglass.glass import locks
 from isinglass.glass.probe import mark
+from isinglass.store.gate import ReadGate
 from isinglass.store.readers import Reader, ReaderAges
+from isinglass.store.sizes import Statistics, statistics
 from isinglass.store.tables import SCHEMA_KEY
 from isinglass.store.transaction import Scope
 
@@ -43,7 +45,6 @@ T = TypeVar("T")
 DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
 READER_MAP_BYTES = 1 << 40
 READER_LIMIT = 1024  # read transactions at one time, of all processes
-FORK_GATE_LIMIT_SECONDS = 1.0
 FULL_DISK_BYTES = 1 << 20  # with less free, a write that was cut short was so for want of room
 RESERVE_BYTES = 16 << 20  # what a drop or a clean-up may take beyond a map that is full
 
@@ -56,16 +57,6 @@ _DAMAGED = (
     lmdb.IncompatibleError,
 )
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
-class Statistics(NamedTuple):
-    """Sizes of the data file: allowed, ever used, and free for new writes within the used part."""
-
-    map_bytes: int
-    file_bytes: int
-    free_bytes: int
-    last_commit: int
-    entries: int
 
 
 class Engine:
@@ -85,12 +76,10 @@ class Engine:
 
     def __init__(self, path: Path, *, map_bytes: int, sync: bool, readonly: bool) -> None:
         self.path, self.readonly, self._sync, self._map_bytes = path, readonly, sync, map_bytes
-        self._gate = threading.Lock()
-        self._gate_held = False
+        self._gate = ReadGate()
         self._ages = ReaderAges()
-        self._abandoned: list[object] = []
-        self._snapshot = -1  # the newest one that `lookup` saw, and its schema version
-        self._schema: bytes | None = None
+        self._abandoned: lmdb.Environment | None = None  # of the parent, in a forked child
+        self._seen: tuple[int, bytes | None] = (-1, None)  # a snapshot and its schema version
         self._open()
         _engines.add(self)
 
@@ -104,6 +93,7 @@ class Engine:
             self._records, self._indexes, self._meta = handles
         except lmdb.Error as error:
             raise self._explained(error) from error
+        # how a read begins: at once, when the gate is open again, or by opening in a child
         self._begin: Callable[..., Any] = self._environment.begin
         # LMDB's own locks go when any descriptor of the file is closed: kept as long as they are
         self._lock_file = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
@@ -134,18 +124,22 @@ class Engine:
     # ---------------------------------------------------------------- reading
     def lookup(self, key: bytes) -> tuple[bytes | None, bytes | None]:
         """Return the schema version and one value of `records`, of one snapshot: the fast path."""
-        with self._gate:
-            try:
-                transaction = self._begin(self._records)
-                record = transaction.get(key)
-                snapshot = transaction.id()
-                if snapshot != self._snapshot:
-                    self._schema = transaction.get(SCHEMA_KEY, None, self._meta)
-                    self._snapshot = snapshot
-                transaction.abort()
-                return self._schema, record
-            except lmdb.Error as error:
-                self._recover(error)
+        live = self._gate.live
+        live.append(None)
+        try:
+            transaction = self._begin(self._records)
+            record = transaction.get(key)
+            seen = self._seen
+            if transaction.id() != seen[0]:
+                schema = transaction.get(SCHEMA_KEY, None, self._meta)
+                self._seen = seen = (transaction.id(), schema)
+            transaction.abort()
+            return seen[1], record
+        except lmdb.Error as error:
+            failure = error
+        finally:
+            live.pop()
+        self._recover(failure)
         return self.read(
             lambda scope: (scope.get(SCHEMA_KEY, scope.meta), scope.get(key, scope.records))
         )
@@ -156,24 +150,28 @@ class Engine:
         Raises:
             StoreError: LMDB cannot; StoreCorrupt when its pages are damaged.
         """
-        with self._gate:
-            try:
-                return self._read(work)
-            except lmdb.Error as error:
-                self._recover(error)
-            try:
-                return self._read(work)
-            except lmdb.Error as error:
-                raise self._explained(error) from error
+        try:
+            return self._read(work)
+        except lmdb.Error as error:
+            self._recover(error)
+        try:
+            return self._read(work)
+        except lmdb.Error as error:
+            raise self._explained(error) from error
 
     def _read(self, work: Callable[[Scope], T]) -> T:
-        with self._begin() as transaction:
-            return work(Scope(transaction, self._records, self._indexes, self._meta))
+        live = self._gate.live
+        live.append(None)
+        try:
+            with self._begin(self._records) as transaction:
+                return work(Scope(transaction, self._records, self._indexes, self._meta))
+        finally:
+            live.pop()
 
     def _recover(self, error: lmdb.Error) -> None:
         """Do what makes a second attempt worth while, or raise what the error means."""
         if isinstance(error, lmdb.MapResizedError):
-            self._environment.set_mapsize(0)
+            self._set_map(0)
         elif isinstance(error, lmdb.ReadersFullError):
             self._environment.reader_check()
         else:
@@ -202,7 +200,9 @@ class Engine:
 
     def _write(self, work: Callable[[Scope], T]) -> tuple[T, int]:
         mark("beginning a write transaction")
-        transaction = self._begin(write=True)
+        if self._abandoned:
+            raise self._forked()
+        transaction = self._environment.begin(write=True)
         try:
             result = work(Scope(transaction, self._records, self._indexes, self._meta))
             mark("committing")
@@ -215,14 +215,12 @@ class Engine:
 
     def _write_beyond(self, work: Callable[[Scope], T]) -> tuple[T, int]:
         try:
-            with self._gate:
-                self._environment.set_mapsize(self._map_bytes + RESERVE_BYTES)
+            self._set_map(self._map_bytes + RESERVE_BYTES)
             return self._write(work)
         except lmdb.Error as error:
             raise self._explained(error) from error
         finally:
-            with self._gate:
-                self._environment.set_mapsize(self._map_bytes)
+            self._set_map(self._map_bytes)
 
     def flush(self) -> None:
         """Flush everything committed so far to the disk.
@@ -238,29 +236,47 @@ class Engine:
 
     def _reopen(self) -> None:
         """Open the files again after LMDB gave up on them (its meta page could not be written)."""
-        with self._gate:
+        with self._alone():
             self._environment.close()
             os.close(self._lock_file)
             self._open()
 
+    def _set_map(self, size_bytes: int) -> None:
+        with self._alone():
+            self._environment.set_mapsize(size_bytes)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep the readers of this process out meanwhile."""
+        self._shut()
+        try:
+            if not self._gate.wait_until_empty():
+                raise StoreError(f"a read of the store {self.path} does not end: try again")
+            yield
+        finally:
+            self._unshut()
+
+    def _shut(self) -> None:
+        self._gate.shut()
+        self._begin = self._begin_when_open
+
+    def _unshut(self) -> None:
+        self._begin = self._environment.begin
+        self._gate.open()
+
+    def _begin_when_open(self, *_: object) -> Any:
+        self._gate.step_back()
+        return self._begin(self._records)
+
     # ---------------------------------------------------------------- looking
     def statistics(self) -> Statistics:
         """Return the sizes of the data file."""
-        with self._gate:
-            information = self._environment.info()
-            with self._begin() as transaction:
-                stats = [
-                    transaction.stat(db) for db in (self._records, self._indexes, self._meta)
-                ] + [self._environment.stat()]
-        page = stats[0]["psize"]
-        held = sum(s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for s in stats)
-        used = information["last_pgno"] + 1
-        return Statistics(
-            map_bytes=information["map_size"],
-            file_bytes=used * page,
-            free_bytes=max(used - held - 2, 0) * page,  # 2 pages are LMDB's own heads
-            last_commit=information["last_txnid"],
-            entries=sum(s["entries"] for s in stats[:3]),
+        environment = self._environment
+        tables = self.read(lambda scope: [scope.transaction.stat(table) for table in scope[1:]])
+        return statistics(
+            cast("dict[str, int]", environment.info()),
+            tables,
+            cast("dict[str, int]", environment.stat()),
         )
 
     def readers(self, now_ns: int) -> list[Reader]:
@@ -276,17 +292,18 @@ class Engine:
 
     def clear_dead_readers(self) -> int:
         """Free the slots of processes that are gone; return how many."""
-        with self._gate:
-            return self._environment.reader_check()
+        return self._environment.reader_check()
 
     def close(self) -> None:
         """Close the files; repeated calls do nothing."""
-        with self._gate:
-            if self._lock_file >= 0:
-                self._environment.close()
-                os.close(self._lock_file)
-                self._lock_file = -1
         _engines.discard(self)
+        if self._lock_file >= 0 and not self._abandoned:
+            self._shut()
+            self._gate.wait_until_empty()
+            self._environment.close()
+            os.close(self._lock_file)
+            self._lock_file = -1
+            self._unshut()
 
     # ---------------------------------------------------------------- errors and forks
     def _explained(self, error: lmdb.Error) -> StoreError:
@@ -320,32 +337,41 @@ class Engine:
 
     def before_fork(self) -> None:
         """Let no read transaction of another thread be open during the fork."""
-        self._gate_held = self._gate.acquire(timeout=FORK_GATE_LIMIT_SECONDS)
+        self._shut()
+        self._gate.wait_until_empty()
 
     def after_fork_in_parent(self) -> None:
         """Let the readers go on."""
-        if self._gate_held:
-            self._gate.release()
+        self._unshut()
 
     def after_fork_in_child(self) -> None:
         """Give up the parent's environment; a reader opens its own at its next read."""
-        self._gate = threading.Lock()
+        untouched = not self._gate.live
+        self._gate = ReadGate()
         self._begin = self._begin_in_child
-        if self.readonly and self._gate_held:
+        if self.readonly and untouched:
             self._environment.close()
             os.close(self._lock_file)
             self._lock_file = -1
         else:
-            self._abandoned.append(self._environment)  # closing would touch the parent's slots
+            self._abandoned = self._environment  # closing would touch the parent's slots
 
-    def _begin_in_child(self, *_: object, **__: object) -> Any:
-        if self._lock_file >= 0:
-            raise StoreError(
-                f"the store {self.path} was opened before this process was forked: open it again"
-                " in a fresh process"
-            )
-        self._open()
+    def _begin_in_child(self, *_: object) -> Any:
+        if self._abandoned:
+            raise self._forked()
+        self._gate.shut()
+        try:
+            if self._lock_file < 0:  # the first thread of the child to come here
+                self._open()
+        finally:
+            self._gate.open()
         return self._begin(self._records)
+
+    def _forked(self) -> StoreError:
+        return StoreError(
+            f"the store {self.path} was opened before this process was forked: open it again in a"
+            " fresh process"
+        )
 
 
 def _for_all(method: str) -> Callable[[], None]:

@@ -17,10 +17,11 @@ from typing import Any, Self
 
 from isinglass.errors import IndexMissing
 from isinglass.store import records, scans, tables
-from isinglass.store.engine import READER_MAP_BYTES, Engine, Statistics
+from isinglass.store.engine import READER_MAP_BYTES, Engine
 from isinglass.store.index import Bounds, IndexedField
 from isinglass.store.readers import Reader
 from isinglass.store.records import Record
+from isinglass.store.sizes import Statistics
 from isinglass.store.tables import Table, TableInfo, TableState
 from isinglass.store.transaction import Scope
 from isinglass.store.verify import Verified, verify
@@ -67,9 +68,9 @@ class StoreReader:
             TableMissing: there is no such table.
         """
         catalogue = self._catalogue
-        known = catalogue.tables.get(table)
-        if known is not None and known.direct:
-            schema, record = self._engine.lookup(known.prefix + key)
+        prefix = catalogue.direct.get(table)
+        if prefix is not None:
+            schema, record = self._engine.lookup(prefix + key)
             if schema == catalogue.schema:
                 return record
         return self._engine.read(lambda scope: self._find(scope, table, key))

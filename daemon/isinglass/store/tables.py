@@ -85,7 +85,7 @@ class Table:
     """One table of the catalogue, as the engine works with it."""
 
     __slots__ = (
-        "counts", "created", "direct", "fields", "floor", "floor_bound", "name", "number",
+        "counts", "created", "fields", "floor", "floor_bound", "name", "number",
         "prefix", "separator", "shape",
     )  # fmt: skip
 
@@ -96,7 +96,6 @@ class Table:
         self.shape = shape
         self.created = self.floor = NEVER
         self.floor_bound = b""  # every record is above it
-        self.direct = False  # a reader's short way: visible, and each record on its own
         self.place_at(number, index_numbers)
 
     def place_at(self, number: int, index_numbers: Iterable[int]) -> None:
@@ -163,6 +162,7 @@ class Catalogue:
         self.schema = schema
         self.next_number = next_number
         self.tables: dict[str, Table] = {}
+        self.direct: dict[str, bytes] = {}  # a reader's short way: tables of single records
 
     def visible(self, name: str) -> Table:
         """Return a table that readers and writers may use.
@@ -210,6 +210,8 @@ def _load(scope: Scope) -> Catalogue:
         table = _table(cursor.key()[len(TABLE) :].decode(), cursor.value())
         read_counts(scope, table)
         catalogue.tables[table.name] = table
+        if table.visible and not table.separator:
+            catalogue.direct[table.name] = table.prefix
         found = cursor.next()
     return catalogue
 
@@ -221,7 +223,6 @@ def _table(name: str, stored: bytes) -> Table:
     table.created = created
     if floor != NEVER:
         table.raise_floor(floor)
-    table.direct = table.visible and not table.separator
     return table
 
 
