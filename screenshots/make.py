@@ -28,6 +28,9 @@ from rich.text import Text
 from isinglass.glass.reader import SegmentReader
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests" / "console"))
+from terminal import Terminal  # noqa: E402
+
 BIN = Path(sys.executable).parent
 NODE = "demo"
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, MARGIN = 8.43, 18, 14, 14
@@ -165,48 +168,7 @@ def _pieces(text: Text) -> list[tuple[str, Style]]:
     return pieces
 
 
-# ---------------------------------------------------------------------- the terminal and the demo
-
-
-class Terminal:
-    """A tmux server of its own with one window, in which the console runs."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self._socket = str(folder / "tmux")
-        self._environment = environment
-
-    def _tmux(self, *arguments: str) -> str:
-        command = ["tmux", "-S", self._socket, "-f", os.devnull, *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, check=True)
-        return done.stdout.decode()
-
-    def start(self, command: str) -> None:
-        """Run a command in the window."""
-        self._tmux("new-session", "-d", "-x", "120", "-y", "36", command)
-
-    def resize(self, columns: int, rows: int) -> None:
-        """Give the window a size."""
-        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
-
-    def press(self, key: str) -> None:
-        """Type one key."""
-        self._tmux("send-keys", key)
-
-    def screen(self) -> str:
-        """Return the screen with its colours."""
-        return self._tmux("capture-pane", "-p", "-e", "-N").rstrip("\n")
-
-    def wait_for(self, text: str, seconds: float = 20.0) -> None:
-        """Wait until the screen shows a text."""
-        end = time.monotonic() + seconds
-        while text not in Text.from_ansi(self.screen()).plain:
-            if time.monotonic() > end:
-                raise SystemExit(f"the screen never showed {text!r}:\n{self.screen()}")
-            time.sleep(0.2)
-
-    def stop(self) -> None:
-        """End the server."""
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], check=False)
+# ---------------------------------------------------------------------- the demo
 
 
 def take(shot: Shot, terminal: Terminal) -> None:
@@ -217,7 +179,7 @@ def take(shot: Shot, terminal: Terminal) -> None:
         time.sleep(0.4)
     terminal.wait_for(shot.shows)
     time.sleep(2.5)
-    svg = draw(terminal.screen(), shot.columns)
+    svg = draw(terminal.screen(colours=True), shot.columns)
     (HERE / f"{shot.name}.svg").write_text(svg)
     cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{shot.name}.png"), scale=SCALE)
     print(f"screenshots/{shot.name}.svg .png  {shot.columns} x {shot.rows}")
@@ -244,7 +206,7 @@ def main() -> int:
             env=environment,
             stdout=subprocess.DEVNULL,
         )
-        terminal = Terminal(folder, environment)
+        terminal = Terminal(folder / "tmux", environment)
         try:
             terminal.start(f"{BIN}/isinglass console")
             terminal.wait_for(NODE)

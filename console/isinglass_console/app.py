@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import Console
 from textual.app import App, SystemCommand
 from textual.message import Message
 from textual.screen import Screen
@@ -243,7 +244,8 @@ def run(
         raise UsageError(
             "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
         )
-    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") in ("linux", "vt100")
+    few_colours = Console().color_system in (None, "standard")
+    plain = "NO_COLOR" in os.environ or few_colours
     chosen = theme or os.environ.get("TEXTUAL_THEME") or ("ansi-dark" if plain else "isinglass")
     app = IsinglassApp(
         nodes,

@@ -27,8 +27,10 @@ from isinglass_console.widgets.palette import Palette
 class MainScreen(LiveScreen):
     """Shows one view of the desk at a time."""
 
+    # Priority: the app runs the action before it looks at the next key, so what is typed quickly
+    # after `/` goes to the prompt.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key.keys, key.action, key.help, id=key.id) for key in KEYS
+        Binding(key.keys, key.action, key.help, id=key.id, priority=True) for key in KEYS
     ]
     KEYS_SHOWN = "space pause   [ ] step   / filter   ? help   q quit"
 
@@ -109,16 +111,16 @@ class MainScreen(LiveScreen):
         self.desk.select("nodes", self.desk.settings.node)
         self.paint()
 
-    def action_open(self) -> None:
+    async def action_open(self) -> None:
         """Open what is selected: a node's threads, a thread's source."""
         if self.page.table == "nodes":
             self.action_view("probes")
         elif self.page.table == "threads" and self.page.rows:
             rows = rows_to_copy(self.desk, "threads", self.page.rows)
-            self._open_source(self.desk.table("threads").selected or rows[0].key)
+            await self._open_source(self.desk.table("threads").selected or rows[0].key)
 
-    def _open_source(self, thread_key: str) -> None:
-        self.app.push_screen(
+    async def _open_source(self, thread_key: str) -> None:
+        await self.app.push_screen(
             SourceScreen(self.desk, self._palette, self._ascii_only, thread_key, self.files)
         )
 
@@ -136,7 +138,7 @@ class MainScreen(LiveScreen):
         self.paint()
 
     # ------------------------------------------------------------------ finding
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Ask for a filter; the rows follow each letter."""
         before = self.desk.settings.filter
 
@@ -149,7 +151,7 @@ class MainScreen(LiveScreen):
                 self.desk.settings.filter = before
             self.paint()
 
-        self.app.push_screen(PromptScreen("/", before.text, "regex; ! inverts", typed), done)
+        await self.app.push_screen(PromptScreen("/", before.text, "regex; ! inverts", typed), done)
 
     def action_match(self, steps: int) -> None:
         """Select the next row that matches."""
@@ -204,7 +206,7 @@ class MainScreen(LiveScreen):
         self.desk.live()
         self.paint()
 
-    def action_go_to_time(self) -> None:
+    async def action_go_to_time(self) -> None:
         """Ask for a moment and go there."""
 
         def done(value: str | None) -> None:
@@ -216,7 +218,7 @@ class MainScreen(LiveScreen):
                 self.say(f"{value!r} is no time; try -3m, -90 or 14:02:30")
             self.paint()
 
-        self.app.push_screen(PromptScreen("go to", "", "-3m, -90, 14:02:30"), done)
+        await self.app.push_screen(PromptScreen("go to", "", "-3m, -90, 14:02:30"), done)
 
     def action_baseline(self) -> None:
         """Count since this moment, or show rates."""
@@ -229,9 +231,9 @@ class MainScreen(LiveScreen):
         self._set_interval(interval)
         self.say(f"a frame every {interval:g} s")
 
-    def action_help(self) -> None:
+    async def action_help(self) -> None:
         """Show all keys."""
-        self.app.push_screen(HelpScreen(self._palette, self._ascii_only))
+        await self.app.push_screen(HelpScreen(self._palette, self._ascii_only))
 
     def action_command_palette(self) -> None:
         """Open the command palette."""
@@ -242,7 +244,7 @@ class MainScreen(LiveScreen):
         await self.app.action_quit()
 
     # ------------------------------------------------------------------ the mouse
-    def on_canvas_clicked(self, message: Canvas.Clicked) -> None:
+    async def on_canvas_clicked(self, message: Canvas.Clicked) -> None:
         message.stop()
         kind, _, table = message.hit.kind.partition(":")
         if kind == "view":
@@ -255,7 +257,7 @@ class MainScreen(LiveScreen):
         elif kind == "row":
             self.desk.select(table, message.hit.value)
             if message.clicks > 1:
-                self.action_open()
+                await self.action_open()
         self.paint()
 
     def on_canvas_wheeled(self, message: Canvas.Wheeled) -> None:

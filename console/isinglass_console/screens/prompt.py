@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -40,6 +41,14 @@ class PromptScreen(ModalScreen[str | None]):
         with Horizontal(id="prompt"):
             yield Label(f"{self._label} ")
             yield Input(value=self._value, placeholder=self._hint, compact=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """Take letters that were typed before the input had the focus."""
+        line = self.query_one(Input)
+        if not line.has_focus and event.character and event.is_printable:
+            event.stop()
+            line.value += event.character
+            line.cursor_position = len(line.value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

@@ -22,15 +22,23 @@ class SourceScreen(LiveScreen):
 
     KEYS_SHOWN = "↑↓ thread   ←→ one step   PgUp PgDn scroll   space pause   L live   Esc back"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "thread(-1)", "the thread before", id="source.up"),
-        Binding("down,j", "thread(1)", "the next thread", id="source.down"),
-        Binding("left,h,left_square_bracket", "step(-1)", "one step back", id="source.back"),
-        Binding("right,l,right_square_bracket", "step(1)", "one step on", id="source.on"),
-        Binding("pageup", "scroll(-10)", "scroll up", id="source.page_up"),
-        Binding("pagedown", "scroll(10)", "scroll down", id="source.page_down"),
-        Binding("space", "pause", "pause", id="source.pause"),
-        Binding("L", "live", "live again", id="source.live"),
-        Binding("escape,enter,q", "leave", "back", id="source.leave"),
+        Binding("up,k", "thread(-1)", "the thread before", priority=True, id="source.up"),
+        Binding("down,j", "thread(1)", "the next thread", priority=True, id="source.down"),
+        Binding(
+            "left,h,left_square_bracket",
+            "step(-1)",
+            "one step back",
+            priority=True,
+            id="source.back",
+        ),
+        Binding(
+            "right,l,right_square_bracket", "step(1)", "one step on", priority=True, id="source.on"
+        ),
+        Binding("pageup", "scroll(-10)", "scroll up", priority=True, id="source.page_up"),
+        Binding("pagedown", "scroll(10)", "scroll down", priority=True, id="source.page_down"),
+        Binding("space", "pause", "pause", priority=True, id="source.pause"),
+        Binding("L", "live", "live again", priority=True, id="source.live"),
+        Binding("escape,enter,q", "leave", "back", priority=True, id="source.leave"),
     ]
 
     def __init__(

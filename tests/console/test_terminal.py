@@ -1,0 +1,176 @@
+"""The console in a real terminal (tmux), on a real daemon: keys, mouse, stop, death, hang-up."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from terminal import Terminal
+
+from isinglass import clock
+
+pytestmark = [pytest.mark.terminal, pytest.mark.slow]
+BIN = Path(sys.executable).parent
+CONSOLE = f"exec {BIN}/isinglass console --interval 0.5"
+ENDS_WITHIN_SECONDS = 10
+FORGOTTEN = ("NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "TMUX")
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key not in FORGOTTEN}
+    return {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", **more}
+
+
+@pytest.fixture
+def terminal(home: Path) -> Iterator[Terminal]:
+    window = Terminal(home / "tmux", environment())
+    yield window
+    window.stop()
+
+
+@contextmanager
+def daemon(node: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the real daemon in the foreground until the block ends."""
+    process = subprocess.Popen(
+        [BIN / "isinglass", "daemon", "run", node],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 60)])
+def test_keys_and_mouse_at_both_ends_of_sizes(terminal: Terminal, columns: int, rows: int) -> None:
+    with daemon("alder"):
+        terminal.start(CONSOLE, columns, rows)
+        screen = terminal.wait_for("serving")
+        assert len(screen.split("\n")) == rows
+        assert "1 overview" in screen.split("\n")[-1]
+        terminal.press("2")
+        terminal.wait_for("NOW AT")
+        terminal.press("j", "Enter")
+        terminal.wait_for("same hash")
+        terminal.press("Escape")
+        terminal.wait_for("NOW AT")
+        line = terminal.screen().split("\n")[-1]
+        terminal.mouse(0, line.index("panels"), rows - 1)
+        terminal.wait_for("VALUE")
+        terminal.mouse(0, 5, 6)
+        wait_until(lambda: terminal.screen().split("\n")[6].startswith("▸"))
+        chosen = row_with(terminal, "▸")
+        terminal.mouse(65, 5, 6)
+        wait_until(lambda: row_with(terminal, "▸") != chosen)
+        terminal.press("/", *"offered", "Enter")
+        wait_until(lambda: "superseded" not in terminal.screen())
+        terminal.wait_for("offered_bytes")
+        terminal.press("Escape", "Space")
+        terminal.wait_for("PAUSED")
+        terminal.press("q")
+        wait_until(lambda: not terminal_lives(terminal))
+
+
+def row_with(terminal: Terminal, text: str) -> str:
+    return next(line for line in terminal.screen().split("\n") if text in line)
+
+
+def terminal_lives(terminal: Terminal) -> bool:
+    try:
+        terminal.screen()
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+def wait_until(wanted: Callable[[], bool]) -> None:
+    end, pause = clock.monotonic_ns() + ENDS_WITHIN_SECONDS * 10**9, threading.Event()
+    while not wanted():
+        assert clock.monotonic_ns() < end
+        pause.wait(0.1)
+
+
+def test_stop_death_and_restart_of_a_real_daemon(terminal: Terminal) -> None:
+    with daemon("alder") as process:
+        terminal.start(CONSOLE)
+        terminal.wait_for("serving")
+        process.send_signal(signal.SIGSTOP)
+        terminal.wait_for("STOPPED: has not moved for")
+        assert "~ stopped" in terminal.screen()
+        process.send_signal(signal.SIGCONT)
+        terminal.wait_for("serving")
+        process.kill()
+        screen = terminal.wait_for("KILLED")
+        assert re.search(r"✖ KILLED \d\d:\d\d:\d\d, last seen [\d.]+ m?s before", screen)
+        terminal.press("2")
+        terminal.wait_for("NOW AT")
+        screen = terminal.screen()
+        assert re.search(r"✖ killed +applier +○ node/applier\.py:\d+", screen)
+    with daemon("alder"):
+        terminal.wait_for("RESTARTED")
+        terminal.press("1")
+        terminal.wait_for("the node restarted")
+    terminal.wait_for("LEFT")
+
+
+def test_where_the_locale_is_not_utf_8_all_is_ascii(home: Path) -> None:
+    window = Terminal(home / "tmux", environment(LC_ALL="C"))
+    try:
+        with daemon("alder"):
+            window.start(CONSOLE)
+            screen = window.wait_for("serving")
+            assert screen.isascii()
+            assert ">alder" in screen
+    finally:
+        window.stop()
+
+
+def test_no_color_and_sixteen_colours(home: Path) -> None:
+    cases = [
+        ("NO_COLOR=1", r"\x1b\[[\d;]*(3[0-7]|4[0-7]|[34]8;)"),
+        ("COLORTERM= TERM=linux", r"[34]8;"),
+        ("COLORTERM= TERM=xterm", r"[34]8;"),
+    ]
+    for number, (settings, pattern) in enumerate(cases):
+        window = Terminal(home / f"tmux{number}", environment())
+        try:
+            with daemon(f"node{number}"):
+                window.start(f"export {settings}; {CONSOLE}")
+                window.wait_for("serving")
+                found = re.search(pattern, window.screen(colours=True))
+                assert found is None, (settings, found)
+        finally:
+            window.stop()
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_lost_terminal_ends_the_console(terminal: Terminal, ignored: bool) -> None:
+    """Also when SIGHUP is ignored, as under nohup: left alone it would burn a core for ever."""
+    with daemon("alder"):
+        terminal.start(f"trap '' HUP; {CONSOLE}" if ignored else CONSOLE)
+        terminal.wait_for("serving")
+        console = psutil.Process(terminal.pid())
+        terminal.stop()
+        console.wait(ENDS_WITHIN_SECONDS)
+
+
+def test_without_a_terminal_it_says_what_does_without(home: Path) -> None:
+    done = subprocess.run(
+        [BIN / "isinglass", "console"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "isinglass dump" in done.stderr
+    assert "Traceback" not in done.stderr
