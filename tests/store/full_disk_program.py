@@ -86,7 +86,25 @@ def main(directory: str) -> dict[str, object]:
     store.close()
     with Store.open(Path(directory, "store")) as again:
         result["rows_after_restart"] = again.tables()[0].rows
+    result["opening_a_new_one"] = open_on_a_full_disk(Path(directory))
+    with Store.open(Path(directory, "store")) as again:
+        result["rows_on_the_full_disk"] = sum(1 for _ in again.scan("t"))
     return result
+
+
+def open_on_a_full_disk(directory: Path) -> str:
+    """Fill the disk to its last page, and return what opening a new store says."""
+    try:
+        with open(directory / "ballast", "wb", buffering=0) as ballast:
+            while ballast.write(bytes(4096)):
+                pass
+    except OSError:
+        pass
+    try:
+        Store.open(directory / "new").close()
+    except DiskFull as error:
+        return str(error)
+    return "it opened"
 
 
 if __name__ == "__main__":

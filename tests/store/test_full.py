@@ -45,6 +45,8 @@ def test_a_full_disk_refuses_reads_on_and_goes_on(tmp_path: Path) -> None:
     assert seen["problems"] == []
     assert 0 < seen["rows_when_full"] == seen["readable_when_full"] < seen["acknowledged"]
     assert seen["rows"] == seen["rows_after_restart"] == seen["acknowledged"]
+    assert "has no room" in seen["opening_a_new_one"]
+    assert seen["rows_on_the_full_disk"] == seen["acknowledged"]
 
 
 def test_a_quota_on_the_file_is_a_full_disk(tmp_path: Path) -> None:

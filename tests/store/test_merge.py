@@ -290,7 +290,7 @@ def step_of(action: tuple, stamp: int) -> Step:
     return CreateTable(table, action[3], version(stamp + action[2]))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTIONS, max_size=60), st.sampled_from([PLAIN, GROUPED, INDEXED]))
 def test_merging_never_changes_the_store(actions: list[tuple], shape: TableShape) -> None:
     model = Model()

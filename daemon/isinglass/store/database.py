@@ -9,8 +9,10 @@ What survives, by `durability`:
                may be lost to a power loss
     "none"     it survives kill -9; it is flushed when the kernel likes, and at close
 
-After a crash of the machine a store that was not "commit" is read and checked as a whole before it
-is used (`isinglass.store.check`), since the kernel may have written its pages in any order.
+The kernel writes pages in any order, so a power loss may damage the file of a store that is not
+"commit", what `sync` flushed included. Such a store is read and checked as a whole before it is
+used again (`isinglass.store.check`); if it is damaged, the node is filled from another one. Only
+"commit" stands a power loss by itself.
 
 A full disk or map fails a batch whole; `trouble` says so until an apply works, and reading goes on.
 """

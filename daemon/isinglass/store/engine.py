@@ -35,7 +35,7 @@ from isinglass.errors import DiskFull, MapFull, StoreCorrupt, StoreError
 from isinglass.glass import locks
 from isinglass.glass.probe import mark
 from isinglass.store.gate import ReadGate
-from isinglass.store.readers import Reader, ReaderAges
+from isinglass.store.readers import Reader, ReaderAges, allocate_table
 from isinglass.store.sizes import Statistics, statistics
 from isinglass.store.tables import SCHEMA_KEY
 from isinglass.store.transaction import Scope
@@ -45,6 +45,7 @@ T = TypeVar("T")
 DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
 READER_MAP_BYTES = 1 << 40
 READER_LIMIT = 1024  # read transactions at one time, of all processes
+FILE_MODE = 0o640
 FULL_DISK_BYTES = 1 << 20  # with less free, a write that was cut short was so for want of room
 RESERVE_BYTES = 16 << 20  # what a drop or a clean-up may take beyond a map that is full
 
@@ -85,13 +86,15 @@ class Engine:
 
     def _open(self) -> None:
         try:
+            if not self.readonly:
+                allocate_table(self.path / LOCK_FILE, READER_LIMIT, FILE_MODE)
             self._environment = self._new_environment()
             handles = (
                 self._environment.open_db(name, create=not self.readonly)
                 for name in (b"records", b"indexes", b"meta")
             )
             self._records, self._indexes, self._meta = handles
-        except lmdb.Error as error:
+        except (lmdb.Error, OSError) as error:
             raise self._explained(error) from error
         # how a read begins: at once, when the gate is open again, or by opening in a child
         self._begin: Callable[..., Any] = self._environment.begin
@@ -106,7 +109,7 @@ class Engine:
                 readonly=self.readonly,
                 sync=self._sync,
                 create=not self.readonly,
-                mode=0o640,
+                mode=FILE_MODE,
                 max_dbs=3,
                 max_readers=READER_LIMIT,
                 # a kept read transaction spares the daemon LMDB's reader lock; a child that
@@ -306,23 +309,23 @@ class Engine:
             self._unshut()
 
     # ---------------------------------------------------------------- errors and forks
-    def _explained(self, error: lmdb.Error) -> StoreError:
-        where = str(self.path)
+    def _explained(self, error: lmdb.Error | OSError) -> StoreError:
+        where, code = str(self.path), getattr(error, "code", 0) or getattr(error, "errno", 0)
         if isinstance(error, lmdb.MapFullError):
             return MapFull(
                 f"the store {where} has reached its map size of {self._map_bytes >> 20} MiB:"
                 " restart the daemon with a larger map_size_bytes, or drop a table"
             )
-        if self._is_disk_full(getattr(error, "code", 0)):
+        if self._is_disk_full(code):
             return DiskFull(f"the disk under {where} has no room: free some, writes then go on")
         if isinstance(error, _DAMAGED):
             return StoreCorrupt(
                 f"the store {where} is damaged ({error}): move it away and restore it from another"
                 " node or a copy"
             )
-        if getattr(error, "code", 0) == errno.ENOENT or isinstance(error, lmdb.NotFoundError):
+        if code == errno.ENOENT or isinstance(error, lmdb.NotFoundError):
             return StoreError(f"there is no store at {where} yet: start the node's daemon")
-        if isinstance(error, (lmdb.ReadonlyError, lmdb.LockError)):
+        if isinstance(error, (lmdb.ReadonlyError, lmdb.LockError, PermissionError)):
             return StoreError(f"the store {where} may not be opened by this user ({error})")
         if isinstance(error, lmdb.ReadersFullError):
             return StoreError(f"{READER_LIMIT} readers use the store {where}: end some of them")

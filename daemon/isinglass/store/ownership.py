@@ -36,15 +36,18 @@ _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
 class Owner:
     """The lock of a writing daemon; made by `take`."""
 
-    def __init__(self, descriptor: int, durability: str) -> None:
-        self._descriptor, self._durability = descriptor, durability
+    def __init__(self, path: Path, descriptor: int, durability: str) -> None:
+        self._path, self._descriptor, self._durability = path, descriptor, durability
         _owners.add(self)
 
     def _write(self, state: str) -> None:
         boot = BOOT_ID.read_text().strip()
         text = f"made {state} boot={boot} durability={self._durability} pid={os.getpid()}\n"
-        os.pwrite(self._descriptor, text.encode().ljust(TEXT_BYTES), 0)
-        os.fsync(self._descriptor)
+        try:
+            os.pwrite(self._descriptor, text.encode().ljust(TEXT_BYTES), 0)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise _unusable(self._path, error) from error
 
     def made(self) -> None:
         """Note that the store is complete and being written."""
@@ -75,8 +78,7 @@ def take(path: Path, durability: str) -> Owner:
             path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640
         )
     except OSError as error:
-        kind = DiskFull if error.errno == errno.ENOSPC else StoreError
-        raise kind(f"the store's directory {path} cannot be used: {error.strerror}") from error
+        raise _unusable(path, error) from error
     try:
         if not try_lock(descriptor, 0):
             raise StoreLocked(
@@ -87,7 +89,13 @@ def take(path: Path, durability: str) -> Owner:
     except BaseException:
         os.close(descriptor)
         raise
-    return Owner(descriptor, durability)
+    return Owner(path, descriptor, durability)
+
+
+def _unusable(path: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"the disk under {path} has no room: free some")
+    return StoreError(f"the store's directory {path} cannot be used: {error.strerror}")
 
 
 def _check_last(path: Path, words: list[str]) -> None:
