@@ -25,6 +25,7 @@ from typing import Any
 import isinglass
 from isinglass import clock
 from isinglass.errors import DaemonAway, IsinglassError
+from isinglass.glass.reader import SegmentReader
 from isinglass_console import demo_workload as workload
 
 START_LIMIT_SECONDS = 30.0
@@ -64,6 +65,7 @@ class Stage:
                 workload.TABLE, group_by=workload.GROUP_BY, indexes=workload.INDEXES
             )
             self._start_workers()
+            self._wait_for_workers()
             tell({"event": "ready", "node": plan["node"], "pid": self._children["daemon"].pid})
             while not nobody_watches(LOOK_SECONDS):
                 self._check()
@@ -100,6 +102,14 @@ class Stage:
             self._start("counter", f"counter {number + 1}", {**task, "once": plan["once"]})
         for number, role in enumerate(plan["helpers"]):
             self._start(role, role, {"seed": number})
+
+    def _wait_for_workers(self) -> None:
+        """Wait until every process has been seen behind the glass."""
+        with SegmentReader(self._plan["node"]) as reader:
+            while not self._children.keys() <= {p.name for p in reader.snapshot().processes}:
+                self._check()
+                if nobody_watches(LOOK_SECONDS):
+                    return
 
     def _connect(self) -> isinglass.Client:
         deadline = self._started_ns + int(START_LIMIT_SECONDS * clock.NANOSECONDS_PER_SECOND)

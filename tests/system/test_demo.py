@@ -1,0 +1,208 @@
+"""The demo as a command: what it counts is right, and whatever ends it, nothing is left."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import os
+import signal
+import subprocess
+import sys
+import tokenize
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+from isinglass import clock
+from isinglass.glass.reader import SegmentReader
+from isinglass.store.reading import StoreReader
+from isinglass_console import demo_workload as workload
+
+WAIT_SECONDS = 60.0
+MARK = "ISINGLASS_TEST_DEMO"
+
+
+def demo(*arguments: str, name: str) -> subprocess.Popen[str]:
+    """Start the demo; all that it starts carries `name` in its environment."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "isinglass_console.cli", "demo", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, MARK: name, "TMPDIR": os.environ["ISINGLASS_DATA_DIR"]},
+    )
+
+
+def processes_of(name: str) -> list[psutil.Process]:
+    """Return the processes of a demo that live."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == name and process.status() != "zombie":
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def process_of(name: Path, word: str) -> psutil.Process:
+    """Return the demo's process that has a word in its command line."""
+    (found,) = [p for p in processes_of(str(name)) if word in p.cmdline()]
+    return found
+
+
+def wait_until_nothing_is_left(name: str, data_dir: Path) -> None:
+    """Wait until no process and no directory of the demo is there."""
+    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
+    shared = Path("/dev/shm")
+    while left := [*processes_of(name), *data_dir.glob("isinglass-demo-*")]:
+        assert clock.monotonic_ns() < until, left
+        clock.sleep(0.05)
+    ours = [folder for folder in shared.glob("isinglass-demo-*") if folder.owner() == owner()]
+    assert not [folder for folder in ours if folder.name in _seen_folders]
+
+
+_seen_folders: set[str] = set()
+
+
+def owner() -> str:
+    return Path("/proc/self").owner()
+
+
+def runtime_of(name: str) -> Path:
+    """Return the runtime directory of a demo that runs: its daemon's segment says where it is."""
+    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
+    while True:
+        for process in processes_of(name):
+            for file in _maps(process):
+                if file.endswith("/demo/segment") and _is_ready(file):
+                    _seen_folders.add(Path(file).parents[1].name)
+                    return Path(file).parents[1]
+        assert clock.monotonic_ns() < until
+        clock.sleep(0.05)
+
+
+def _maps(process: psutil.Process) -> list[str]:
+    try:
+        return [entry.path for entry in process.memory_maps()]
+    except (psutil.Error, OSError):
+        return []
+
+
+def _is_ready(segment: str) -> bool:
+    with SegmentReader(segment) as reader:
+        names = [process.name for process in reader.snapshot().processes]
+    return {"counter 1", "reader", "scanner"} <= set(names)
+
+
+def count_independently(root: Path) -> Counter[str]:
+    """Count the identifiers under a directory in another way: bytes, one process, one pass."""
+    counts: Counter[str] = Counter()
+    for path in root.rglob("*.py"):
+        with open(path, "rb") as file:
+            counts.update(
+                token.string
+                for token in tokenize.tokenize(file.readline)
+                if token.type == tokenize.NAME and not keyword.iskeyword(token.string)
+            )
+    return counts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_once_stores_the_counts_that_an_independent_count_finds(
+    tmp_path: Path, data_dir: Path, workers: str
+) -> None:
+    source = workload.standard_library() / "json"
+    kept = tmp_path / "kept"
+    process = demo(
+        "--once", "--json", "--source", str(source), "--workers", workers, "--data-dir", str(kept),
+        name=str(tmp_path),
+    )  # fmt: skip
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0, err
+    result, expected = json.loads(out), count_independently(source)
+    assert result["occurrences"] == result["occurrences_stored"] == expected.total()
+    assert result["identifiers"] == len(expected)
+    with StoreReader.open(kept / "demo") as store:
+        records = [(record.key, record.value) for record in store.scan(workload.TABLE)]
+        by_count = [r.value["count"] for r in store.index_scan(workload.TABLE, "count")]
+        assert store.verify().problems == []
+    assert workload.summed(records) == expected
+    assert by_count == sorted(value["count"] for _, value in records)
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+@pytest.mark.slow
+def test_headless_runs_for_the_seconds_given_and_tells_what_happened(
+    tmp_path: Path, data_dir: Path
+) -> None:
+    process = demo("--headless", "--seconds", "2", "--json", name=str(tmp_path))
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0, err
+    told = json.loads(out)
+    assert told["queue"]["offered"] > 1000
+    assert 0 < told["queue"]["avoided"] < 1
+    assert told["clients"]["reader"]["gets"] > 1000
+    assert told["clients"]["scanner"]["scans"] > 0
+    assert told["clients"]["counter 1"]["puts"] > 300
+    assert told["tables"][workload.TABLE] > 100
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+@pytest.mark.slow
+def test_without_a_terminal_it_prints_the_dump(tmp_path: Path, data_dir: Path) -> None:
+    process = demo("--seconds", "1", name=str(tmp_path))
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0, err
+    for word in ("queue", "applier", "superseded", "counter 1", "ALIVE"):
+        assert word in out
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_nothing_is_left_however_the_demo_ends(
+    tmp_path: Path, data_dir: Path, ending: signal.Signals
+) -> None:
+    process = demo("--headless", "--seconds", "600", name=str(tmp_path))
+    runtime = runtime_of(str(tmp_path))
+    assert len(processes_of(str(tmp_path))) == 8  # demo, stage, daemon, 3 counters, 2 readers
+    process.send_signal(ending)
+    process.communicate(timeout=WAIT_SECONDS)
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+    assert not runtime.exists()
+
+
+@pytest.mark.slow
+def test_nothing_goes_on_when_the_stage_itself_is_killed(tmp_path: Path, data_dir: Path) -> None:
+    process = demo("--headless", "--seconds", "600", name=str(tmp_path))
+    runtime_of(str(tmp_path))
+    process_of(tmp_path, "isinglass_console.demo_stage").kill()
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1
+    assert "stage" in err
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+@pytest.mark.slow
+def test_a_daemon_that_dies_ends_the_demo_with_a_sentence(tmp_path: Path, data_dir: Path) -> None:
+    process = demo("--headless", "--seconds", "600", name=str(tmp_path))
+    runtime_of(str(tmp_path))
+    process_of(tmp_path, "daemon").kill()
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1
+    assert "daemon ended with code -9" in err
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+@pytest.mark.parametrize("arguments", [["--source", "/nowhere"], ["--workers", "0"], ["--nothing"]])
+def test_a_wrong_command_line_is_one_sentence(arguments: list[str], tmp_path: Path) -> None:
+    process = demo(*arguments, name=str(tmp_path))
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 2
+    assert err.startswith("isinglass: ")
+    assert len(err.splitlines()) == 1
