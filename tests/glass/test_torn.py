@@ -29,12 +29,14 @@ while True:
 
 def test_no_torn_word_and_no_torn_latch() -> None:
     distinct: set[int] = set()
+    snapshots = 0
     with program(WRITER), SegmentReader("alder") as reader:
-        for _ in range(4000):
+        # On a busy machine the writer often stands still between two snapshots.
+        while snapshots < 4000 or len(distinct) < 1000:
+            snapshots += 1
             panel = reader.snapshot().panel("torn")
             assert panel is not None
             assert panel["word"] in (0, (1 << 64) - 1)
             record = [panel[f"record.{name}"] for name in "abcd"]
             assert len(set(record)) == 1, record
             distinct.add(int(record[0]))  # type: ignore[arg-type]
-    assert len(distinct) > 1000

@@ -34,8 +34,15 @@ def wait_until(oak: DaemonProcess, holds: Callable[[Snapshot], bool]) -> Snapsho
     return snapshot
 
 
+def main_waits(snapshot: Snapshot) -> bool:
+    """Tell whether the main thread waits, as it does soon after it said that it is ready."""
+    assert snapshot.owner is not None
+    sites = {thread.name: thread.site for thread in snapshot.owner.threads}
+    return (site := sites["MainThread"]) is not None and site.waits
+
+
 def test_the_daemon_shows_what_it_is_and_its_threads(oak: DaemonProcess) -> None:
-    snapshot = oak.snapshot()
+    snapshot = wait_until(oak, main_waits)
     panel = oak.panel("daemon")
     assert panel["version"] == isinglass.__version__
     assert (panel["state"], panel["durability"], panel["trouble"]) == ("serving", "second", "")
@@ -43,8 +50,6 @@ def test_the_daemon_shows_what_it_is_and_its_threads(oak: DaemonProcess) -> None
     assert snapshot.owner is not None
     names = {thread.name for thread in snapshot.owner.threads}
     assert {"MainThread", "applier", "port", "timer"} <= names
-    waits = {thread.name: thread.site and thread.site.waits for thread in snapshot.owner.threads}
-    assert waits["MainThread"] is True
     assert snapshot.state == "ready"
 
 
