@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from isinglass import clock
 from isinglass.errors import StoreError
+from isinglass.glass.events import INFO, WARNING
 from isinglass.glass.probe import mark
 from isinglass.node.intake import Intake
 from isinglass.node.load import LoadMeter
@@ -30,6 +31,7 @@ from isinglass.store.database import Store
 from isinglass.store.merge import Batch
 
 COMMIT_AIM_SECONDS = 0.1
+SLOW_BATCH_SECONDS = 1.0
 SMALLEST_BATCH = 256
 RETRY_SECONDS = 0.25
 LOOK_UP_SECONDS = 0.25
@@ -45,6 +47,7 @@ class Applier:
         batch_limit: the most updates that a batch may hold.
         gather_seconds: how long it lets updates gather.
         report: shows an error in the table of distinct errors.
+        event: stores an event, as `Segment.event` does.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class Applier:
         batch_limit: int,
         gather_seconds: float,
         report: Callable[[Exception], None],
+        event: Callable[..., None],
     ) -> None:
-        self._intake, self._store, self._panel, self._report = intake, store, panel, report
+        self._intake, self._store, self._panel = intake, store, panel
+        self._report, self._event = report, event
         self._batch_limit, self._limit = batch_limit, min(batch_limit, SMALLEST_BATCH * 4)
         self._gather_seconds = gather_seconds
         self._load = LoadMeter(clock.monotonic_ns())
@@ -162,9 +167,14 @@ class Applier:
         panel.batches += 1
         panel.updates += batch.updates
         panel.writes += batch.writes
-        panel.retry_since = 0
+        if panel.retry_since:
+            panel.retry_since = 0
+            self._event(INFO, "store", "the store takes writes again", failures=panel.failures)
         panel.last_commit = clock.wall_ns()
         panel.batch_time.record(elapsed_ns // 1000)
+        if elapsed_ns > SLOW_BATCH_SECONDS * _NANOSECONDS:
+            self._event(WARNING, "store", f"a batch took {elapsed_ns / _NANOSECONDS:.1f} s",
+                        updates=batch.updates, writes=batch.writes)  # fmt: skip
         if batch.updates * 2 >= self._limit:
             fitting = int(batch.updates * COMMIT_AIM_SECONDS * _NANOSECONDS / max(elapsed_ns, 1))
             self._limit = max(SMALLEST_BATCH, min((self._limit + fitting) // 2, self._batch_limit))

@@ -7,6 +7,7 @@ often. All of them work in short steps, so that the applier never waits for long
 from __future__ import annotations
 
 from isinglass import clock
+from isinglass.glass.events import INFO, WARNING
 from isinglass.glass.segment import Segment
 from isinglass.node.intake import Intake
 from isinglass.node.panels import ReaderPanel
@@ -58,13 +59,18 @@ class Housekeeping:
                 shown.add((field, table.name))
         for name, index_of in self._shown_tables - shown:
             self._segment.tables.remove(name, index_of)
+            self._segment.event(INFO, "store", _table_news("is gone", name, index_of))
+        for name, index_of in shown - self._shown_tables:
+            self._segment.event(INFO, "store", _table_news("is there", name, index_of))
         self._shown_tables = shown
 
     def show_readers(self) -> None:
         """Show the readers with the oldest snapshots; clear those whose process is gone."""
         readers = self._store.readers(clock.monotonic_ns())
-        if any(reader.dead for reader in readers):
+        if dead := [reader.pid for reader in readers if reader.dead]:
             self._store.clear_dead_readers()
+            self._segment.event(WARNING, "store", "cleared the readers of dead processes",
+                                pids=", ".join(map(str, dead)))  # fmt: skip
         active = [reader for reader in readers if reader.active and not reader.dead]
         active = active[:SHOWN_READERS]
         while len(self._reader_rows) > len(active):
@@ -82,6 +88,10 @@ class Housekeeping:
         for _ in range(RECLAIM_STEPS):
             if not self._store.reclaim(RECLAIM_ENTRIES, horizon).more:
                 return
+
+
+def _table_news(what: str, name: str, index_of: str) -> str:
+    return f"index {name} of table {index_of} {what}" if index_of else f"table {name} {what}"
 
 
 def command_of(pid: int) -> str:

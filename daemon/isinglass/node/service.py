@@ -25,6 +25,7 @@ import isinglass
 from isinglass import clock
 from isinglass.errors import StoreError
 from isinglass.glass import layout, segment
+from isinglass.glass.events import ERROR, INFO, WARNING
 from isinglass.glass.probe import mark
 from isinglass.node import kept_aside
 from isinglass.node.applier import Applier
@@ -44,7 +45,6 @@ from isinglass.wire import messages, transport
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SOCKET_NAME = "port.sock"
-_INFO, _WARN = 9, 13
 
 
 class Service:
@@ -52,6 +52,7 @@ class Service:
 
     def __init__(self, settings: Settings, glass: segment.Segment) -> None:
         self._settings, self._glass = settings, glass
+        self._reported = ""
         self._panel = DaemonPanel()
         self._panel.state, self._panel.started = "starting", clock.wall_ns()
         self._panel.version, self._panel.durability = isinglass.__version__, settings.durability
@@ -90,6 +91,7 @@ class Service:
             batch_limit=settings.batch_limit,
             gather_seconds=settings.gather_seconds,
             report=self._report,
+            event=glass.event,
         )
         self._housekeeping = Housekeeping(settings, glass, store, self._intake)
         tasks = [*self._housekeeping.tasks(), Task("trouble", 0.5, self._show_trouble)]
@@ -123,7 +125,7 @@ class Service:
         for file in files:
             file.unlink()
         self._panel.recovered = kept_aside.updates_of(steps)
-        self._glass.event(_INFO, "store", "applied what the last daemon kept aside",
+        self._glass.event(INFO, "store", "applied what the last daemon kept aside",
                           updates=self._panel.recovered)  # fmt: skip
 
     # ------------------------------------------------------------------ life
@@ -135,11 +137,16 @@ class Service:
         self._port.start()
         self._panel.state = "serving"
         self._glass.ready()
+        self._glass.event(
+            INFO, "daemon", "the daemon serves", version=isinglass.__version__,
+            tables=len(self._store.tables()), durability=self._settings.durability,
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Take no more requests, put the queue into the store, flush, end the threads."""
         mark("stopping")
         self._panel.state = "draining"
+        self._glass.event(INFO, "daemon", "the daemon stops: it takes no more requests")
         self._port.stop_taking()
         mark.waiting("for the applier to empty the queue")
         self._applier.stop(self._settings.stop_limit_seconds)
@@ -151,6 +158,7 @@ class Service:
         self._housekeeping.statistics()
         self._housekeeping.show_tables()
         self._store.close()
+        self._glass.event(INFO, "daemon", "the store is closed")
 
     def _keep_aside(self) -> None:
         # Readers must go on seeing what the store has, not what the file has.
@@ -164,18 +172,22 @@ class Service:
             file = kept_aside.save(self._folders, steps)
         except OSError as error:
             self._report(error)
-            self._glass.event(17, "store", "acknowledged updates are lost", updates=updates)
+            self._glass.event(ERROR, "store", "acknowledged updates are lost", updates=updates)
             return
         self._glass.event(
-            _WARN, "store", "the store would not take these updates: the next daemon applies them",
+            WARNING, "store", "the store would not take all: the next daemon applies the rest",
             updates=updates, file=str(file),
         )  # fmt: skip
 
     # ------------------------------------------------------------------ what the threads call
     def _report(self, error: Exception) -> None:
         self._glass.error(error)
-        severity = _WARN if isinstance(error, StoreError) else 17
-        self._glass.event(severity, "daemon", f"{type(error).__name__}: {error}")
+        sentence = f"{type(error).__name__}: {error}"
+        # A store that is full says so four times a second; the table of errors counts them.
+        if sentence != self._reported:
+            self._reported = sentence
+            severity = WARNING if isinstance(error, StoreError) else ERROR
+            self._glass.event(severity, "daemon", sentence)
 
     def _show_trouble(self) -> None:
         trouble = self._intake.trouble
@@ -191,7 +203,9 @@ class Service:
         if not stuck:
             transport.notify_supervisor("WATCHDOG=1")
         elif stuck:
-            self._glass.event(_WARN, "daemon", "a thread does not get on", threads=", ".join(stuck))
+            self._glass.event(
+                WARNING, "daemon", "a thread does not get on", threads=", ".join(stuck)
+            )
 
 
 def run(settings: Settings, ready: Callable[[], None]) -> int:
