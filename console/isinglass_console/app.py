@@ -1,17 +1,12 @@
 """The one Textual app: puts the feed, the desk and the screens together.
 
 The feed's thread wakes the app when there is something to take; the app takes all there is, keeps
-every frame, and paints the newest once. A terminal that is gone (hang-up, end of file) ends the
-app: left alone, Textual's input thread would spin on a dead descriptor.
+every frame, and paints the newest once.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import select
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,6 +20,7 @@ from textual.theme import Theme
 
 from isinglass.errors import UsageError
 from isinglass_console import keys
+from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
@@ -34,11 +30,7 @@ from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
 from isinglass_console.widgets.palette import Palette
 
-EXIT_HANGUP = 129
 SOURCE_SAMPLES_PER_SECOND = 100.0
-TERMINAL_CHECK_SECONDS = 0.5
-STANDARD_INPUT = 0
-GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 DARK = Theme(
     name="isinglass",
     primary="#7aa7d9",
@@ -114,6 +106,7 @@ class IsinglassApp(App[int]):
         self.feed = Feed(nodes, interval_seconds, self._feed_arrived) if feeding else None
         self._ascii_only = ascii_only
         self._main: MainScreen | None = None
+        self._hangup: HangupWatch | None = None
 
     # ------------------------------------------------------------------ life
     def on_mount(self) -> None:
@@ -125,11 +118,22 @@ class IsinglassApp(App[int]):
         self.theme_changed_signal.subscribe(self, self._dress)
         if self.feed is not None:
             self.feed.start()
-        self._watch_terminal()
+        if not self.is_headless:
+            self._hangup = HangupWatch(self._leave)
+            self._hangup.watch()
+
+    def _leave(self) -> None:
+        """End, with nobody there to see it; called in the watch's thread."""
+        self.call_later(self.exit, EXIT_HANGUP)
 
     def on_unmount(self) -> None:
         if self.feed is not None:
             self.feed.stop()
+
+    def stop_watching(self) -> None:
+        """The app has ended, its terminal is its caller's again."""
+        if self._hangup is not None:
+            self._hangup.end()
 
     def _palette(self) -> Palette:
         theme = self.current_theme
@@ -194,29 +198,6 @@ class IsinglassApp(App[int]):
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
         yield SystemCommand("Quit", "key q", self.action_quit)
 
-    # ------------------------------------------------------------------ the terminal
-    def _watch_terminal(self) -> None:
-        """End when the terminal is gone."""
-        if self.is_headless:
-            return
-        with contextlib.suppress(NotImplementedError, ValueError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
-        self.set_interval(TERMINAL_CHECK_SECONDS, self._check_terminal)
-
-    def _check_terminal(self) -> None:
-        poll = select.poll()
-        poll.register(STANDARD_INPUT, 0)
-        if any(event & GONE for _, event in poll.poll(0)):
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        """Leave; what Textual still reads and writes goes to nowhere instead of a dead terminal."""
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (STANDARD_INPUT, 1, 2):
-            os.dup2(nowhere, descriptor)
-        os.close(nowhere)
-        self.exit(EXIT_HANGUP)
-
 
 def _ignore(_seconds: float) -> None:
     return None
@@ -253,4 +234,7 @@ def run(
         ascii_only=ascii_only or not terminal_speaks_utf8(),
         theme=chosen,
     )
-    return app.run() or app.return_code or 0
+    try:
+        return app.run() or app.return_code or 0
+    finally:
+        app.stop_watching()

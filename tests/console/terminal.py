@@ -10,7 +10,7 @@ from pathlib import Path
 
 from isinglass import clock
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 40.0
 LOOK_SECONDS = 0.1
 
 

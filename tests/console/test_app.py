@@ -18,7 +18,7 @@ from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 40.0
 Play = Callable[[Pilot[int]], Awaitable[None]]
 
 

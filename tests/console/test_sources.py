@@ -19,7 +19,7 @@ from isinglass_console.sources.feed import Feed
 from isinglass_console.sources.local import LocalSource
 
 WORKING_NODE = Path(__file__).with_name("working_node.py")
-LIMIT_SECONDS = 15.0
+LIMIT_SECONDS = 40.0
 
 
 @contextmanager

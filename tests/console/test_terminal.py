@@ -21,7 +21,7 @@ from isinglass import clock
 pytestmark = [pytest.mark.terminal, pytest.mark.slow]
 BIN = Path(sys.executable).parent
 CONSOLE = f"exec {BIN}/isinglass console --interval 0.5"
-ENDS_WITHIN_SECONDS = 10
+ENDS_WITHIN_SECONDS = 30
 FORGOTTEN = ("NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "TMUX")
 
 
