@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from import_graph import ROOT
+from import_graph import ROOT, modules
 from isinglass import settings
 from isinglass.errors import SettingsError
 from isinglass.setting_kinds import NODE_NAME, size_text
@@ -29,7 +29,6 @@ REFUSED = [
     ("map_size_bytes", "16 parsecs"),
     ("map_size_bytes", 4096),
     ("map_size_bytes", True),
-    ("max_readers", "many"),
     ("queue_limit_entries", 0),
     ("queue_limit_entries", 1.5),
     ("queue_limit_bytes", "-1"),
@@ -90,10 +89,10 @@ def test_a_bad_file_is_one_sentence(tmp_path: Path, text: str | None, sentence: 
 
 def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
-    path.write_text("batch_limit = 1\nmax_readers = 10\nqueue_limit_entries = 100\n")
-    environment = {"ISINGLASS_BATCH_LIMIT": "2", "ISINGLASS_MAX_READERS": "20"}
+    path.write_text("batch_limit = 1\ngather_seconds = 1\nqueue_limit_entries = 100\n")
+    environment = {"ISINGLASS_BATCH_LIMIT": "2", "ISINGLASS_GATHER_SECONDS": "2"}
     loaded = settings.load({"batch_limit": "3"}, config=path, environment=environment)
-    assert (loaded.batch_limit, loaded.max_readers, loaded.queue_limit_entries) == (3, 20, 100)
+    assert (loaded.batch_limit, loaded.gather_seconds, loaded.queue_limit_entries) == (3, 2, 100)
     assert loaded.durability == "second"
 
 
@@ -169,6 +168,12 @@ def test_any_host_has_a_node_name(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_size_is_read_back_as_it_is_written(size_bytes: int) -> None:
     text = size_text(size_bytes).replace(",", "_").replace(" bytes", " B")
     assert settings.load({"map_size_bytes": text}).map_size_bytes == size_bytes
+
+
+def test_every_setting_is_used() -> None:
+    sources = "".join(module.path.read_text("utf-8") for module in modules().values())
+    for name in set(settings.TABLE) - {"runtime_dir", "data_dir"}:
+        assert f"settings.{name}" in sources, f"nothing reads {name}"
 
 
 def test_the_page_of_the_manual_is_made_from_the_table() -> None:

@@ -75,7 +75,8 @@ class Settings:
     )
     runtime_dir: Path = _setting(
         DIRECTORY,
-        "The folder of the nodes' segments, sockets and locks; on a tmpfs.",
+        "The folder of the nodes' segments, sockets and locks; on a tmpfs. Clients and other commands"
+        " find another one by the environment alone.",
         _runtime_directory,
         "`/run/isinglass`; not as root `$XDG_RUNTIME_DIR/isinglass`; else `/dev/shm/isinglass-UID`",
     )
@@ -95,9 +96,6 @@ class Settings:
         size(2**20, 2**44),
         "The most that the store may grow to; address space, not disk, until it is used.",
         16 * 2**30,
-    )
-    max_readers: int = _setting(
-        count(8, 100_000), "LMDB readers at once: one a thread of a client process.", 1024
     )
     queue_limit_entries: int = _setting(
         count(1, 2**31), "Updates that may wait for the store; more are made to wait.", 200_000
