@@ -1,0 +1,306 @@
+"""What sampling costs at 1,000 Hz on 16 busy processes: the tool, and the processes it looks at.
+
+The processes do the same work over and over, with marks, and count their rounds in the segment. In
+each round four windows take turns: nobody looks (twice; the difference of the two is the noise),
+`isinglass top` looks, and py-spy looks at the same processes, where it is installed and allowed.
+The processes keep every CPU busy, which is when a sampler is hardest put to be on time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import psutil
+from harness import Claim, Report, Table, finish, interleave, options, ratio
+
+from isinglass import clock
+from isinglass.glass.reader import SegmentReader
+
+COMMAND = str(Path(sys.executable).with_name("isinglass"))
+PY_SPY = Path(sys.executable).with_name("py-spy")
+NODE, PROCESSES, RATE_HZ = "sampled", 16, 1000
+SETTLE_SECONDS = 1.0
+NOBODY, NOBODY_AGAIN, TOP, SPY = "nobody", "nobody, again", "isinglass top", "py-spy record"
+
+WORK = """
+from isinglass import mark
+from isinglass.glass import segment
+from isinglass.glass.catalog import Counter, Panel
+
+class WorkPanel(Panel):
+    "The work of a busy process."
+    rounds = Counter("rounds", "Rounds of work done.")
+
+def run(node, role):
+    joined = (segment.create if role == "first" else segment.attach)(node, role)
+    panel = WorkPanel()
+    words, rounds = panel.words, WorkPanel.rounds.index
+    joined.ready() if role == "first" else None
+    print("ready", flush=True)
+    numbers = list(range(500))
+    while True:
+        mark("adding")
+        sum(number * number for number in numbers)
+        mark("sorting")
+        sorted(numbers, key=lambda number: -number)
+        mark("joining")
+        ",".join(map(str, numbers))
+        mark("counting")
+        words[rounds] += 1
+"""
+RUN = (
+    "import sys, isinglass; isinglass.instrument('busy_work');"
+    "import busy_work; busy_work.run(*sys.argv[1:])"
+)
+# One parent for all, because py-spy follows one process and its children.
+PARENT = """
+import subprocess, sys
+run, node, count = sys.argv[1:]
+children = []
+try:
+    for number in range(int(count)):
+        role = "busy" if number else "first"
+        command = [sys.executable, "-c", run, node, role]
+        children.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        children[-1].stdout.readline()
+    print("ready", flush=True)
+    sys.stdin.read()
+finally:
+    for child in children:
+        child.kill()
+        child.wait()
+"""
+
+
+class Look(NamedTuple):
+    """What one window with a tool showed: its CPU share, and samples of each process a second."""
+
+    cpu_share: float
+    whole_cpu_share: float
+    samples_hz: float
+    on_time_share: float
+    scheduling: str
+
+
+class Beside(NamedTuple):
+    """One run of a tool: rounds of the processes a second meanwhile, and what the tool took."""
+
+    rate: float
+    cpu_share: float
+    whole_cpu_share: float
+    seconds: float
+    output: bytes
+
+
+class Bench:
+    """The 16 processes, and windows of looking at them."""
+
+    def __init__(self, parent_pid: int, directory: Path, seconds: float) -> None:
+        self._parent_pid, self._directory, self._seconds = parent_pid, directory, seconds
+        self._reader = SegmentReader(NODE)
+        self.looks: dict[str, list[Look]] = {TOP: [], SPY: []}
+
+    def _rounds(self) -> int:
+        snapshot = self._reader.snapshot()
+        values = [panel["rounds"] for process in snapshot.processes for panel in process.panels]
+        return sum(int(value) for value in values)
+
+    def _rate(self) -> float:
+        """Return rounds a second of all processes together, over one window."""
+        before, started = self._rounds(), clock.perf_ns()
+        clock.sleep(self._seconds)
+        return (self._rounds() - before) / (clock.perf_ns() - started) * 1e9
+
+    def nobody(self) -> float:
+        """Measure the processes alone, with the same settling as the others."""
+        clock.sleep(SETTLE_SECONDS)
+        return self._rate()
+
+    def top(self) -> float:
+        """Measure the processes while `isinglass top` looks."""
+        command = [COMMAND, "top", NODE, "--rate", str(RATE_HZ), "--seconds", "3600", "--json"]
+        seen = self._beside(command)
+        samples = json.loads(seen.output)["samples"]
+        self.looks[TOP].append(
+            Look(
+                seen.cpu_share,
+                seen.whole_cpu_share,
+                samples["achieved_hz"],
+                samples["on_time_share"],
+                samples["scheduling"],
+            )
+        )
+        return seen.rate
+
+    def spy(self) -> float:
+        """Measure the processes while py-spy looks."""
+        raw = self._directory / "py-spy.txt"
+        command = [
+            *(str(PY_SPY), "record", "--rate", str(RATE_HZ), "--duration", "unlimited"),
+            *("--format", "raw", "--output", str(raw), "--subprocesses"),
+            *("--pid", str(self._parent_pid)),
+        ]
+        seen = self._beside(command)
+        lines = raw.read_text().splitlines()
+        samples = sum(int(line.rsplit(" ", 1)[1]) for line in lines if "busy_work" in line)
+        each_hz = samples / PROCESSES / seen.seconds
+        on_time = each_hz / RATE_HZ
+        self.looks[SPY].append(
+            Look(seen.cpu_share, seen.whole_cpu_share, each_hz, on_time, "ordinary")
+        )
+        return seen.rate
+
+    def _beside(self, command: Sequence[str]) -> Beside:
+        """Measure the processes while a tool runs, then interrupt it, which ends it well."""
+        started = clock.perf_ns()
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            tool = psutil.Process(process.pid)
+            clock.sleep(SETTLE_SECONDS)
+            cpu_before, measured = _cpu_seconds(tool), clock.perf_ns()
+            rate = self._rate()
+            now = clock.perf_ns()
+            cpu_share = (_cpu_seconds(tool) - cpu_before) / (now - measured) * 1e9
+            process.send_signal(signal.SIGINT)
+            assert process.stdout is not None
+            output = process.stdout.read()
+            _pid, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{command[0]} ended with {process.returncode}")
+        seconds = (now - started) / 1e9
+        whole = (usage.ru_utime + usage.ru_stime) / seconds
+        return Beside(rate, cpu_share, whole, seconds, output)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+@contextmanager
+def busy_processes(directory: Path) -> Iterator[int]:
+    """Run the 16 processes; yield the pid of their parent."""
+    (directory / "busy_work.py").write_text(WORK)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT, RUN, NODE, str(PROCESSES)],
+        env={**os.environ, "PYTHONPATH": str(directory)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != "ready":
+            raise SystemExit("the busy processes did not start")
+        yield process.pid
+    finally:
+        process.communicate()
+
+
+def spy_is_allowed() -> bool:
+    """Tell whether py-spy is here and may look at a process of ours."""
+    if not PY_SPY.exists():
+        return False
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        clock.sleep(SETTLE_SECONDS)
+        command = [str(PY_SPY), "dump", "--pid", str(process.pid)]
+        found = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process.communicate(b"\n")
+    return found.returncode == 0
+
+
+def middle(looks: Sequence[Look], figure: Callable[[Look], float]) -> float:
+    """Return the median of one figure of the looks."""
+    return median(figure(look) for look in looks)
+
+
+def report(figures: dict[str, list[float]], looks: dict[str, list[Look]]) -> Report:
+    """Make the tables and the claims."""
+    pairs = zip(figures[NOBODY], figures[NOBODY_AGAIN], strict=True)
+    noise = median(abs(second / first - 1) for first, second in pairs)
+    rows = []
+    for name in (TOP, SPY):
+        if not looks[name]:
+            continue
+        rows.append(
+            (
+                name,
+                100 * middle(looks[name], lambda look: look.cpu_share),
+                100 * middle(looks[name], lambda look: look.whole_cpu_share),
+                middle(looks[name], lambda look: look.samples_hz),
+                100 * middle(looks[name], lambda look: look.on_time_share),
+                100 * (1 - ratio(figures, name, NOBODY)),
+            )
+        )
+    columns = (
+        *("tool", "CPU while sampling, %", "with start and end, %"),
+        *("samples of each process a second", "on time, %", "slow-down, %"),
+    )
+    slowdown = 1 - ratio(figures, TOP, NOBODY)
+    ways = ", ".join(sorted({look.scheduling for look in looks[TOP]}))
+    notes = [
+        f"Noise, as the difference of two windows with nobody looking: {noise:.2%}. A window in"
+        f" which the processes seem faster is noise, too. `top` sampled at {ways} priority.",
+        "A py-spy sample counts as on time when there is one: it does not say when it was taken."
+        " For its price py-spy gives whole stacks, and asks for no marks in the code.",
+    ]
+    if not looks[SPY]:
+        notes[1] = "py-spy is not installed, or not allowed to look here."
+    return Report(
+        script="sampler.py",
+        title=f"sampling {PROCESSES} busy processes at {RATE_HZ:,} Hz",
+        tables=[Table(columns, rows)],
+        claims=[
+            Claim(
+                "CPU of `top`, as a share of one core",
+                middle(looks[TOP], lambda look: look.cpu_share),
+                0.03,
+            ),
+            Claim(
+                "samples of `top` on time, as a share of all periods",
+                middle(looks[TOP], lambda look: look.on_time_share),
+                0.99,
+                at_most=False,
+            ),
+            Claim(
+                "slow-down by `top`, less the noise",
+                slowdown - noise,
+                0.0,
+            ),
+        ],
+        notes=notes,
+    )
+
+
+def main() -> int:
+    """Start the processes, take turns looking, and report."""
+    parser = options(__doc__.split("\n")[0], rounds=5)
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of a window")
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        runtime = stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm"))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["ISINGLASS_RUNTIME_DIR"] = runtime
+        parent = stack.enter_context(busy_processes(directory))
+        bench = Bench(parent, directory, arguments.seconds)
+        cases = {NOBODY: bench.nobody, TOP: bench.top, NOBODY_AGAIN: bench.nobody}
+        if spy_is_allowed():
+            cases[SPY] = bench.spy
+        figures = interleave(cases, arguments.rounds)
+    return finish(report(figures, bench.looks), arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
