@@ -221,7 +221,7 @@ class Client:
             if waiting is not None:
                 self._session.panel.own_gets += 1
                 return None if waiting[1] is None else records.unpack_value(waiting[1])
-        return self._local.get(table, key)
+        return self._local.get_value(table, key)
 
     def scan(
         self,

@@ -2,7 +2,7 @@
 
 LMDB lets a process open a store once, because its locks belong to the process, so clients of one
 node share it and the last one closes it. A daemon that came back with its data elsewhere is
-followed at the next read.
+followed when it answers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def give_back(path: str) -> None:
 
 
 class LocalStore:
-    """One client's reads.
+    """One client's reads; `get_value` is the store's own, so that a read by key costs no call more.
 
     Raises:
         StoreError: the store cannot be opened.
@@ -54,6 +54,8 @@ class LocalStore:
         self._session = session
         self._path = session.data_directory
         self._store = borrow(self._path)
+        self.get_value = self._store.get_value
+        session.when_restarted = self._follow
 
     def close(self) -> None:
         """Give the store back."""
@@ -61,23 +63,19 @@ class LocalStore:
             give_back(self._path)
             self._path = ""
 
-    def _current(self) -> StoreReader:
+    def _follow(self) -> None:
+        """Open the store where the daemon has it now."""
         wanted = self._session.data_directory
         if self._path and wanted != self._path:
             fresh = borrow(wanted)
             give_back(self._path)
-            self._path, self._store = wanted, fresh
-        return self._store
-
-    def get(self, table: str, key: str) -> dict[str, Any] | None:
-        """Return a record's value, or None."""
-        return self._current().get_value(table, key)
+            self._path, self._store, self.get_value = wanted, fresh, fresh.get_value
 
     def scan(
         self, table: str, start: str | None, stop: str | None, limit: int | None, reverse: bool
     ) -> Iterator[Record]:
         """Yield the records of a key range."""
-        return iter(self._current().scan(table, start or "", stop, limit=limit, reverse=reverse))
+        return iter(self._store.scan(table, start or "", stop, limit=limit, reverse=reverse))
 
     def find(
         self,
@@ -90,13 +88,13 @@ class LocalStore:
         reverse: bool,
     ) -> Iterable[Record]:
         """Yield the records of an index's value or range."""
-        return self._current().index_scan(
+        return self._store.index_scan(
             table, field, equal=value, start=start, stop=stop, limit=limit, reverse=reverse
         )
 
     def tables(self) -> list[TableInfo]:
         """Return all tables."""
-        return self._current().tables()
+        return self._store.tables()
 
 
 def _after_fork() -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from isinglass import clock
@@ -32,6 +33,10 @@ FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.2
 _NO_PAUSE = 0.0
 _REQUESTS = ClientPanel.requests.index
+
+
+def _nothing() -> None:
+    """What is done at a restart of the daemon before anybody asked for it."""
 
 
 class _Thread(threading.local):
@@ -56,6 +61,7 @@ class Session:
         self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
         self.words: NodeWords
         self.data_directory = ""
+        self.when_restarted: Callable[[], None] = _nothing
         self._generation = 0
         self.closed = False
         try:
@@ -97,6 +103,7 @@ class Session:
         self.own.clear()
         if restarted:
             self.panel.restarts += 1
+            self.when_restarted()
             presence.follow(self.node, self.process)
 
     def _reconnect(self, deadline_ns: int) -> Connection:
