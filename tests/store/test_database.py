@@ -356,7 +356,13 @@ def test_the_panel_tells_what_was_done(tmp_path: Path) -> None:
             assert (panel.tables, panel.rows, panel.tombstones) == (1, 9, 1)
             assert (panel.state, panel.durability) == ("ready", "second")
             assert 0 < panel.file_size < panel.map_size
-            assert 0 < panel.last_flush <= panel.last_commit
+            flushed = panel.last_flush
+            assert 0 < flushed <= panel.last_commit
+            store.flush()
+            assert panel.last_flush > flushed
+            flushed = panel.last_flush
+            store.flush()
+            assert panel.last_flush == flushed, "there was nothing to flush"
             assert 0 < panel.used_share < 0.01
     finally:
         panel.release()

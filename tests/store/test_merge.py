@@ -89,6 +89,28 @@ def test_an_older_or_equal_update_is_stale(queue: UpdateQueue, panel: QueuePanel
     assert queue.applied_through == 3
 
 
+def test_a_stale_update_with_nothing_in_line_is_applied_at_once(
+    queue: UpdateQueue, panel: QueuePanel
+) -> None:
+    queue.offer_drop("plain", version(20), 0)
+    queue.offer_create("plain", PLAIN, version(30), 0)
+    finish(queue)
+    assert panel.applied_through == 2
+    assert queue.offer("plain", b"a", value_record(10), 0) == 3
+    assert queue.take(10) is None
+    assert panel.applied_through == queue.applied_through == 3
+
+
+def test_what_waits_can_be_looked_up(queue: UpdateQueue) -> None:
+    queue.offer("plain", b"a", value_record(10), 0)
+    queue.offer("grouped", b"g/1", value_record(11), 0)
+    assert queue.pending("plain", b"a") == value_record(10)
+    assert queue.pending("grouped", b"g/1") == value_record(11)
+    assert queue.pending("grouped", b"g/2") is queue.pending("none", b"a") is None
+    finish(queue)
+    assert queue.pending("plain", b"a") is None
+
+
 def test_a_drop_removes_older_updates_of_its_table_alone(
     queue: UpdateQueue, panel: QueuePanel
 ) -> None:

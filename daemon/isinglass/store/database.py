@@ -65,6 +65,7 @@ class Store(StoreReader):
         self._durability, self._open = durability, True
         self._writing = threading.Lock()
         self._writer: Catalogue | None = None  # loaded by the writing thread; None after a failure
+        self._committed = self._flushed = 0  # write transactions
         self._sweep = reclaim.TombstoneSweep()
         self.trouble: StoreError | None = None
 
@@ -158,6 +159,7 @@ class Store(StoreReader):
             )
         try:
             result = self._engine.write(run, reserve=reserve)
+            self._committed += 1
             self._count("commits")
             return result
         except BaseException:
@@ -184,13 +186,16 @@ class Store(StoreReader):
         panel.last_commit = clock.wall_ns()
 
     def flush(self) -> None:
-        """Put everything applied so far on the disk.
+        """Put everything applied so far on the disk; free when it is there already.
 
         Raises:
             DiskFull, StoreError: the disk refused.
         """
-        started = clock.perf_ns()
+        committed, started = self._committed, clock.perf_ns()
+        if committed == self._flushed or self._durability == "commit":
+            return
         self._engine.flush()
+        self._flushed = committed
         if self._panel:
             spent = clock.perf_ns() - started
             self._panel.flush_time.record(spent // NANOSECONDS_PER_MICROSECOND)

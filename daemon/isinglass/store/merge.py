@@ -53,6 +53,7 @@ ROLLED = QueuePanel.rolled.index
 LENGTH = QueuePanel.length.index
 SIZE = QueuePanel.size.index
 OFFERED_BYTES = QueuePanel.offered_bytes.index
+APPLIED_THROUGH = QueuePanel.applied_through.index
 
 
 # place, owner, group, arrival
@@ -180,6 +181,8 @@ class UpdateQueue:
         words[OFFERED_BYTES] += len(record) + len(key)
         if record < (queued or lane.floor_bound) or record == queued:
             words[STALE] += 1
+            if not self._line and self._batch is None:
+                self._signed[APPLIED_THROUGH] = place  # nobody will apply anything to say so
             return place
         if queued is not None:
             words[SUPERSEDED] += 1
@@ -357,9 +360,9 @@ class UpdateQueue:
         panel.written, panel.in_flight = self._written, 0
         panel.batches += 1
         panel.written_bytes += written_bytes
-        panel.applied_through = self.applied_through
+        self._signed[APPLIED_THROUGH] = through = self.applied_through
         self.publish(now_ns)
-        return self.applied_through
+        return through
 
     def publish(self, now_ns: int) -> None:
         """Bring what depends on time, and the latched records, up to date; once a second or so."""

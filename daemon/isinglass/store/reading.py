@@ -51,6 +51,11 @@ class StoreReader:
             engine.close()
             raise
 
+    @property
+    def path(self) -> Path:
+        """The directory of the store."""
+        return self._engine.path
+
     def close(self) -> None:
         """Close the files; repeated calls do nothing."""
         self._engine.close()
