@@ -21,6 +21,7 @@ from html import escape
 from pathlib import Path
 
 import cairosvg
+from rich.ansi import AnsiDecoder
 from rich.color import Color
 from rich.style import Style
 from rich.text import Text
@@ -140,9 +141,10 @@ def draw(screen: str, columns: int) -> str:
     width = MARGIN * 2 + columns * CELL_WIDTH
     height = MARGIN * 2 + len(lines) * CELL_HEIGHT
     shapes = [f'<rect width="100%" height="100%" rx="8" fill="{BACK}"/>']
+    decoder = AnsiDecoder()  # One for all: tmux says a colour again only when it changes.
     for row, line in enumerate(lines):
         column = 0
-        for text, style in _pieces(Text.from_ansi(line)):
+        for text, style in _pieces(decoder.decode_line(line)):
             shapes += _run(text, style, column, row)
             column += len(text)
     head = (
