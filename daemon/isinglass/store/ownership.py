@@ -23,7 +23,7 @@ import weakref
 from pathlib import Path
 
 from isinglass.errors import DiskFull, StoreCorrupt, StoreError, StoreLocked
-from isinglass.glass.locks import try_lock
+from isinglass.glass.locks import try_lock, unlock
 
 LOCK_NAME, DATA_NAME = "daemon.lock", "data.mdb"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -58,7 +58,13 @@ class Owner:
         self._write("closed")
 
     def release(self) -> None:
-        """Let another daemon have the store."""
+        """Let another daemon have the store, also when a child was forked just now."""
+        if self._descriptor >= 0:
+            unlock(self._descriptor, 0)
+            self.forget()
+
+    def forget(self) -> None:
+        """Be a forked child: close the copy, which would keep the lock, and leave the lock."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
@@ -135,9 +141,8 @@ def check(path: Path) -> None:
 
 
 def _release_in_child() -> None:
-    # the lock belongs to the open file, which a forked child would keep open
     for owner in list(_owners):
-        owner.release()
+        owner.forget()
 
 
 os.register_at_fork(after_in_child=_release_in_child)
