@@ -117,7 +117,9 @@ def _errors(chosen: list[Process]) -> Iterator[Section]:
     ]
     if rows:
         columns = ("process", "pid>", "times>", "kind", "message", "where", "first", "last")
-        yield Section("distinct errors", columns, rows, alarming=True)
+        yield Section(
+            "distinct errors", columns, rows, alarming=True, droppable=("first", "pid>", "where")
+        )
 
 
 def _events(chosen: list[Process]) -> Iterator[Section]:
@@ -133,7 +135,7 @@ def _events(chosen: list[Process]) -> Iterator[Section]:
     ]
     if rows:
         columns = ("time", "process", "pid>", "severity", "flag", "message")
-        yield Section("events", columns, rows)
+        yield Section("events", columns, rows, droppable=("pid>", "flag"))
 
 
 def _pairs(fields: dict[str, str]) -> Iterator[str]:

@@ -46,6 +46,7 @@ COLUMNS = (
     *("node", "process", "pid>", "verdict", "thread", "where"),
     *("function", "doing", "for>", "source"),
 )
+DROPPABLE = ("node", "pid>", "function", "source")
 
 
 def main(arguments: list[str]) -> int:
@@ -76,7 +77,8 @@ def _sections(snapshots: Sequence[Snapshot], threads: Sequence[Place]) -> Iterat
                 line = f"{snapshot.node} {process.name} {process.pid}: {sentence}"
                 yield Section(line, alarming=True)
     sources = Sources()
-    yield Section("", COLUMNS, [_row(*place, sources) for place in threads])
+    rows = [_row(*place, sources) for place in threads]
+    yield Section("", COLUMNS, rows, droppable=DROPPABLE)
 
 
 def _row(snapshot: Snapshot, process: Process, thread: Thread, sources: Sources) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 GAP = "  "
+LEAST_WIDTH = 6
 
 
 class Section:
@@ -23,9 +24,10 @@ class Section:
         lines: text between the heading and the table.
         alarming: something here needs the reader's eye.
         headers: print the names of the columns.
+        droppable: the columns that a narrow terminal does without, the first one first.
     """
 
-    __slots__ = ("alarming", "columns", "headers", "heading", "lines", "rows")
+    __slots__ = ("alarming", "columns", "droppable", "headers", "heading", "lines", "rows")
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class Section:
         lines: Sequence[str] = (),
         alarming: bool = False,
         headers: bool = True,
+        droppable: Sequence[str] = (),
     ) -> None:
         self.heading = heading
         self.columns = tuple(columns)
@@ -43,6 +46,7 @@ class Section:
         self.lines = list(lines)
         self.alarming = alarming
         self.headers = headers
+        self.droppable = tuple(droppable)
 
 
 def plain(sections: Iterable[Section]) -> str:
@@ -58,11 +62,39 @@ def _plain_section(section: Section) -> str:
     return "\n".join(out) + "\n"
 
 
+def _widths(section: Section) -> list[int]:
+    names = [name.rstrip(">") for name in section.columns]
+    rows = [names, *section.rows] if section.headers else section.rows
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def fit(section: Section, room: int) -> list[tuple[int, int]]:
+    """Return (column, width) of the columns that fit into `room` characters.
+
+    Droppable columns go while the table is too wide; then the widest column is cut.
+    """
+    widths = dict(enumerate(_widths(section)))
+    for name in section.droppable:
+        if sum(widths.values()) + len(GAP) * (len(widths) - 1) <= room:
+            break
+        del widths[section.columns.index(name)]
+    excess = sum(widths.values()) + len(GAP) * (len(widths) - 1) - room
+    while excess > 0:
+        widest = max(widths, key=lambda column: widths[column])
+        if widths[widest] <= LEAST_WIDTH:
+            break
+        following = sorted(widths.values())[-2:][0] if len(widths) > 1 else LEAST_WIDTH
+        cut = min(excess, max(widths[widest] - following, 1), widths[widest] - LEAST_WIDTH)
+        widths[widest] -= cut
+        excess -= cut
+    return list(widths.items())
+
+
 def _plain_table(section: Section) -> list[str]:
     names = [name.rstrip(">") for name in section.columns]
     right = [name.endswith(">") for name in section.columns]
     rows = [names, *section.rows] if section.headers else section.rows
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = _widths(section)
     indent = GAP if section.heading else ""
     pattern = indent + GAP.join(
         f"%{width}s" if to_right else f"%-{width}s"

@@ -13,62 +13,62 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from isinglass.cli.sheet import Section
-
-REFRESHES_A_SECOND = 4
+from isinglass.cli.sheet import GAP, Section, fit
 
 
-def renderable(sections: Iterable[Section]) -> Group:
-    """Return the sections as one thing that rich can draw."""
+def renderable(sections: Iterable[Section], width: int) -> Group:
+    """Return the sections as one thing that rich can draw, at most `width` characters wide."""
     parts: list[Text | Table] = []
     for section in sections:
-        parts.extend(_section(section))
+        parts.extend(_section(section, width))
     return Group(*parts)
 
 
-def _section(section: Section) -> Iterable[Text | Table]:
+def _section(section: Section, width: int) -> Iterable[Text | Table]:
     if section.heading:
         yield Text(section.heading, style="bold reverse" if section.alarming else "bold")
     for line in section.lines:
         yield Text(line, style="bold" if section.alarming else "dim")
     if section.rows:
-        yield _table(section)
+        yield _table(section, width)
     yield Text("")
 
 
-def _table(section: Section) -> Table:
+def _table(section: Section, width: int) -> Table:
     table = Table(
         box=None,
         pad_edge=False,
         show_header=section.headers,
         header_style="dim",
-        padding=(0, 2, 0, 0),
+        padding=(0, len(GAP), 0, 0),
     )
-    for place, name in enumerate(section.columns):
-        to_right = name.endswith(">")
+    fitting = fit(section, width)
+    for column, room in fitting:
+        name = section.columns[column]
         table.add_column(
             name.rstrip(">"),
-            justify="right" if to_right else "left",
-            overflow="ellipsis" if place else "fold",
+            justify="right" if name.endswith(">") else "left",
+            width=room,
+            overflow="ellipsis",
             no_wrap=True,
         )
     for row in section.rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(row[column]) for column, _room in fitting))
     return table
 
 
 def print_sections(sections: Iterable[Section]) -> None:
     """Print sections once."""
-    Console().print(renderable(sections))
+    console = Console()
+    console.print(renderable(sections, console.width))
 
 
 class LiveScreen:
     """A part of the terminal that is redrawn in place, for as long as the `with` block lasts."""
 
     def __init__(self) -> None:
-        self._live = Live(
-            console=Console(), refresh_per_second=REFRESHES_A_SECOND, vertical_overflow="crop"
-        )
+        # Drawn when there is news: a thread that redraws on its own would disturb `top`.
+        self._live = Live(console=Console(), auto_refresh=False, vertical_overflow="crop")
 
     def __enter__(self) -> Callable[[Iterable[Section]], None]:
         self._live.__enter__()
@@ -78,7 +78,7 @@ class LiveScreen:
         self._live.stop()
 
     def _draw(self, sections: Iterable[Section]) -> None:
-        self._live.update(renderable(sections))
+        self._live.update(renderable(sections, self._live.console.width), refresh=True)
 
 
 @contextmanager

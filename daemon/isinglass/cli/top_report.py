@@ -25,6 +25,7 @@ COLUMNS = (
     *("share>", "", "running>", "cpu wait>", "blocked>"),
     *("process", "pid>", "thread", "where", "function", "doing", "source"),
 )
+DROPPABLE = ("function", "pid>", "source", "", "process")
 
 
 class Row(NamedTuple):
@@ -78,11 +79,9 @@ class Report:
         parts = [self._head(now_ns, busy)]
         if working:
             shown = working[:most_rows] if most_rows else working
-            parts.append(Section("working", COLUMNS, [self._cells(row) for row in shown]))
+            parts.append(self._table("working", shown))
         if idle and not most_rows:
-            parts.append(
-                Section("idle: waiting for work", COLUMNS, [self._cells(row) for row in idle])
-            )
+            parts.append(self._table("idle: waiting for work", idle))
         return parts + self._ended()
 
     def _head(self, now_ns: int, busy: float) -> Section:
@@ -104,6 +103,10 @@ class Report:
         ]
         alarming = any(map(is_dead_or_stalled, snapshot.processes))
         return Section(f"node {snapshot.node}", lines=lines, alarming=alarming)
+
+    def _table(self, heading: str, found: list[Row]) -> Section:
+        cells = [self._cells(row) for row in found]
+        return Section(heading, COLUMNS, cells, droppable=DROPPABLE)
 
     def _cells(self, row: Row) -> tuple[str, ...]:
         key, site, share = row.key, row.site, row.share

@@ -110,6 +110,7 @@ def sheet(snapshot: Snapshot, rates: Rates, rows: Sequence[Row]) -> Section:
             for process in not_alive
         ],
         alarming=any(process.verdict != "clean exit" for process in not_alive),
+        droppable=("pid>", "process"),
     )
 
 
