@@ -75,8 +75,8 @@ class Settings:
     )
     runtime_dir: Path = _setting(
         DIRECTORY,
-        "The folder of the nodes' segments, sockets and locks; on a tmpfs. Clients and other commands"
-        " find another one by the environment alone.",
+        "The folder of the nodes' segments, sockets and locks; on a tmpfs. Clients and the other"
+        " commands find another one by the environment alone.",
         _runtime_directory,
         "`/run/isinglass`; not as root `$XDG_RUNTIME_DIR/isinglass`; else `/dev/shm/isinglass-UID`",
     )

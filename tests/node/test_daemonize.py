@@ -134,7 +134,7 @@ def test_a_hang_up_at_any_moment_leaves_a_ready_daemon_or_none(tmp_path: Path) -
     assert start_on_terminal("ours", first) == 0
     whole_seconds = (clock.monotonic_ns() - whole_ns) / clock.NANOSECONDS_PER_SECOND
     survivor(first).end()
-    for number in range(40):
+    for number in range(20):
         report = tmp_path / f"report-{number}"
         terminal = Terminal(sys.executable, TARGET, "ours", str(report))
         try:
