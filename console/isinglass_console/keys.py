@@ -37,14 +37,14 @@ KEYS: tuple[Key, ...] = (
     Key("view.next", "tab", "view_next(1)", "Views", "the next view"),
     Key("view.previous", "shift+tab", "view_next(-1)", "Views", "the view before"),
     Key("zoom", "z", "zoom", "Views", "zoom: the table alone, and back"),
-    Key("move.down", "j,down", "move(1)", "Move", "one row down", "j ↓"),
-    Key("move.up", "k,up", "move(-1)", "Move", "one row up", "k ↑"),
-    Key("move.page_down", "pagedown,ctrl+f", "page(1)", "Move", "one page down"),
-    Key("move.page_up", "pageup,ctrl+b", "page(-1)", "Move", "one page up"),
-    Key("move.first", "g,home", "move(-100000)", "Move", "the first row"),
-    Key("move.last", "G,end", "move(100000)", "Move", "the last row"),
-    Key("node.next", "l,right", "node(1)", "Move", "the next node", "l →"),
-    Key("node.previous", "h,left", "node(-1)", "Move", "the node before", "h ←"),
+    Key("move.down", "j,down", "move(1)", "Move", "one row down", "j"),
+    Key("move.up", "k,up", "move(-1)", "Move", "one row up", "k"),
+    Key("move.page_down", "pagedown,ctrl+f", "page(1)", "Move", "one page down", "PgDn"),
+    Key("move.page_up", "pageup,ctrl+b", "page(-1)", "Move", "one page up", "PgUp"),
+    Key("move.first", "g,home", "move(-100000)", "Move", "the first row", "g"),
+    Key("move.last", "G,end", "move(100000)", "Move", "the last row", "G"),
+    Key("node.next", "l,right", "node(1)", "Move", "the next node", "l"),
+    Key("node.previous", "h,left", "node(-1)", "Move", "the node before", "h"),
     Key("open", "enter", "open", "Move", "open what is selected (a thread: its source)"),
     Key("back", "escape", "back", "Move", "back; clears the filter"),
     Key("filter", "slash", "filter", "Find", "show only rows that match (regex; ! inverts)"),
@@ -70,6 +70,19 @@ KEYS: tuple[Key, ...] = (
     Key("help", "?,f1", "help", "Console", "this page"),
     Key("quit", "q,ctrl+c", "quit", "Console", "quit"),
 )
+# The help page says these for the key and the next one in the table together.
+TOGETHER = {
+    "view.next": "the next view, the one before",
+    "move.down": "one row down, up",
+    "move.page_down": "one page down, up",
+    "move.first": "the first row, the last",
+    "node.next": "the next node, the one before",
+    "match.next": "the next match, the one before",
+    "sort.left": "sort by the column left, right",
+    "step.back": "one step back, on",
+    "step.back_ten": "ten steps back, on",
+    "rate.up": "more or fewer frames a second",
+}
 
 _NAMES = {
     "slash": "/", "escape": "Esc", "enter": "Enter", "pagedown": "PgDn", "pageup": "PgUp",
@@ -87,6 +100,24 @@ def shown(key: Key, keymap: Mapping[str, str]) -> str:
     return " ".join(
         _NAMES.get(name.strip(), name.strip().replace("ctrl+", "^")) for name in names if name
     )
+
+
+def help_lines(group: str, keymap: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the keys and the help of a group, keys that belong together on one line."""
+    lines: list[tuple[str, str]] = []
+    keys = [key for key in KEYS if key.group == group]
+    for before, key in zip([None, *keys], keys, strict=False):
+        if before is not None and before.id in TOGETHER:
+            first = lines[-1][0]
+            lines[-1] = (f"{first} {shown(key, keymap)}", TOGETHER[before.id])
+        else:
+            lines.append((shown(key, keymap), key.help))
+    return lines
+
+
+def groups() -> list[str]:
+    """Return the groups in the order of the table."""
+    return list(dict.fromkeys(key.group for key in KEYS))
 
 
 def keymap_path(environment: Mapping[str, str] = os.environ) -> Path:

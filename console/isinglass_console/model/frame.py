@@ -112,13 +112,19 @@ def node_freshness(node: NodeFrame, interval_seconds: float) -> Freshness:
     """Return the freshness of a node's figures; the dead and the unreadable are old at once."""
     if node.condition in (Condition.ALIVE, Condition.STARTING):
         return freshness(node.age_seconds, interval_seconds)
-    limit = max(interval_seconds, HEARTBEAT_SECONDS)
-    return Freshness(max(node.age_seconds, limit * (DIM_AFTER_INTERVALS + 1)), limit)
+    return _old(node.age_seconds, interval_seconds, node.condition == Condition.STOPPED)
 
 
 def process_freshness(process: Process, interval_seconds: float) -> Freshness:
     """Return the freshness of one process's figures, by its own heartbeat."""
-    limit = max(interval_seconds, HEARTBEAT_SECONDS)
     if process.verdict == Verdict.ALIVE:
-        return Freshness(process.heartbeat_age_seconds, limit)
-    return Freshness(max(process.heartbeat_age_seconds, limit * 3), limit)
+        return freshness(process.heartbeat_age_seconds, interval_seconds)
+    stopped = process.verdict == Verdict.STALLED
+    return _old(process.heartbeat_age_seconds, interval_seconds, stopped)
+
+
+def _old(age_seconds: float, interval_seconds: float, may_move_again: bool) -> Freshness:
+    """Return a freshness that is old, however short ago it was; the dead have no rates at all."""
+    limit = max(interval_seconds, HEARTBEAT_SECONDS)
+    least = DIM_AFTER_INTERVALS if may_move_again else BLANK_AFTER_INTERVALS
+    return Freshness(max(age_seconds, limit * (least + 1)), limit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -46,7 +45,7 @@ class HelpScreen(Screen[None]):
 
 def help_block(width: int, height: int, keymap: dict[str, str]) -> Block:
     """Return the help in one, two or three columns."""
-    groups = [_group(name, list(group), keymap) for name, group in _groups()]
+    groups = [_group(name, keymap) for name in keys.groups()]
     columns = 3 if width >= 150 else 2 if width >= 76 else 1
     widths = split(width, columns)
     filled: list[list[Block]] = [[] for _ in range(columns)]
@@ -73,13 +72,9 @@ def help_block(width: int, height: int, keymap: dict[str, str]) -> Block:
 Entries = list[tuple[str, str, str]]
 
 
-def _groups() -> list[tuple[str, list[keys.Key]]]:
-    return [(name, list(group)) for name, group in groupby(keys.KEYS, key=lambda key: key.group)]
-
-
-def _group(name: str, group: list[keys.Key], keymap: dict[str, str]) -> Entries:
+def _group(name: str, keymap: dict[str, str]) -> Entries:
     entries: Entries = [(name, "", "title")]
-    entries += [(keys.shown(key, keymap), key.help, "plain") for key in group]
+    entries += [(shown, help_line, "plain") for shown, help_line in keys.help_lines(name, keymap)]
     return entries
 
 
@@ -88,7 +83,7 @@ def _resized(entries: Entries, width: int) -> Block:
     for first, second, role in entries:
         pen = Pen(width).put(" ")
         if second:
-            pen.put(first, "key", 10).put(" ").put(second, "dim")
+            pen.put(first, "key", 11).put(" ").put(second, "dim")
         else:
             pen.put(first.upper(), role)
         block.add(pen.line())

@@ -155,7 +155,7 @@ def queue_line(node: NodeFrame, width: int) -> tuple[tuple[str, str], ...]:
     pen = Pen(width).put(" queue", "dim", 8)
     limit = number(queue, "limit")
     pen.put(text.count(number(queue, "backlog.entries")), "plain")
-    if isfinite(limit):
+    if limit > 0:
         pen.put(" of ", "dim").put(text.count(limit), "plain")
     pen.put("   oldest ", "dim").put(text.seconds(number(queue, "backlog.oldest")))
     longest = number(queue, "length_max")

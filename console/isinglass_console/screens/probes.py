@@ -177,7 +177,9 @@ def _heat(scene: Scene, node: NodeFrame, key: str, tally: heat.Tally, files: Sou
         note = f"{sampling_sentence(tally)}   Enter: source"
         block.extend(heading("HOT LINES", about, note, scene.width))
         lines = heat.hottest(tally, (process.slot, process.claim, thread.index))
-        if lines:
+        if thread.site is None:
+            block.add(Pen(scene.width).put(" it passed no mark of ours yet", "dim").line())
+        elif lines:
             rows = [(process, thread, line) for line in lines[: max(1, scene.height - 2)]]
             block.extend(_heat_table(scene.width, rows, files, HEAT_COLUMNS))
         else:

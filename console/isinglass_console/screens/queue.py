@@ -87,7 +87,7 @@ def _facts(block: Block, scene: Scene, node: NodeFrame) -> None:
     queue = node.snapshot.panel("queue") if node.snapshot is not None else None
     pen = Pen(scene.width).put(" waiting ", "dim").put(text.count(number(queue, "length")))
     limit = number(queue, "limit")
-    if isfinite(limit):
+    if limit > 0:
         pen.put(f" of {text.count(limit)}", "dim")
     pen.put(", ", "dim").put(text.size(number(queue, "size")))
     pen.put("   oldest ", "dim").put(text.seconds(number(queue, "oldest")))

@@ -19,7 +19,7 @@ _ANSI: dict[str, str] = {
     "title": "bold",
     "accent": "cyan",
     "bar": "cyan",
-    "bar_dim": "blue",
+    "bar_dim": "bright_blue",
     "spark": "cyan",
     "tick": "bold",
     "changed": "underline",
@@ -34,7 +34,7 @@ _ANSI: dict[str, str] = {
     "banner": "bold reverse",
     "banner_live": "bold",
     "key": "bold",
-    "cursor": "reverse",
+    "cursor": "bold",
     "stale": "dim",
     "tagged": "bold",
 }
