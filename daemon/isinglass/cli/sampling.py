@@ -27,6 +27,7 @@ from isinglass.glass.snapshot import Process, Snapshot
 
 WINDOW_NS = 100_000_000
 FOLLOW_EVERY_WINDOWS = 5
+SECONDS_PER_NANOSECOND = 1e-9
 LIVING = frozenset(("alive", "stalled"))
 _LINE_WORDS = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
 _PROBES = layout.PROBES_OFFSET // layout.WORD_BYTES
@@ -83,8 +84,9 @@ class Sampler:
     def run(self, until_ns: int, each_window: Callable[[], None]) -> None:
         """Sample until `until_ns` on the monotonic clock; call `each_window` after each window."""
         start_ns, windows = clock.monotonic_ns(), 0
+        self.schedule.begin(start_ns)
         while start_ns < until_ns:
-            samples = self._collect(min(start_ns + WINDOW_NS, until_ns))
+            samples = self._collect(start_ns + WINDOW_NS, until_ns)
             end_ns = clock.monotonic_ns()
             self._account(samples, end_ns - start_ns)
             start_ns, windows = end_ns, windows + 1
@@ -92,19 +94,28 @@ class Sampler:
                 self._follow()
             each_window()
 
-    def _collect(self, end_ns: int) -> list[Sample]:
-        """Take samples until `end_ns`; this is the loop that must cost nothing."""
+    def _collect(self, end_ns: int, until_ns: int) -> list[Sample]:
+        """Take the samples of a window; this is the loop that must cost nothing."""
         samples: list[Sample] = []
-        live, pick = self._live_words(), self._pick
-        schedule, sleep, now = self.schedule, clock.sleep, clock.monotonic_ns
-        now_ns = now()
-        while now_ns < end_ns:
-            due_ns = schedule.next_due_ns(now_ns)
+        live, pick, take = self._live_words(), self._pick, samples.append
+        sleep, now, period_ns = clock.sleep, clock.monotonic_ns, self.schedule.period_ns
+        dues = [due for due in self.schedule.instants(end_ns) if due < until_ns]
+        late, due_before = 0, now()
+        for due_ns in dues:
+            now_ns = now()  # The last sample was taken just now, so this tells its lateness, too.
+            late += now_ns - due_before >= period_ns
+            due_before = now_ns
             if due_ns > now_ns:
-                sleep((due_ns - now_ns) / clock.NANOSECONDS_PER_SECOND)
-            now_ns = now()
-            schedule.took(now_ns)
-            samples.append(pick(live))
+                sleep((due_ns - now_ns) * SECONDS_PER_NANOSECOND)
+            elif now_ns - due_ns >= period_ns:
+                continue
+            take(pick(live))
+            due_before = due_ns
+        now_ns = now()
+        late += now_ns - due_before >= period_ns
+        self.schedule.count(len(samples), late, len(dues) - len(samples))
+        if not dues and now_ns < end_ns:
+            sleep((min(end_ns, until_ns) - now_ns) * SECONDS_PER_NANOSECOND)
         return samples
 
     def _live_words(self) -> memoryview:

@@ -16,32 +16,36 @@ from isinglass.clock import NANOSECONDS_PER_SECOND
 class Schedule:
     """The instants of one run at `rate_hz`, starting at `start_ns`; `draw` returns 0.0 to 1.0."""
 
-    __slots__ = ("_draw", "_due_ns", "_period", "late", "missed", "period_ns", "start_ns", "taken")
+    __slots__ = ("_draw", "_following", "late", "missed", "period_ns", "start_ns", "taken")
 
     def __init__(self, rate_hz: float, start_ns: int, draw: Callable[[], float]) -> None:
         self.period_ns = int(NANOSECONDS_PER_SECOND / rate_hz)
         self.start_ns = start_ns
         self.taken = self.late = self.missed = 0
         self._draw = draw
-        self._period = -1
-        self._due_ns = start_ns
+        self._following = 0
 
-    def next_due_ns(self, now_ns: int) -> int:
-        """Return the instant of the next sample; periods that have gone by count as missed."""
-        current = (now_ns - self.start_ns) // self.period_ns
-        following = self._period + 1
-        if current > following:
-            self.missed += current - following
-            following = current
-        self._period = following
-        self._due_ns = self.start_ns + int((following + self._draw()) * self.period_ns)
-        return self._due_ns
+    def begin(self, start_ns: int) -> None:
+        """Let the first period begin at `start_ns`."""
+        self.start_ns = start_ns
 
-    def took(self, now_ns: int) -> None:
-        """Count a sample that was taken at `now_ns`."""
-        self.taken += 1
-        if now_ns - self._due_ns >= self.period_ns:
-            self.late += 1
+    def instants(self, end_ns: int) -> list[int]:
+        """Return the instants, in order, of the periods since the last call that begin by `end_ns`.
+
+        A period's instant may lie behind `end_ns`; each is returned once, however late the call.
+        """
+        first, behind = self._following, (end_ns - self.start_ns) // self.period_ns + 1
+        self._following = max(first, behind)
+        return [
+            self.start_ns + int((period + self._draw()) * self.period_ns)
+            for period in range(first, behind)
+        ]
+
+    def count(self, taken: int, late: int, missed: int) -> None:
+        """Count how a list of instants went."""
+        self.taken += taken
+        self.late += late
+        self.missed += missed
 
     def achieved_hz(self, now_ns: int) -> float:
         """Return samples a second so far."""
