@@ -130,5 +130,9 @@ class RequestTimeout(ClientError):
     """The daemon did not answer in time."""
 
 
+class WritesLost(ClientError):
+    """A daemon was killed with writes of this client still in its queue."""
+
+
 class RequestRefused(ClientError):
     """The daemon refused the request and said why."""

@@ -342,3 +342,16 @@ def test_a_repeated_write_does_not_undo_a_later_one(
     mine.ask([messages.PUT, "orders", "2", packed, 0, mine.words.latest_stamp])
     database.flush()
     assert database.get("orders", "2") == {"customer": "mine"}
+
+
+def test_a_flush_that_outlives_the_daemon_is_answered_by_the_next(oak: DaemonProcess) -> None:
+    """The place it waits for was given by a daemon that is gone; a clean stop loses nothing."""
+    with isinglass.connect("oak", timeout_seconds=20) as database:
+        database.create_table("t")
+        database.put_many("t", {str(number): {"n": number} for number in range(500)})
+        oak.stop()
+        restarter = threading.Timer(0.3, oak.start)
+        restarter.start()
+        database.flush("commit")
+        restarter.join()
+        assert len(list(database.scan("t"))) == 500

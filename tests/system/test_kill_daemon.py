@@ -147,6 +147,9 @@ def test_a_kill_takes_what_was_only_queued_and_nothing_else(data_dir: Path) -> N
             oak.start()
             assert database.get("t", "applied 7") == {"n": 7}
             database.put("t", "new", {"n": 1})  # finds the new daemon
+            with pytest.raises(errors.WritesLost, match="300 records"):
+                database.flush()
+            database.flush()  # told once
             assert database.get("t", "queued 7") is None
             stored = [key for key, _ in database.scan("t")]
         assert sorted(stored) == sorted(["new", *(f"applied {n}" for n in range(300))])

@@ -170,9 +170,11 @@ class Client:
         Raises:
             DaemonAway, RequestTimeout: no answer, or none in time.
             DiskFull, MapFull: the store takes no writes now; what was acknowledged waits.
+            WritesLost: a daemon was killed with some of them in its queue; raised once.
         """
         level = self._durability if durability is None else _level(durability)
         self._session.ask([messages.FLUSH, self._own.last_place, level])
+        self._session.check_lost()
         mark("back in the program")
 
     # ------------------------------------------------------------------ tables

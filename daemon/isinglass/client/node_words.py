@@ -10,9 +10,9 @@ from __future__ import annotations
 import mmap
 import os
 
-from isinglass.errors import DaemonAway, SegmentMissing
+from isinglass.errors import DaemonAway
 from isinglass.glass import layout
-from isinglass.glass.layout import HeaderWord, SharedWord
+from isinglass.glass.layout import HeaderWord, SharedWord, State
 
 _LENGTH = layout.region_offset(1)
 _STAMP = layout.SHARED_OFFSET // layout.WORD_BYTES + SharedWord.STAMP
@@ -22,8 +22,8 @@ class NodeWords:
     """The words of one generation of a node's segment.
 
     Raises:
-        SegmentMissing: the segment's file is gone.
-        DaemonAway: the file is of another generation than the daemon that answered.
+        DaemonAway: the segment's file is gone, or of another generation than the daemon that
+            answered: the node is being restarted.
     """
 
     __slots__ = ("_applied", "_words", "generation")
@@ -33,7 +33,7 @@ class NodeWords:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            raise SegmentMissing(f"{path} cannot be opened ({error.strerror})") from error
+            raise DaemonAway(f"{path} cannot be opened ({error.strerror}): try again") from error
         try:
             memory = mmap.mmap(descriptor, _LENGTH, prot=mmap.PROT_READ)
         finally:
@@ -53,3 +53,8 @@ class NodeWords:
     def latest_stamp(self) -> int:
         """Whatever is stamped from now on gets a greater stamp."""
         return self._words[_STAMP]
+
+    @property
+    def ended_cleanly(self) -> bool:
+        """Whether the daemon of this generation put everything into the store before it ended."""
+        return bool(self._words[HeaderWord.STATE] == State.CLEAN_EXIT)

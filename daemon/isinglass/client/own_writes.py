@@ -58,6 +58,10 @@ class OwnWrites:
         # Doubling keeps the cost of looking through them constant for each write.
         self._prune_at = max(PRUNE_AT, 2 * len(self.kept))
 
+    def not_applied(self, applied_through: int) -> int:
+        """Return how many records the store does not show as this client wrote them."""
+        return sum(place > applied_through for place, _ in list(self.kept.values()))
+
     def forget_table(self, table: str) -> None:
         """Forget the writes to a table that was dropped."""
         with self._lock:

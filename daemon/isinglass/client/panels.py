@@ -28,4 +28,5 @@ class ClientPanel(Panel):
     catching_up = Counter("waits", "Times a scan waited for own writes to be applied.")
     retries = Counter("requests", "Requests sent again after a broken connection.")
     reconnects = Counter("connections", "Connections made again.")
+    lost = Counter("records", "Written, but only queued when the daemon was killed: may be lost.")
     restarts = Counter("restarts", "Restarts of the daemon that this client lived through.")

@@ -25,7 +25,7 @@ from isinglass.client.connection import BrokenConnection, Connection, answered, 
 from isinglass.client.node_words import NodeWords
 from isinglass.client.own_writes import OwnWrites
 from isinglass.client.panels import ClientPanel
-from isinglass.errors import DaemonAway, IsinglassError, RequestRefused
+from isinglass.errors import DaemonAway, IsinglassError, RequestRefused, WritesLost
 from isinglass.glass.probe import mark
 from isinglass.wire.messages import DONE
 
@@ -62,7 +62,7 @@ class Session:
         self.words: NodeWords
         self.data_directory = ""
         self.when_restarted: Callable[[], None] = _nothing
-        self._generation = 0
+        self._generation = self.lost = self._told_lost = 0
         self.closed = False
         try:
             self._thread.connection = self._connect()
@@ -88,16 +88,25 @@ class Session:
     # ------------------------------------------------------------------ connections
     def _connect(self) -> Connection:
         connection = Connection(self.node, self.timeout_seconds)
+        try:
+            with self._lock:
+                if connection.generation != self._generation:
+                    self._follow(connection)
+        except BaseException:
+            connection.close()
+            raise
         self._open.add(connection)
-        with self._lock:
-            if connection.generation != self._generation:
-                self._follow(connection)
         return connection
 
     def _follow(self, connection: Connection) -> None:
         """Take over what a newly started daemon says of itself."""
         restarted = self._generation != 0
-        self.words = NodeWords(self.node, connection.generation, connection.applied_place)
+        fresh = NodeWords(self.node, connection.generation, connection.applied_place)
+        if restarted and not self.words.ended_cleanly:
+            # The segment of a killed daemon still says how far it was.
+            self.lost += self.own.not_applied(self.words.applied_through)
+            self.panel.lost = self.lost
+        self.words = fresh
         self.data_directory = connection.data_directory
         self._generation = connection.generation
         self.own.clear()
@@ -111,9 +120,9 @@ class Session:
         while True:
             try:
                 connection = self._connect()
-            except (DaemonAway, IsinglassError) as error:
+            except DaemonAway:
                 left = seconds_left(deadline_ns)
-                if left <= 0 or not isinstance(error, DaemonAway):
+                if left <= 0:
                     raise
                 mark.waiting("for the daemon to come back")
                 clock.sleep(min(pause, left))
@@ -235,6 +244,20 @@ class Session:
         self.panel.waits += 1
         self.panel.waited += elapsed / clock.NANOSECONDS_PER_SECOND
         self.panel.wait_time.record(elapsed // 1000)
+
+    def check_lost(self) -> None:
+        """Say, once, that a killed daemon took writes with it.
+
+        Raises:
+            WritesLost: it did.
+        """
+        unknown, self._told_lost = self.lost - self._told_lost, self.lost
+        if unknown:
+            raise WritesLost(
+                f"the daemon of node {self.node} was killed while up to {unknown} records that this"
+                " client wrote were only queued: write them again, or write with"
+                ' durability="commit"'
+            )
 
     def after_fork(self) -> None:
         """In a forked child: let go of the parent's connections, which two must not use."""

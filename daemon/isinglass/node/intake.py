@@ -176,7 +176,9 @@ class Intake:
     def await_place(self, place: int, durable: bool, done: Done) -> None:
         """Call `done` from the applier's thread when a place is reached (0: the newest one)."""
         with self:
-            self._waiters.append(Waiter(place or self._queue.last_place, durable, done))
+            # A place of the last daemon is behind all of this one's: what it had is recovered.
+            last = self._queue.last_place
+            self._waiters.append(Waiter(min(place or last, last), durable, done))
             self._wake()
         self.hurry.set()
 
