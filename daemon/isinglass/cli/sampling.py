@@ -79,7 +79,8 @@ class Sampler:
         self.tally = Tally(keep_order=keep_order)
         self.restarts = 0
         self.snapshot = self._look()
-        self.schedule = Schedule(rate_hz, clock.monotonic_ns(), random.random)
+        self.seen_ns = clock.monotonic_ns()
+        self.schedule = Schedule(rate_hz, self.seen_ns, random.random)
 
     def run(self, until_ns: int, each_window: Callable[[], None]) -> None:
         """Sample until `until_ns` on the monotonic clock; call `each_window` after each window."""
@@ -89,7 +90,8 @@ class Sampler:
             samples = self._collect(start_ns + WINDOW_NS, until_ns)
             end_ns = clock.monotonic_ns()
             self._account(samples, end_ns - start_ns)
-            start_ns, windows = end_ns, windows + 1
+            self.seen_ns = start_ns = end_ns
+            windows += 1
             if windows % FOLLOW_EVERY_WINDOWS == 0:
                 self._follow()
             each_window()

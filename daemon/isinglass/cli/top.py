@@ -139,17 +139,16 @@ def _drawer(report: Report, stack: ExitStack) -> Callable[[], None]:
         if now_ns - drawn_ns >= DRAW_EVERY_NS:
             drawn_ns = now_ns
             with ordinary_meanwhile():
-                draw(report.sections(now_ns, LINES_ON_SCREEN))
+                draw(report.sections(LINES_ON_SCREEN))
 
     return each_window
 
 
 def _finish(sampler: Sampler, report: Report, values: Values) -> None:
     """Write the files that were asked for, and the last word on stdout."""
-    now_ns = clock.monotonic_ns()
     if values.given("speedscope"):
-        title = f"{sampler.snapshot.node}: {summary(sampler, now_ns)}"
-        sample_seconds = 1.0 / (sampler.schedule.achieved_hz(now_ns) or 1.0)
+        title = f"{sampler.snapshot.node}: {summary(sampler)}"
+        sample_seconds = 1.0 / (sampler.schedule.achieved_hz(sampler.seen_ns) or 1.0)
         document = speedscope(sampler.tracks(), sample_seconds, title, f"isinglass {__version__}")
         with open(values.text("speedscope"), "w", encoding="utf-8") as file:
             json.dump(document, file)
@@ -166,6 +165,6 @@ def _finish(sampler: Sampler, report: Report, values: Values) -> None:
         with open(values.text("folded"), "w", encoding="utf-8") as file:
             file.write(folded(stacks))
     if values.flag("json"):
-        sys.stdout.write(json.dumps(report.document(now_ns), indent=1) + "\n")
+        sys.stdout.write(json.dumps(report.document(), indent=1) + "\n")
     else:
-        show(report.sections(now_ns))
+        show(report.sections())

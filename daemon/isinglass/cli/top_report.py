@@ -70,13 +70,13 @@ class Report:
         self._sources = Sources()
         self.scheduling = ORDINARY
 
-    def sections(self, now_ns: int, most_rows: int = 0) -> list[Section]:
+    def sections(self, most_rows: int = 0) -> list[Section]:
         """Return what people read; at most `most_rows` lines of working threads when not 0."""
         found = rows(self._sampler, self._sort)
         working = [row for row in found if not row.idle]
         idle = [row for row in found if row.idle]
         busy = sum(row.of_all for row in working)
-        parts = [self._head(now_ns, busy)]
+        parts = [self._head(busy)]
         if working:
             shown = working[:most_rows] if most_rows else working
             parts.append(self._table("working", shown))
@@ -84,10 +84,10 @@ class Report:
             parts.append(self._table("idle: waiting for work", idle))
         return parts + self._ended()
 
-    def _head(self, now_ns: int, busy: float) -> Section:
+    def _head(self, busy: float) -> Section:
         schedule, snapshot = self._sampler.schedule, self._sampler.snapshot
         lines = [
-            f"{schedule.achieved_hz(now_ns):,.1f} of {self._rate_hz:,.0f} samples/s,"
+            f"{schedule.achieved_hz(self._sampler.seen_ns):,.1f} of {self._rate_hz:,.0f} samples/s,"
             f" {schedule.taken:,} taken, {schedule.late:,} late, {schedule.missed:,} missed"
             f" ({self.scheduling} priority)",
             f"working {busy:.1%} of all thread time, idle {1 - busy:.1%}"
@@ -138,7 +138,7 @@ class Report:
             if process.verdict not in LIVING and process.threads and wanted(process, (), False)
         ]
 
-    def document(self, now_ns: int) -> dict[str, object]:
+    def document(self) -> dict[str, object]:
         """Return what programs read."""
         schedule, snapshot = self._sampler.schedule, self._sampler.snapshot
         found = rows(self._sampler, self._sort)
@@ -146,12 +146,12 @@ class Report:
         return {
             "format": DOCUMENT_FORMAT,
             "node": snapshot.node,
-            "seconds": (now_ns - schedule.start_ns) / NANOSECONDS_PER_SECOND,
+            "seconds": (self._sampler.seen_ns - schedule.start_ns) / NANOSECONDS_PER_SECOND,
             "restarts": self._sampler.restarts,
             "samples": {
                 "scheduling": self.scheduling,
                 "asked_hz": self._rate_hz,
-                "achieved_hz": round(schedule.achieved_hz(now_ns), 3),
+                "achieved_hz": round(schedule.achieved_hz(self._sampler.seen_ns), 3),
                 "taken": schedule.taken,
                 "late": schedule.late,
                 "missed": schedule.missed,
@@ -191,10 +191,10 @@ def bar(share: float) -> str:
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
 
 
-def summary(sampler: Sampler, now_ns: int) -> str:
-    """Return one line on how the sampling went, for stderr beside a file."""
+def summary(sampler: Sampler) -> str:
+    """Return one line on how the sampling went."""
     schedule = sampler.schedule
     return (
-        f"{number(schedule.taken)} samples at {schedule.achieved_hz(now_ns):,.1f}/s,"
+        f"{number(schedule.taken)} samples at {schedule.achieved_hz(sampler.seen_ns):,.1f}/s,"
         f" {number(schedule.late)} late, {number(schedule.missed)} missed"
     )
