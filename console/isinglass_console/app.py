@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
 
+from isinglass import clock
 from isinglass.errors import UsageError
 from isinglass_console import keys
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
@@ -31,6 +32,7 @@ from isinglass_console.widgets.glyphs import terminal_speaks_utf8
 from isinglass_console.widgets.palette import Palette
 
 SOURCE_SAMPLES_PER_SECOND = 100.0
+SILENT_INTERVALS = 3.0
 DARK = Theme(
     name="isinglass",
     primary="#7aa7d9",
@@ -106,6 +108,7 @@ class IsinglassApp(App[int]):
         self.feed = Feed(nodes, interval_seconds, self._feed_arrived) if feeding else None
         self._ascii_only = ascii_only
         self._main: MainScreen | None = None
+        self._delivered_ns = clock.monotonic_ns()
         self._hangup: HangupWatch | None = None
 
     # ------------------------------------------------------------------ life
@@ -118,6 +121,7 @@ class IsinglassApp(App[int]):
         self.theme_changed_signal.subscribe(self, self._dress)
         if self.feed is not None:
             self.feed.start()
+            self.set_interval(1.0, self._check_feed)
         if not self.is_headless:
             self._hangup = HangupWatch(self._leave)
             self._hangup.watch()
@@ -165,6 +169,18 @@ class IsinglassApp(App[int]):
         for delivery in deliveries:
             self.desk.absorb(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
         if deliveries:
+            self._delivered_ns = clock.monotonic_ns()
+            self.desk.silent_seconds = 0.0
+            self.paint()
+
+    def _check_feed(self) -> None:
+        """Say so when the readings have stopped: what is old must not look live."""
+        if self.feed is None:
+            return
+        silent = (clock.monotonic_ns() - self._delivered_ns) / 1e9
+        if silent > SILENT_INTERVALS * max(self.desk.interval_seconds, 1.0):
+            self.desk.silent_seconds = silent
+            self.desk.settings.notice = self.feed.problem
             self.paint()
 
     def paint(self) -> None:

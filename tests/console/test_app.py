@@ -317,6 +317,25 @@ def test_without_a_node_it_waits_and_attaches(home: Path, tmp_path: Path) -> Non
     assert not app.feed.is_alive()
 
 
+def test_when_readings_stop_nothing_looks_live(home: Path, tmp_path: Path) -> None:
+    app = IsinglassApp(interval_seconds=0.2, keymap_path=tmp_path / "none")
+
+    def broken() -> None:
+        raise RuntimeError("a fault in the reader")
+
+    async def script(pilot: Pilot[int]) -> None:
+        await until(app, pilot, lambda: "LIVE" in screen_text(app))
+        assert app.feed is not None
+        app.feed._read_all = broken  # type: ignore[method-assign]
+        await until(app, pilot, lambda: "NO READING FOR" in screen_text(app))
+        assert "a fault in the reader" in screen_text(app)
+        assert "LIVE" not in screen_text(app)
+        del app.feed._read_all
+        await until(app, pilot, lambda: "LIVE" in screen_text(app))
+
+    play(app, script, (160, 40))
+
+
 def test_two_nodes_stand_side_by_side(alder: Stage, tmp_path: Path) -> None:
     with stage("birch", tmp_path, pid=5000) as birch:
         desk = filled_desk(alder, birch)

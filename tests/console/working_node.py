@@ -23,7 +23,7 @@ class WorkingNode:
         self.daemon, self.applier = DaemonPanel(), ApplierPanel()
         self.queue, self.store = QueuePanel(), StorePanel()
         self.timers = [TimerPanel("statistics"), TimerPanel("reclaim")]
-        self.stop = threading.Event()
+        self.stop, self.begun = threading.Event(), threading.Barrier(3)
         self.daemon.state = "serving"
         for timer, interval in zip(self.timers, (1.0, 30.0), strict=True):
             timer.interval = interval
@@ -31,6 +31,8 @@ class WorkingNode:
 
     def apply(self) -> None:
         """Work for a while, wait for a while, and count."""
+        mark("beginning")
+        self.begun.wait()
         while not self.stop.is_set():
             mark("applying a batch")
             end = clock.monotonic_ns() + 5_000_000
@@ -42,6 +44,8 @@ class WorkingNode:
 
     def tick(self) -> None:
         """Run the timers."""
+        mark("beginning")
+        self.begun.wait()
         while not self.stop.is_set():
             mark("running the timers")
             for timer in self.timers:
@@ -74,6 +78,7 @@ class WorkingNode:
         threads = [threading.Thread(target=run, name=name) for name, run in work.items()]
         for thread in threads:
             thread.start()
+        self.begun.wait()
         return threads
 
 

@@ -37,6 +37,7 @@ class Desk:
         self.cursor = Cursor()
         self.settings = Settings()
         self.interval_seconds = interval_seconds
+        self.silent_seconds = 0.0
 
     # ------------------------------------------------------------------ frames
     def absorb(self, readings: Iterable[Reading], wall_ns: int, interval_seconds: float) -> Frame:
@@ -69,6 +70,7 @@ class Desk:
             settings=self.settings,
             width=width,
             height=height,
+            silent_seconds=self.silent_seconds,
         )
 
     # ------------------------------------------------------------------ time

@@ -62,9 +62,8 @@ def help_block(width: int, height: int, keymap: dict[str, str]) -> Block:
     block = Block(width)
     block.add(Pen(width).put(" isinglass", "accent").put("  keys; Esc goes back", "dim").line())
     tallest = max(len(stack.lines) for stack in stacks)
-    body = beside(stacks, min(tallest, max(1, height - 2 - len(SIGNS))))
-    block.extend(body)
-    for text, role in SIGNS:
+    block.extend(beside(stacks, min(tallest, max(1, height - 1))))
+    for text, role in SIGNS[: max(0, height - len(block.lines))]:
         block.add(Pen(width).put(" ").put(text, role).line())
     return block.sized(height)
 

@@ -23,7 +23,11 @@ from isinglass_console.widgets.table import paint_table
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One paint's worth of facts; `earlier` is the frame before, or the baseline."""
+    """One paint's worth of facts.
+
+    `earlier` is the frame before, or the baseline; `silent_seconds` is how long no reading came,
+    when that is longer than it should be.
+    """
 
     frame: Frame
     earlier: Frame | None
@@ -35,6 +39,7 @@ class Scene:
     settings: Settings
     width: int
     height: int
+    silent_seconds: float = 0.0
 
     @property
     def node(self) -> NodeFrame | None:

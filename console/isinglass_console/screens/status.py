@@ -55,6 +55,9 @@ def _right(scene: Scene) -> list[tuple[str, str]]:
     clock = (f"   {text.clock(now)} UTC ", "plain") if now else ("", "plain")
     baseline = [("Δ since the mark   ", "accent")] if scene.counting else []
     interval = f"{scene.frame.interval_seconds:g} s"
+    if scene.live and scene.silent_seconds:
+        silent = text.seconds(round(scene.silent_seconds))
+        return [*baseline, (f" NO READING FOR {silent} ", "banner"), clock]
     if scene.live:
         return [*baseline, ("LIVE", "banner_live"), (f" {interval}", "dim"), clock]
     back = (now - scene.newest.wall_ns) / 1e9

@@ -48,6 +48,7 @@ class Feed(threading.Thread):
         super().__init__(name="feed", daemon=True)
         self.interval_seconds = interval_seconds
         self.samples_per_second = SAMPLES_PER_SECOND
+        self.problem = ""
         self._wanted = tuple(nodes)
         self._sources: dict[str, LocalSource] = {}
         self._arrived = arrived
@@ -76,10 +77,20 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         """Read, sample until the next reading is due, and again."""
-        while not self._ended.is_set():
-            self._read_all()
+        while True:
             self._hurry.clear()
-            self._sample_until(clock.monotonic_ns() + int(self.interval_seconds * 1e9))
+            if self._ended.is_set():
+                break
+            end_ns = clock.monotonic_ns() + int(self.interval_seconds * 1e9)
+            try:
+                self._read_all()
+                self.problem = ""
+                self._sample_until(end_ns)
+            except Exception as reason:
+                # A screen that says why it stands still is better than one that just does.
+                self.problem = f"reading failed: {reason!r}"
+                self._arrived()
+                self._rests_until(end_ns)
         for source in self._sources.values():
             source.close()
 
@@ -102,16 +113,21 @@ class Feed(threading.Thread):
             return Reading(name, Condition.UNREADABLE, f"its segment cannot be read: {reason!r}")
 
     def _sample_until(self, end_ns: int) -> None:
-        schedule = Schedule(self.samples_per_second, clock.monotonic_ns(), random)
-        while not self._ended.is_set() and not self._hurry.is_set():
-            due_ns = min(schedule.next_due_ns(clock.monotonic_ns()), end_ns)
-            rest = (due_ns - clock.monotonic_ns()) / 1e9
-            if rest > 0 and self._hurry.wait(rest):
-                return
+        """Sample at random instants until the end; a period that went by is missed, not made up."""
+        start_ns = clock.monotonic_ns()
+        schedule = Schedule(self.samples_per_second, start_ns, random)
+        for due_ns in schedule.instants(end_ns):
             now_ns = clock.monotonic_ns()
-            if now_ns >= end_ns:
-                return
-            late = schedule.late
-            schedule.took(now_ns)
+            if now_ns - due_ns >= 2 * schedule.period_ns:
+                continue
+            if due_ns >= end_ns or self._rests_until(due_ns):
+                break
+            late = clock.monotonic_ns() - due_ns >= schedule.period_ns
             for source in self._sources.values():
-                source.sample(schedule.late > late)
+                source.sample(late)
+        self._rests_until(end_ns)
+
+    def _rests_until(self, due_ns: int) -> bool:
+        """Wait for an instant; return whether there is something else to do at once."""
+        rest = (due_ns - clock.monotonic_ns()) / 1e9
+        return self._hurry.wait(rest) if rest > 0 else self._hurry.is_set()
