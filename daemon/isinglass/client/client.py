@@ -153,8 +153,7 @@ class Client:
             applied = self._session.words.applied_through
             rest = []
             for chunk, (place, count) in zip(together, answers, strict=True):
-                for key, payload in chunk[:count]:
-                    self._own.add(table, key, place, payload, applied)
+                self._own.add_many(table, chunk[:count], place, applied)
                 rest += [chunk[count:]] if count < len(chunk) else []
             left[:TOGETHER] = rest
         self._words[_PUTS] += len(packed)

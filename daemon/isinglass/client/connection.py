@@ -81,9 +81,10 @@ class Connection:
         """Close this end."""
         self._socket.close()
 
-    def limit(self, timeout_seconds: float) -> None:
-        """Let each later answer take at most so long."""
-        self._socket.set_timeout(timeout_seconds)
+    def __del__(self) -> None:
+        """Close when the thread that had it is gone."""
+        if hasattr(self, "_socket"):
+            self._socket.close()
 
     # ------------------------------------------------------------------ requests
     def ask(self, request: list[Any]) -> list[Any]:

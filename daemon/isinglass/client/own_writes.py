@@ -40,6 +40,16 @@ class OwnWrites:
             if len(self.kept) >= self._prune_at:
                 self._forget(applied_through)
 
+    def add_many(
+        self, table: str, items: list[tuple[str, bytes]], place: int, applied_through: int
+    ) -> None:
+        """Keep several writes that were answered together."""
+        with self._lock:
+            self.kept.update({(table, key): (place, payload) for key, payload in items})
+            self.last_place = max(self.last_place, place)
+            if len(self.kept) >= self._prune_at:
+                self._forget(applied_through)
+
     def waiting(self, table: str, key: str, applied_through: int) -> Kept | None:
         """Return the write of a record that the store does not show yet, or None."""
         found = self.kept.get((table, key))

@@ -86,19 +86,33 @@ class Applier:
     # ------------------------------------------------------------------ the thread
     def _run(self) -> None:
         while True:
-            self._gather()
-            batch = self._intake.take(self._limit)
-            if batch is None:
-                self._answer()
-                if self._stopping.is_set():
+            try:
+                if self._turn():
                     return
-            elif self._apply(batch):
-                self._answer()
-            elif self._stopping.is_set():
-                return
-            if self._stopping.is_set() and clock.monotonic_ns() > self._deadline_ns:
-                return
-            self._show_load()
+            except Exception as error:
+                # The one thread that empties the queue must not die of an error, a lock that was
+                # not free in time above all: the batch in hand is applied again, to the same store.
+                self._report(error)
+                if self._out_of_time():
+                    return
+                clock.sleep(RETRY_SECONDS)
+
+    def _out_of_time(self) -> bool:
+        return self._stopping.is_set() and clock.monotonic_ns() > self._deadline_ns
+
+    def _turn(self) -> bool:
+        """Wait for a batch and apply it; True at the end."""
+        self._gather()
+        stopping = self._stopping.is_set()
+        batch = self._intake.take(self._limit)
+        if batch is None:
+            self._answer()
+            return stopping
+        applied = self._apply(batch)
+        if applied:
+            self._answer()
+        self._show_load()
+        return stopping and (not applied or self._out_of_time())
 
     def _gather(self) -> None:
         """Wait until something waits, and then a little for more."""

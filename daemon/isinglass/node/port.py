@@ -167,6 +167,7 @@ class Port:
         self.handlers = requests.handlers
         self._path, self.idle, self.stopping = path, True, False
         self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(self._report_fault)
         self._thread = threading.Thread(target=self._run, name="port")
         self._outbox: deque[tuple[Conversation, Answer]] = deque()
         self._delivery_due = False
@@ -228,6 +229,10 @@ class Port:
         """Show a fault of our own in the table of distinct errors."""
         if (glass := segment.current()) is not None:
             glass.error(error)
+
+    def _report_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Show what a callback of the loop raised, instead of printing it where nobody looks."""
+        self.report(context.get("exception") or RuntimeError(context["message"]))
 
     def count_bad_frame(self, error: BadFrame) -> None:
         """Count a bad frame by its reason; the fields are named after the reasons."""
