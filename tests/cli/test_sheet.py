@@ -64,7 +64,7 @@ def test_it_fits_or_everything_is_as_narrow_as_it_gets(
 def test_a_narrow_terminal_keeps_what_matters(bakery: subprocess.Popen[str]) -> None:
     _code, wide = on_terminal("ps", columns=150)
     assert "mark('kneading')" in wide and "bakery" in wide
-    _code, narrow = on_terminal("ps", columns=72)
+    _code, narrow = on_terminal("ps", columns=80)
     assert "mark('kneading')" not in narrow
     for words in ("oven.py:2", "kneading", "alive", "MainThread"):
         assert words in narrow

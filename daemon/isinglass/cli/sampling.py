@@ -116,8 +116,9 @@ class Sampler:
         now_ns = now()
         late += now_ns - due_before >= period_ns
         self.schedule.count(len(samples), late, len(dues) - len(samples))
-        if not dues and now_ns < end_ns:
-            sleep((min(end_ns, until_ns) - now_ns) * SECONDS_PER_NANOSECOND)
+        rest_ns = min(end_ns, until_ns) - now_ns
+        if not dues and rest_ns > 0:
+            sleep(rest_ns * SECONDS_PER_NANOSECOND)
         return samples
 
     def _live_words(self) -> memoryview:
