@@ -97,7 +97,11 @@ _isinglass() {{
 {cases}
     esac
 }}
-compdef _isinglass isinglass
+if [ "$funcstack[1]" = _isinglass ]; then
+    _isinglass "$@"
+else
+    compdef _isinglass isinglass
+fi
 """
 
 

@@ -52,7 +52,7 @@ def field_value(field: FieldView, now_wall_ns: int) -> str:
     if not isinstance(value, int | float):
         return histogram(value)
     if field.kind == "timestamp":
-        age = (now_wall_ns - value) / clock.NANOSECONDS_PER_SECOND
+        age = max(now_wall_ns - value, 0) / clock.NANOSECONDS_PER_SECOND
         return f"{wall_time(int(value))} ({seconds(age)} ago)" if value else "never"
     if field.unit in SCALED:
         factor, decimals, _unit = SCALED[field.unit]
