@@ -58,17 +58,15 @@ def daemon(node: str) -> Iterator[subprocess.Popen[bytes]]:
 def test_keys_and_mouse_at_both_ends_of_sizes(terminal: Terminal, columns: int, rows: int) -> None:
     with daemon("alder"):
         terminal.start(CONSOLE, columns, rows)
-        screen = terminal.wait_for("serving")
-        assert len(screen.split("\n")) == rows
-        assert "1 overview" in screen.split("\n")[-1]
+        terminal.wait_for("serving")
+        wait_until(lambda: last_row(terminal, rows).startswith(" 1 overview"))
         terminal.press("2")
         terminal.wait_for("NOW AT")
         terminal.press("j", "Enter")
         terminal.wait_for("same hash")
         terminal.press("Escape")
         terminal.wait_for("NOW AT")
-        line = terminal.screen().split("\n")[-1]
-        terminal.mouse(0, line.index("panels"), rows - 1)
+        terminal.mouse(0, last_row(terminal, rows).index("panels"), rows - 1)
         terminal.wait_for("VALUE")
         terminal.mouse(0, 5, 6)
         wait_until(lambda: terminal.screen().split("\n")[6].startswith("▸"))
@@ -82,6 +80,10 @@ def test_keys_and_mouse_at_both_ends_of_sizes(terminal: Terminal, columns: int, 
         terminal.wait_for("PAUSED")
         terminal.press("q")
         wait_until(lambda: not terminal_lives(terminal))
+
+
+def last_row(terminal: Terminal, rows: int) -> str:
+    return [*terminal.screen().split("\n"), *[""] * rows][rows - 1]
 
 
 def row_with(terminal: Terminal, text: str) -> str:
