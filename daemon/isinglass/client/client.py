@@ -218,10 +218,13 @@ class Client:
         """
         self._words[_GETS] += 1
         if self._own.kept:
-            waiting = self._own.waiting(table, key, self._session.words.applied_through)
+            through = self._session.words.applied_through
+            waiting = self._own.waiting(table, key, through)
             if waiting is not None:
                 self._session.panel.own_gets += 1
                 return None if waiting[1] is None else records.unpack_value(waiting[1])
+            # So that the next read does not even look.
+            self._own.settle(through)
         return self._local.get_value(table, key)
 
     def scan(

@@ -132,12 +132,12 @@ class Engine:
         try:
             transaction = self._begin(self._records)
             record = transaction.get(key)
-            seen = self._seen
-            if transaction.id() != seen[0]:
+            number, schema = self._seen
+            if transaction.id() != number:
                 schema = transaction.get(SCHEMA_KEY, None, self._meta)
-                self._seen = seen = (transaction.id(), schema)
+                self._seen = (transaction.id(), schema)
             transaction.abort()
-            return seen[1], record
+            return schema, record
         except lmdb.Error as error:
             failure = error
         finally:

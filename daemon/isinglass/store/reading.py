@@ -26,6 +26,7 @@ from isinglass.store.tables import Table, TableInfo, TableState
 from isinglass.store.transaction import Scope
 from isinglass.store.verify import Verified, verify
 
+_FLAGS, _stored_value = records.FLAGS, records.stored_value
 SCAN_CHUNK = 1000  # records of one snapshot of a scan: some two milliseconds
 
 
@@ -33,7 +34,7 @@ class StoreReader:
     """One store, open for reading; make it with `StoreReader.open`. Any thread may use it."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine, self._lookup = engine, engine.lookup
         self._catalogue = engine.read(tables.load)
 
     @classmethod
@@ -75,7 +76,7 @@ class StoreReader:
         catalogue = self._catalogue
         prefix = catalogue.direct.get(table)
         if prefix is not None:
-            schema, record = self._engine.lookup(prefix + key)
+            schema, record = self._lookup(prefix + key)
             if schema == catalogue.schema:
                 return record
         return self._engine.read(lambda scope: self._find(scope, table, key))
@@ -100,9 +101,15 @@ class StoreReader:
         return None if record is None else records.decode(place, record)
 
     def get_value(self, table: str, key: str) -> dict[str, Any] | None:
-        """Return one record's value, or None: as `get`, somewhat faster."""
+        """Return one record's value, or None: as `get`, faster, since every call less counts here."""
+        catalogue = self._catalogue
+        prefix = catalogue.direct.get(table)
+        if prefix is not None:
+            schema, record = self._lookup(prefix + key.encode("utf-8", "surrogatepass"))
+            if schema == catalogue.schema:
+                return None if record is None or record[_FLAGS] else _stored_value(record)
         record = self.look_up(table, key.encode("utf-8", "surrogatepass"))
-        return None if record is None or record[records.FLAGS] else records.stored_value(record)
+        return None if record is None or record[_FLAGS] else _stored_value(record)
 
     def scan(
         self,
