@@ -37,7 +37,7 @@ NODE = "demo"
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, MARGIN = 8.43, 18, 14, 14
 FONT = "'DejaVu Sans Mono', 'Menlo', 'Consolas', monospace"
 FRONT, BACK = "#c8ccd1", "#14171b"
-SCALE = 2
+SCALE = 1.5
 WARM_UP_SECONDS = 25.0
 
 

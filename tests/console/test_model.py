@@ -236,6 +236,8 @@ def test_late_events_are_put_where_they_belong() -> None:
     log.add([entry[1], entry[3], entry[2], entry[0], entry[4]])
     assert [each.wall_ns for each in log.entries] == [0, 1, 2, 3, 4]
     assert [each.wall_ns for each in log.until(2)] == [0, 1, 2]
+    log.add([LogEntry(2, "a", "daemon", 9, "", message) for message in ("z", "a")])
+    assert [each.message for each in log.until(2)][-2:] == ["z", "a"], "as they came"
 
 
 def test_severities_have_their_words() -> None:

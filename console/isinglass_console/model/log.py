@@ -21,7 +21,7 @@ def severity_name(severity: int) -> str:
     return next((name for least, name in _NAMES if severity >= least), "TRACE")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class LogEntry:
     """One event, or one thing that the console itself noticed."""
 
@@ -40,6 +40,10 @@ class LogEntry:
         return f"{self.node} {self.process} {name} {self.flag} {self.message} {self.where}"
 
 
+def _time(entry: LogEntry) -> int:
+    return entry.wall_ns
+
+
 @dataclass(slots=True)
 class Log:
     """Events by time; what comes late is sorted in where it belongs."""
@@ -52,11 +56,11 @@ class Log:
             if not self.entries or entry.wall_ns >= self.entries[-1].wall_ns:
                 self.entries.append(entry)
             else:
-                insort(self.entries, entry)
+                insort(self.entries, entry, key=_time)
         if len(self.entries) > KEPT:
             del self.entries[: len(self.entries) - KEPT]
 
     def until(self, wall_ns: int) -> list[LogEntry]:
         """Return the events not after a moment, oldest first."""
-        end = bisect_right(self.entries, wall_ns, key=lambda entry: entry.wall_ns)
+        end = bisect_right(self.entries, wall_ns, key=_time)
         return self.entries[:end]

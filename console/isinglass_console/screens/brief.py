@@ -43,7 +43,7 @@ def _probes(scene: Scene, node: NodeFrame, most: int) -> list[Pen]:
         site = process.site(hot[0].word) if hot else thread.site
         role = "dim" if site is None or site.waits else "plain"
         pen = _label(scene, "PROBES" if not pens else "")
-        name = words.thread_name(thread) if process.slot == 0 else words.process_name(process)
+        name = words.thread_name(thread) if process.slot == 0 else words.process_name(process, 12)
         pen.put(name, role, 12).put(" ").put(*words.place_glyph(site)).put(" ")
         pen.put(words.place(site, thread.word, 24), role, 24).put(" ")
         room = scene.width - pen.at - 7
