@@ -101,7 +101,7 @@ class StoreReader:
         return None if record is None else records.decode(place, record)
 
     def get_value(self, table: str, key: str) -> dict[str, Any] | None:
-        """Return one record's value, or None: as `get`, faster, since every call less counts here."""
+        """Return one record's value, or None: as `get`, with as few calls as there can be."""
         catalogue = self._catalogue
         prefix = catalogue.direct.get(table)
         if prefix is not None:
