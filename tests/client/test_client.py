@@ -281,24 +281,26 @@ def test_a_restart_is_followed_and_told(oak: DaemonProcess, database: isinglass.
     assert int(panel["retries"]) >= 1
 
 
-def test_a_daemon_that_stays_away_is_told_within_the_timeout(oak: DaemonProcess) -> None:
-    with isinglass.connect("oak", timeout_seconds=0.4) as database:
-        database.create_table("t")
+def test_a_daemon_that_stays_away_is_told_within_the_timeout(
+    oak: DaemonProcess, database: isinglass.Client
+) -> None:
+    with isinglass.connect("oak", timeout_seconds=0.4) as hasty:
         oak.stop()
         with pytest.raises(errors.DaemonAway):
-            database.put("t", "1", {})
+            hasty.put("orders", "1", {})
 
 
-def test_a_daemon_that_hangs_is_told_within_the_timeout(oak: DaemonProcess) -> None:
-    with isinglass.connect("oak", timeout_seconds=0.4) as database:
-        database.create_table("t")
-        database.put("t", "1", {"n": 1}, durability="commit")
+def test_a_daemon_that_hangs_is_told_within_the_timeout(
+    oak: DaemonProcess, database: isinglass.Client
+) -> None:
+    database.put("orders", "1", {"customer": "Ada"}, durability="commit")
+    with isinglass.connect("oak", timeout_seconds=0.4) as hasty:
         with oak.stopped():
             with pytest.raises(errors.RequestTimeout, match="isinglass ps"):
-                database.put("t", "2", {})
-            assert database.get("t", "1") == {"n": 1}  # reading needs no daemon
-        database.put("t", "3", {"n": 3})
-        assert database.get("t", "3") == {"n": 3}
+                hasty.put("orders", "2", {})
+            assert hasty.get("orders", "1") == {"customer": "Ada"}  # reading needs no daemon
+        database.put("orders", "3", {"customer": "Bob"}, durability="commit")
+        assert hasty.get("orders", "3") == {"customer": "Bob"}
 
 
 def test_a_full_queue_makes_writers_wait_or_says_so(oak: DaemonProcess) -> None:

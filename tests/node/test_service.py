@@ -211,7 +211,7 @@ def test_a_stop_lets_those_finish_who_wait_for_the_disk(oak: DaemonProcess) -> N
     answers: list[str] = []
 
     def write(name: str) -> None:
-        with isinglass.connect("oak", timeout_seconds=0.5) as database:
+        with isinglass.connect("oak", timeout_seconds=4) as database:
             number = 0
             while True:
                 try:
