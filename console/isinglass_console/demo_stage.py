@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import isinglass
-from isinglass import clock
+from isinglass import clock, mark
 from isinglass.errors import DaemonAway, IsinglassError
 from isinglass.glass.reader import SegmentReader
 from isinglass_console import demo_workload as workload
@@ -198,6 +198,7 @@ def read_line() -> bytes:
 
 def nobody_watches(seconds: float) -> bool:
     """Wait a little; tell whether the watcher has gone, or wants the end."""
+    mark.waiting("for the watcher to go")
     ready, _, _ = select.select([0], [], [], seconds)
     return bool(ready) and not os.read(0, 1)
 

@@ -127,7 +127,7 @@ class Client:
         request = [messages.PUT, table, key, payload, level, 0]
         place = self._session.ask(request, write=True, wait=wait)
         self._own.add(table, key, place, payload, self._session.words.applied_through)
-        mark("back in the program")
+        mark.waiting("for the program's next call")
 
     def put_many(
         self,
@@ -157,7 +157,7 @@ class Client:
                 rest += [chunk[count:]] if count < len(chunk) else []
             left[:TOGETHER] = rest
         self._words[_PUTS] += len(packed)
-        mark("back in the program")
+        mark.waiting("for the program's next call")
         return len(packed)
 
     def flush(self, durability: str | None = None) -> None:
@@ -174,7 +174,7 @@ class Client:
         level = self._durability if durability is None else _level(durability)
         self._session.ask([messages.FLUSH, self._own.last_place, level])
         self._session.check_lost()
-        mark("back in the program")
+        mark.waiting("for the program's next call")
 
     # ------------------------------------------------------------------ tables
     def create_table(self, name: str, *, group_by: str = "", indexes: Iterable[str] = ()) -> None:
@@ -190,7 +190,7 @@ class Client:
             DaemonAway, RequestTimeout, DiskFull, MapFull: as `put`.
         """
         self._session.ask([messages.CREATE_TABLE, name, group_by, list(indexes)])
-        mark("back in the program")
+        mark.waiting("for the program's next call")
 
     def drop_table(self, name: str) -> None:
         """Delete a table and all its records.
@@ -203,7 +203,7 @@ class Client:
             raise TableMissing(f"there is no table {name!r}: `isinglass dump` lists them")
         self._session.ask([messages.DROP_TABLE, name])
         self._own.forget_table(name)
-        mark("back in the program")
+        mark.waiting("for the program's next call")
 
     def tables(self) -> dict[str, TableInfo]:
         """Return the tables by name, with their rows, sizes and indexes."""
@@ -295,7 +295,7 @@ class Client:
             self._session.panel.catching_up += 1
             self._session.ask([messages.FLUSH, self._own.last_place, 0])
             self._own.settle(self._session.words.applied_through)
-            mark("back in the program")
+            mark.waiting("for the program's next call")
 
 
 def _level(durability: str) -> int:
