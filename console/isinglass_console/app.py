@@ -115,7 +115,9 @@ class IsinglassApp(App[int]):
     def on_mount(self) -> None:
         self.set_keymap(self.own_keys)
         set_interval = self.feed.set_interval if self.feed is not None else _ignore
-        self._main = MainScreen(self.desk, self._palette(), self._ascii_only, set_interval)
+        self._main = MainScreen(
+            self.desk, self._palette(), self._ascii_only, set_interval, self.own_keys
+        )
         self.desk.settings.notice = self._keymap_problem
         self.push_screen(self._main)
         self.theme_changed_signal.subscribe(self, self._dress)

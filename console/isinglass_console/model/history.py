@@ -18,7 +18,7 @@ from isinglass_console.model.heat import Tally
 
 KEPT_SECONDS = 900
 KEPT_BYTES = 96 * 1024 * 1024
-DECODED_FRAMES = 16
+DECODED_FRAMES = 4
 FRAME_BYTES = 600
 _COLUMNS = 9
 

@@ -25,6 +25,12 @@ def histogram(panel: PanelView | None, field: str) -> HistogramValue | None:
     return value if isinstance(value, HistogramValue) else None
 
 
+def growth(before: PanelView | None, now: PanelView | None, field: str) -> float:
+    """Return by how much a field of a panel grew; NaN when it went back or is not there."""
+    first, last = number(before, field), number(now, field)
+    return last - first if last >= first else nan
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Two snapshots of one node; `before` is None when there is nothing to compare with."""
@@ -66,9 +72,7 @@ class Pair:
         other = self.earlier(process)
         if other is None:
             return nan
-        now = number(process.panel(panel, instance), field)
-        before = number(other.panel(panel, instance), field)
-        return now - before if now >= before else nan
+        return growth(other.panel(panel, instance), process.panel(panel, instance), field)
 
     def rate(self, panel: str, field: str, instance: str = "") -> float:
         """Return how fast a counter of the daemon grows, per second."""

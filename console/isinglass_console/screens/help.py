@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -29,8 +30,10 @@ class HelpScreen(Screen[None]):
         Binding("escape,q,question_mark,f1,enter,space", "app.pop_screen", "back")
     ]
 
-    def __init__(self, palette: Palette, ascii_only: bool) -> None:
+    def __init__(self, palette: Palette, ascii_only: bool, keymap: Mapping[str, str]) -> None:
+        """Take the operator's own keys by binding id."""
         super().__init__()
+        self._keymap = keymap
         self._canvas = Canvas(palette, ascii_only=ascii_only, name="body")
 
     def compose(self) -> ComposeResult:
@@ -39,11 +42,11 @@ class HelpScreen(Screen[None]):
 
     def on_canvas_resized(self, message: Canvas.Resized) -> None:
         message.stop()
-        keymap = getattr(self.app, "own_keys", {})
-        self._canvas.show(help_block(message.new_size.width, message.new_size.height, keymap))
+        size = message.new_size
+        self._canvas.show(help_block(size.width, size.height, self._keymap))
 
 
-def help_block(width: int, height: int, keymap: dict[str, str]) -> Block:
+def help_block(width: int, height: int, keymap: Mapping[str, str]) -> Block:
     """Return the help in one, two or three columns."""
     groups = [_group(name, keymap) for name in keys.groups()]
     columns = 3 if width >= 150 else 2 if width >= 76 else 1
@@ -71,7 +74,7 @@ def help_block(width: int, height: int, keymap: dict[str, str]) -> Block:
 Entries = list[tuple[str, str, str]]
 
 
-def _group(name: str, keymap: dict[str, str]) -> Entries:
+def _group(name: str, keymap: Mapping[str, str]) -> Entries:
     entries: Entries = [(name, "", "title")]
     entries += [(shown, help_line, "plain") for shown, help_line in keys.help_lines(name, keymap)]
     return entries

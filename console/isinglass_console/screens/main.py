@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -40,11 +40,13 @@ class MainScreen(LiveScreen):
         palette: Palette,
         ascii_only: bool,
         set_interval: Callable[[float], None],
+        keymap: Mapping[str, str],
     ) -> None:
         super().__init__(desk, palette, ascii_only)
         self._palette = palette
         self._ascii_only = ascii_only
         self._set_interval = set_interval
+        self._keymap = keymap
         self.files = SourceFiles()
 
     def build(self, scene: Scene) -> Page:
@@ -233,7 +235,7 @@ class MainScreen(LiveScreen):
 
     async def action_help(self) -> None:
         """Show all keys."""
-        await self.app.push_screen(HelpScreen(self._palette, self._ascii_only))
+        await self.app.push_screen(HelpScreen(self._palette, self._ascii_only, self._keymap))
 
     def action_command_palette(self) -> None:
         """Open the command palette."""

@@ -6,13 +6,14 @@ describes itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import nan
 
 from isinglass.glass.snapshot import FieldView, PanelView, Process
 from isinglass_console.model import format as text
 from isinglass_console.model.frame import process_freshness
 from isinglass_console.model.layout import Column
-from isinglass_console.model.rates import Pair
+from isinglass_console.model.rates import Pair, growth
 from isinglass_console.model.table import Row, selected_index
 from isinglass_console.screens import words
 from isinglass_console.screens.scene import Page, Scene, table_block
@@ -38,12 +39,7 @@ def build(scene: Scene) -> Page:
     pair = scene.pair(node) if node is not None else None
     if node is None or pair is None:
         return page
-    rows = [
-        row
-        for process in pair.now.processes
-        for panel in process.panels
-        for row in _panel_rows(scene, pair, process, panel)
-    ]
+    rows = [row for process in pair.now.processes for row in _process_rows(scene, pair, process)]
     detail = 0 if scene.settings.zoomed else 2
     page.block, page.rows = table_block(scene, TABLE, COLUMNS, rows, scene.height - detail)
     if detail:
@@ -52,11 +48,15 @@ def build(scene: Scene) -> Page:
     return page
 
 
-def _panel_rows(scene: Scene, pair: Pair, process: Process, panel: PanelView) -> list[Row]:
+def _process_rows(scene: Scene, pair: Pair, process: Process) -> Iterator[Row]:
     fresh = process_freshness(process, scene.frame.interval_seconds)
-    return [
-        _row(scene, pair, process, panel, field, fresh.dim, fresh.blank) for field in panel.fields
-    ]
+    earlier = pair.earlier(process) if scene.counting or not fresh.blank else None
+    for panel in process.panels:
+        before = earlier.panel(panel.name, panel.instance) if earlier is not None else None
+        for field in panel.fields:
+            counter = field.kind == "counter"
+            grown = growth(before, panel, field.name) if counter else nan
+            yield _row(scene, pair, process, panel, field, grown, fresh.dim)
 
 
 def _row(
@@ -65,14 +65,11 @@ def _row(
     process: Process,
     panel: PanelView,
     field: FieldView,
-    dim: bool,
-    blank: bool,
+    grown: float,
+    stale: bool,
 ) -> Row:
     name = f"{panel.name} {panel.instance}".strip()
-    growth = nan
-    if field.kind == "counter" and (scene.counting or not blank):
-        growth = pair.growth(process, panel.name, field.name, panel.instance)
-    shown = _growth(scene, pair, field, growth)
+    shown = _growth(scene, pair, field, grown)
     value = text.field_value(field, pair.now.taken_wall_ns)
     quiet = not field.value or value in ("none", "never", "-")
     sort_value = field.value if isinstance(field.value, int | float | str) else field.value.count
@@ -83,7 +80,7 @@ def _row(
             "panel": cell(name, "dim"),
             "field": cell(field.name, "dim" if quiet else "plain"),
             "value": cell(value, "dim" if quiet else "plain"),
-            "rate": cell(shown, "accent" if growth > 0 else "dim"),
+            "rate": cell(shown, "accent" if grown > 0 else "dim"),
             "unit": cell(field.unit, "dim"),
             "help": cell(field.help, "dim"),
         },
@@ -92,22 +89,22 @@ def _row(
             "panel": name,
             "field": field.name,
             "value": sort_value,
-            "rate": growth,
+            "rate": grown,
             "unit": field.unit,
             "help": field.help,
         },
         search=f"{words.process_name(process)} {name} {field.name} {field.level} {field.help}",
-        stale=dim,
+        stale=stale,
     )
 
 
-def _growth(scene: Scene, pair: Pair, field: FieldView, growth: float) -> str:
+def _growth(scene: Scene, pair: Pair, field: FieldView, grown: float) -> str:
     if field.kind != "counter":
         return ""
     if scene.counting:
-        shown = text.size(growth) if field.unit == "bytes" else text.count(growth)
-        return f"+{shown}" if growth == growth else text.NOTHING
-    return text.quantity_rate(growth / pair.seconds, field.unit)
+        shown = text.size(grown) if field.unit == "bytes" else text.count(grown)
+        return f"+{shown}" if grown == grown else text.NOTHING
+    return text.quantity_rate(grown / pair.seconds, field.unit)
 
 
 def _detail(page: Page, scene: Scene) -> tuple[tuple[str, str], ...]:
