@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -109,27 +109,37 @@ class Bench:
         self._parent_pid, self._directory, self._seconds = parent_pid, directory, seconds
         self._reader = SegmentReader(NODE)
         self.looks: dict[str, list[Look]] = {TOP: [], SPY: []}
+        self.work: dict[str, list[float]] = {NOBODY: [], TOP: [], NOBODY_AGAIN: [], SPY: []}
 
-    def _rounds(self) -> int:
-        snapshot = self._reader.snapshot()
-        values = [panel["rounds"] for process in snapshot.processes for panel in process.panels]
-        return sum(int(value) for value in values)
+    def _progress(self) -> tuple[int, int, int]:
+        """Return rounds done, CPU time had, and the time now, both in nanoseconds."""
+        processes = self._reader.snapshot().processes
+        rounds = [int(panel["rounds"]) for process in processes for panel in process.panels]
+        accounts = [Path(f"/proc/{process.pid}/schedstat").read_text() for process in processes]
+        cpu_ns = sum(int(account.split()[0]) for account in accounts)
+        return sum(rounds), cpu_ns, clock.perf_ns()
 
-    def _rate(self) -> float:
-        """Return rounds a second of all processes together, over one window."""
-        before, started = self._rounds(), clock.perf_ns()
+    def _rate(self, name: str) -> float:
+        """Return rounds a second of all processes together; keep rounds a CPU second."""
+        rounds, cpu_ns, started = self._progress()
         clock.sleep(self._seconds)
-        return (self._rounds() - before) / (clock.perf_ns() - started) * 1e9
+        rounds_after, cpu_ns_after, ended = self._progress()
+        self.work[name].append((rounds_after - rounds) / (cpu_ns_after - cpu_ns) * 1e9)
+        return (rounds_after - rounds) / (ended - started) * 1e9
 
-    def nobody(self) -> float:
-        """Measure the processes alone, with the same settling as the others."""
-        clock.sleep(SETTLE_SECONDS)
-        return self._rate()
+    def nobody(self, name: str) -> Callable[[], float]:
+        """Return what measures the processes alone, with the same settling as the others."""
+
+        def measure() -> float:
+            clock.sleep(SETTLE_SECONDS)
+            return self._rate(name)
+
+        return measure
 
     def top(self) -> float:
         """Measure the processes while `isinglass top` looks."""
         command = [COMMAND, "top", NODE, "--rate", str(RATE_HZ), "--seconds", "3600", "--json"]
-        seen = self._beside(command)
+        seen = self._beside(TOP, command)
         samples = json.loads(seen.output)["samples"]
         self.looks[TOP].append(
             Look(
@@ -150,7 +160,7 @@ class Bench:
             *("--format", "raw", "--output", str(raw), "--subprocesses"),
             *("--pid", str(self._parent_pid)),
         ]
-        seen = self._beside(command)
+        seen = self._beside(SPY, command)
         lines = raw.read_text().splitlines()
         samples = sum(int(line.rsplit(" ", 1)[1]) for line in lines if "busy_work" in line)
         each_hz = samples / PROCESSES / seen.seconds
@@ -160,7 +170,7 @@ class Bench:
         )
         return seen.rate
 
-    def _beside(self, command: Sequence[str]) -> Beside:
+    def _beside(self, name: str, command: Sequence[str]) -> Beside:
         """Measure the processes while a tool runs, then interrupt it, which ends it well."""
         started = clock.perf_ns()
         with subprocess.Popen(
@@ -169,7 +179,7 @@ class Bench:
             tool = psutil.Process(process.pid)
             clock.sleep(SETTLE_SECONDS)
             cpu_before, measured = _cpu_seconds(tool), clock.perf_ns()
-            rate = self._rate()
+            rate = self._rate(name)
             now = clock.perf_ns()
             cpu_share = (_cpu_seconds(tool) - cpu_before) / (now - measured) * 1e9
             process.send_signal(signal.SIGINT)
@@ -226,58 +236,62 @@ def middle(looks: Sequence[Look], figure: Callable[[Look], float]) -> float:
     return median(figure(look) for look in looks)
 
 
-def report(figures: dict[str, list[float]], looks: dict[str, list[Look]]) -> Report:
-    """Make the tables and the claims."""
+def slow_down(figures: Mapping[str, Sequence[float]], name: str) -> float:
+    """Return by how much less was done beside a tool than alone, as a share."""
+    return 1 - ratio(figures, name, NOBODY)
+
+
+def noise(figures: Mapping[str, Sequence[float]]) -> float:
+    """Return how much two windows with nobody looking differ, as a share."""
     pairs = zip(figures[NOBODY], figures[NOBODY_AGAIN], strict=True)
-    noise = median(abs(second / first - 1) for first, second in pairs)
-    rows = []
-    for name in (TOP, SPY):
-        if not looks[name]:
-            continue
-        rows.append(
-            (
-                name,
-                100 * middle(looks[name], lambda look: look.cpu_share),
-                100 * middle(looks[name], lambda look: look.whole_cpu_share),
-                middle(looks[name], lambda look: look.samples_hz),
-                100 * middle(looks[name], lambda look: look.on_time_share),
-                100 * (1 - ratio(figures, name, NOBODY)),
-            )
+    return median(abs(second / first - 1) for first, second in pairs)
+
+
+def report(bench: Bench, figures: dict[str, list[float]], work: dict[str, list[float]]) -> Report:
+    """Make the tables and the claims."""
+    looks = bench.looks
+    rows = [
+        (
+            name,
+            100 * middle(looks[name], lambda look: look.cpu_share),
+            100 * middle(looks[name], lambda look: look.whole_cpu_share),
+            middle(looks[name], lambda look: look.samples_hz),
+            100 * middle(looks[name], lambda look: look.on_time_share),
+            100 * slow_down(figures, name),
+            100 * slow_down(work, name),
         )
+        for name in (TOP, SPY)
+        if looks[name]
+    ]
+    rows.append(("(noise)", None, None, None, None, 100 * noise(figures), 100 * noise(work)))
     columns = (
         *("tool", "CPU while sampling, %", "with start and end, %"),
-        *("samples of each process a second", "on time, %", "slow-down, %"),
+        *("samples of each process a second", "on time, %"),
+        *("slow-down, %", "less work per CPU second, %"),
     )
-    slowdown = 1 - ratio(figures, TOP, NOBODY)
     ways = ", ".join(sorted({look.scheduling for look in looks[TOP]}))
     notes = [
-        f"Noise, as the difference of two windows with nobody looking: {noise:.2%}. A window in"
-        f" which the processes seem faster is noise, too. `top` sampled at {ways} priority.",
+        "Noise is the difference of two windows with nobody looking; a slow-down below zero is"
+        f" noise, too. `top` sampled at {ways} priority.",
+        f"Counted by the CPU time that they had, the processes do {slow_down(work, TOP):.1%} less"
+        f" beside `top` (noise {noise(work):.1%}): with every CPU busy, each of the"
+        f" {RATE_HZ:,} wake-ups a second takes a CPU from one of them for a moment.",
         "A py-spy sample counts as on time when there is one: it does not say when it was taken."
         " For its price py-spy gives whole stacks, and asks for no marks in the code.",
     ]
     if not looks[SPY]:
-        notes[1] = "py-spy is not installed, or not allowed to look here."
+        notes[-1] = "py-spy is not installed, or not allowed to look here."
+    cpu_share = middle(looks[TOP], lambda look: look.cpu_share)
+    on_time = middle(looks[TOP], lambda look: look.on_time_share)
     return Report(
         script="sampler.py",
         title=f"sampling {PROCESSES} busy processes at {RATE_HZ:,} Hz",
         tables=[Table(columns, rows)],
         claims=[
+            Claim("CPU of `top`, as a share of one core", cpu_share, 0.03),
+            Claim("samples of `top` on time, of all periods", on_time, 0.99, at_most=False),
             Claim(
-                "CPU of `top`, as a share of one core",
-                middle(looks[TOP], lambda look: look.cpu_share),
-                0.03,
-            ),
-            Claim(
-                "samples of `top` on time, as a share of all periods",
-                middle(looks[TOP], lambda look: look.on_time_share),
-                0.99,
-                at_most=False,
-            ),
-            Claim(
-                "slow-down by `top`, less the noise",
-                slowdown - noise,
-                0.0,
+                "slow-down by `top`, less the noise", slow_down(figures, TOP) - noise(figures), 0
             ),
         ],
         notes=notes,
@@ -286,8 +300,8 @@ def report(figures: dict[str, list[float]], looks: dict[str, list[Look]]) -> Rep
 
 def main() -> int:
     """Start the processes, take turns looking, and report."""
-    parser = options(__doc__.split("\n")[0], rounds=5)
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of a window")
+    parser = options(__doc__.split("\n")[0], rounds=9)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a window")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         runtime = stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm"))
@@ -295,11 +309,17 @@ def main() -> int:
         os.environ["ISINGLASS_RUNTIME_DIR"] = runtime
         parent = stack.enter_context(busy_processes(directory))
         bench = Bench(parent, directory, arguments.seconds)
-        cases = {NOBODY: bench.nobody, TOP: bench.top, NOBODY_AGAIN: bench.nobody}
+        cases: dict[str, Callable[[], float]] = {
+            NOBODY: bench.nobody(NOBODY),
+            TOP: bench.top,
+            NOBODY_AGAIN: bench.nobody(NOBODY_AGAIN),
+        }
         if spy_is_allowed():
             cases[SPY] = bench.spy
         figures = interleave(cases, arguments.rounds)
-    return finish(report(figures, bench.looks), arguments)
+    # The first round is for warming up, as in `interleave`.
+    work = {name: found[1:] for name, found in bench.work.items() if found}
+    return finish(report(bench, figures, work), arguments)
 
 
 if __name__ == "__main__":
