@@ -336,6 +336,25 @@ def test_when_readings_stop_nothing_looks_live(home: Path, tmp_path: Path) -> No
     play(app, script, (160, 40))
 
 
+def test_what_cannot_be_read_says_why_in_every_view(home: Path, tmp_path: Path) -> None:
+    odd = home / "odd" / "segment"
+    odd.parent.mkdir()
+    odd.write_bytes(b"x" * 300)
+    app = IsinglassApp(["nobody", "odd"], interval_seconds=0.2, keymap_path=tmp_path / "none")
+
+    async def script(pilot: Pilot[int]) -> None:
+        await until(app, pilot, lambda: "missing" in screen_text(app))
+        for view in ("1", "2", "9"):
+            await pilot.press(view)
+            assert "isinglass daemon start nobody" in screen_text(app)
+        await pilot.press("right")
+        assert "300 of" in screen_text(app)
+        await pilot.press("1")
+        assert "✖ unreadable" in screen_text(app)
+
+    play(app, script)
+
+
 def test_two_nodes_stand_side_by_side(alder: Stage, tmp_path: Path) -> None:
     with stage("birch", tmp_path, pid=5000) as birch:
         desk = filled_desk(alder, birch)

@@ -10,14 +10,13 @@ from textual.binding import Binding, BindingType
 from isinglass_console.keys import KEYS
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
-from isinglass_console.screens import waiting
 from isinglass_console.screens.desk import Desk, rows_to_copy
 from isinglass_console.screens.help import HelpScreen
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.prompt import PromptScreen
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
-from isinglass_console.screens.views import VIEWS, shown_view, views_of
+from isinglass_console.screens.views import VIEWS, page_of, shown_view, views_of
 from isinglass_console.sources.files import SourceFiles
 from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
@@ -51,9 +50,7 @@ class MainScreen(LiveScreen):
 
     def build(self, scene: Scene) -> Page:
         """Return the page of the view that is asked for."""
-        if scene.node is None:
-            return waiting.build(scene)
-        return shown_view(scene).build(scene, self.files)
+        return page_of(scene, self.files)
 
     def views(self) -> Sequence[tuple[str, str]]:
         """Return the views that the selected node has data for."""

@@ -18,6 +18,7 @@ from isinglass_console.screens.events import events_block
 from isinglass_console.screens.panes import Pane, aged, panes_of
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.screens.trends import TRENDS, has_trends, trends_row
+from isinglass_console.screens.waiting import unread_node
 from isinglass_console.widgets.bars import bar
 from isinglass_console.widgets.line import Block, beside, crossing, rule
 from isinglass_console.widgets.table import cell
@@ -63,7 +64,12 @@ def _below(scene: Scene, block: Block, height: int) -> None:
     if node is None:
         return
     events_height = max(3, min(10, height // 4))
-    if scene.width < BRIEF_BELOW:
+    if node.snapshot is None:
+        block.lines.append(rule(scene.width))
+        rest = scene.resized(scene.width, height - events_height - 2)
+        block.extend(unread_node(rest, node))
+        block.lines.append(rule(scene.width))
+    elif scene.width < BRIEF_BELOW:
         block.lines.append(rule(scene.width))
         panes_height = height - events_height - 2
         block.extend(brief.build(scene.resized(scene.width, panes_height), node))

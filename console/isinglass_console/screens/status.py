@@ -11,6 +11,8 @@ from isinglass_console.screens import words
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Hit, Pen, cells
 
+LEAST_CELLS = 24
+
 
 def status_line(scene: Scene) -> Block:
     """Return row 1: nodes, warnings, the mode (unmistakable), the time shown."""
@@ -19,8 +21,8 @@ def status_line(scene: Scene) -> Block:
     room = scene.width - sum(cells(part) for part, _ in right)
     pen = Pen(scene.width)
     for part, role in _left(scene):
-        if pen.at + cells(part) < room:
-            pen.put(part, role)
+        if room - pen.at > LEAST_CELLS or cells(part) < room - pen.at:
+            pen.put(part, role, min(cells(part), room - pen.at - 1))
     pen.to(room)
     for part, role in right:
         pen.put(part, role)
@@ -46,7 +48,8 @@ def _left(scene: Scene) -> list[tuple[str, str]]:
         sentence = words.life_sentence(chosen, scene.frame.wall_ns, scene.frame.interval_seconds)
         if sentence:
             glyph, role = words.glyph(max(chosen.severity, Severity.STALE))
-            parts.append((f"   {chosen.name} {glyph} {sentence}", role))
+            who = f"{chosen.name} " if len(nodes) > 1 else ""
+            parts.append((f"   {who}{glyph} {sentence}", role))
     return parts
 
 

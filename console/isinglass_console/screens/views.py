@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from isinglass_console.screens import overview, panels, probes, queue, store
+from isinglass_console.screens import overview, panels, probes, queue, store, waiting
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.sources.files import SourceFiles
 
@@ -50,3 +50,13 @@ def shown_view(scene: Scene) -> View:
     """Return the view that was asked for, or the first when the node has no data for it."""
     found = views_of(scene)
     return next((view for view in found if view.name == scene.settings.view), found[0])
+
+
+def page_of(scene: Scene, files: SourceFiles) -> Page:
+    """Return the page to show: a view of the selected node, or why there is none."""
+    node, view = scene.node, shown_view(scene)
+    if node is None:
+        return waiting.build(scene)
+    if node.snapshot is None and view is not VIEWS[0]:
+        return Page(waiting.unread_node(scene, node))
+    return view.build(scene, files)

@@ -1,8 +1,11 @@
-"""What is shown while no node is found: how to start one, and where we look."""
+"""What is shown where there is nothing to show: no node at all, or one that cannot be read."""
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from isinglass.glass import layout
+from isinglass_console.model.frame import NodeFrame
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.widgets.line import Block, Pen
 
@@ -17,6 +20,17 @@ LINES: tuple[tuple[str, str], ...] = (
     ("  import isinglass               your own program behind the glass", "plain"),
     ("", "plain"),
 )
+
+
+def unread_node(scene: Scene, node: NodeFrame) -> Block:
+    """Return why nothing is known of a node, and what to do about it."""
+    block = Block(scene.width)
+    block.add(Pen(scene.width).put(f" {node.name} ", "bright").put(node.condition, "dim").line())
+    for line in wrap(node.sentence, max(20, scene.width - 4)):
+        block.add(Pen(scene.width).put(f"  {line}").line())
+    hint = "the console attaches as soon as it can"
+    block.add(Pen(scene.width).put(f"  {hint}", "dim").line())
+    return block.sized(scene.height)
 
 
 def build(scene: Scene) -> Page:
