@@ -15,7 +15,7 @@ from isinglass_console.screens import source, waiting
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.panes import thread_key
 from isinglass_console.screens.status import key_line, status_line
-from isinglass_console.screens.views import VIEWS, shown_view, views_of
+from isinglass_console.screens.views import VIEWS, page_of, shown_view, views_of
 from isinglass_console.sources.files import SourceFiles
 from isinglass_console.widgets.glyphs import ASCII
 from isinglass_console.widgets.line import Block, cells, text_of
@@ -130,12 +130,14 @@ def test_a_killed_node_is_shown_post_mortem(desk: Desk, alder: Stage) -> None:
 
 def test_old_figures_have_no_bright_role(desk: Desk, alder: Stage) -> None:
     die(desk, alder)
-    desk.settings.view = "overview"
-    scene = desk.scene(120, 34)
-    lines = shown_view(scene).build(scene, SourceFiles()).block.lines
-    merges = [line for line in lines if any("superseded" in text for text, _ in line)]
-    roles = {role.split("+")[0] for line in merges for text, role in line if text.strip()}
-    assert roles <= {"stale", "dim", "rule"}
+    for view, word in [("overview", "superseded"), ("queue", "waiting"), ("store", "records")]:
+        desk.settings.view = view
+        scene = desk.scene(120, 34)
+        lines = page_of(scene, SourceFiles()).block.lines
+        found = [line for line in lines if any(word in text for text, _ in line)]
+        roles = {role.split("+")[0] for line in found for text, role in line if text.strip()}
+        assert found
+        assert roles <= {"stale", "dim", "rule"}, view
 
 
 def test_the_source_has_heat_and_the_proof_of_its_hash(desk: Desk, alder: Stage) -> None:

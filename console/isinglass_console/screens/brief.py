@@ -39,7 +39,8 @@ def _probes(scene: Scene, node: NodeFrame, most: int) -> list[Pen]:
     tally = scene.heat(node)
     pens: list[Pen] = []
     for process, thread in marked_threads(node.snapshot)[:most]:
-        hot = heat.hottest(tally, (process.slot, process.claim, thread.index))
+        key = (process.slot, process.claim, thread.index)
+        hot = [] if process.verdict in words.DEAD else heat.hottest(tally, key)
         site = process.site(hot[0].word) if hot else thread.site
         role = "dim" if site is None or site.waits else "plain"
         pen = _label(scene, "PROBES" if not pens else "")

@@ -15,12 +15,12 @@ from isinglass_console.model.series import sparkline
 from isinglass_console.model.table import Cell, Row
 from isinglass_console.screens import brief, words
 from isinglass_console.screens.events import events_block
-from isinglass_console.screens.panes import Pane, aged, panes_of
+from isinglass_console.screens.panes import Pane, age_note, aged, dimmed, panes_of
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.screens.trends import TRENDS, has_trends, trends_row
 from isinglass_console.screens.waiting import unread_node
 from isinglass_console.widgets.bars import bar
-from isinglass_console.widgets.line import Block, beside, crossing, rule
+from isinglass_console.widgets.line import Block, beside, crossing, noted_rule, rule
 from isinglass_console.widgets.table import cell
 
 TABLE = "nodes"
@@ -70,9 +70,11 @@ def _below(scene: Scene, block: Block, height: int) -> None:
         block.extend(unread_node(rest, node))
         block.lines.append(rule(scene.width))
     elif scene.width < BRIEF_BELOW:
-        block.lines.append(rule(scene.width))
+        age = age_note(scene, node)
+        block.lines.append(noted_rule(scene.width, age))
         panes_height = height - events_height - 2
-        block.extend(brief.build(scene.resized(scene.width, panes_height), node))
+        facts = brief.build(scene.resized(scene.width, panes_height), node)
+        block.extend(dimmed(facts) if age else facts)
         block.lines.append(rule(scene.width))
     else:
         _panes(scene, node, block, height - events_height)

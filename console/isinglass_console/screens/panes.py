@@ -35,14 +35,27 @@ def aged(scene: Scene, node: NodeFrame, block: Block) -> Block:
     if not fresh.dim or not block.lines:
         return block
     title = block.lines[0][0][0]
-    dead = node.condition in OVER
-    note = f"{text.seconds(node.age_seconds)} old" + (", its last" if dead else "")
-    first = heading(title.strip(), node.name, note, block.width).lines[0]
-    rest = [
-        tuple((piece, role if role in KEPT else "stale") for piece, role in line)
-        for line in block.lines[1:]
-    ]
-    return Block(block.width, [first, *rest], block.hits)
+    first = heading(title.strip(), node.name, age_note(scene, node), block.width).lines[0]
+    return Block(block.width, [first, *dimmed(block).lines[1:]], block.hits)
+
+
+def age_note(scene: Scene, node: NodeFrame) -> str:
+    """Return how old the node's figures are, "" while they are fresh."""
+    if not scene.freshness(node).dim:
+        return ""
+    last = ", its last" if node.condition in OVER else ""
+    return f"{text.seconds(node.age_seconds)} old{last}"
+
+
+def dimmed(block: Block) -> Block:
+    """Return a block in which nothing looks live."""
+    lines = [tuple((piece, _dim(role)) for piece, role in line) for line in block.lines]
+    return Block(block.width, lines, block.hits)
+
+
+def _dim(role: str) -> str:
+    base, plus, addition = role.partition("+")
+    return f"{base if base in KEPT else 'stale'}{plus}{addition}"
 
 
 def heading(title: str, about: str, note: str, width: int) -> Block:
@@ -81,7 +94,7 @@ def _probe_lines(
 ) -> None:
     process, thread = who
     width = block.width
-    dead = process.verdict in (Verdict.KILLED, Verdict.CLEAN_EXIT)
+    dead = process.verdict in words.DEAD
     lines = [] if dead else heat.hottest(tally, (process.slot, process.claim, thread.index))
     site = process.site(lines[0].word) if lines else thread.site
     word = lines[0].word if lines else thread.word
@@ -152,16 +165,12 @@ def merges_pane(scene: Scene, node: NodeFrame) -> Block:
 def queue_line(node: NodeFrame, width: int) -> tuple[tuple[str, str], ...]:
     """Return what waits: updates of the limit, the oldest's age, the most there ever was."""
     queue = node.snapshot.panel("queue") if node.snapshot is not None else None
-    pen = Pen(width).put(" queue", "dim", 8)
     limit = number(queue, "limit")
-    pen.put(text.count(number(queue, "backlog.entries")), "plain")
+    pen = Pen(width).fact(" queue  ", text.count(number(queue, "backlog.entries")))
     if limit > 0:
-        pen.put(" of ", "dim").put(text.count(limit), "plain")
-    pen.put("   oldest ", "dim").put(text.seconds(number(queue, "backlog.oldest")))
-    longest = number(queue, "length_max")
-    if isfinite(longest):
-        pen.put("   most ", "dim").put(text.count(longest))
-    return pen.line()
+        pen.fact(" of ", text.count(limit))
+    pen.fact("   oldest ", text.seconds(number(queue, "backlog.oldest")))
+    return pen.fact("   most ", text.count(number(queue, "length_max"))).line()
 
 
 # ---------------------------------------------------------------------- timers

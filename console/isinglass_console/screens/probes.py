@@ -99,7 +99,7 @@ def _row(
     scene: Scene, process: Process, thread: Thread, tally: heat.Tally, files: SourceFiles
 ) -> Row:
     fresh = process_freshness(process, scene.frame.interval_seconds)
-    dead = process.verdict in (Verdict.KILLED, Verdict.CLEAN_EXIT)
+    dead = process.verdict in words.DEAD
     site = thread.site
     waits = site is not None and site.waits
     quiet = dead or site is None

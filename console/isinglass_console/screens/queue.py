@@ -85,24 +85,21 @@ def _help(node: NodeFrame, field: str) -> str:
 def _facts(block: Block, scene: Scene, node: NodeFrame) -> None:
     """Append two lines: what waits, and what each byte costs."""
     queue = node.snapshot.panel("queue") if node.snapshot is not None else None
-    pen = Pen(scene.width).put(" waiting ", "dim").put(text.count(number(queue, "length")))
-    limit = number(queue, "limit")
-    if limit > 0:
-        pen.put(f" of {text.count(limit)}", "dim")
-    pen.put(", ", "dim").put(text.size(number(queue, "size")))
-    pen.put("   oldest ", "dim").put(text.seconds(number(queue, "oldest")))
-    pen.put("   at most ", "dim").put(text.count(number(queue, "length_max")))
-    pen.put(", ", "dim").put(text.size(number(queue, "size_max")))
-    refused = number(queue, "refused")
-    pen.put("   refused ", "dim").put(text.count(refused), "warning" if refused > 0 else "dim")
+    limit, refused = number(queue, "limit"), number(queue, "refused")
+    pen = Pen(scene.width).fact(" waiting ", text.count(number(queue, "length")))
+    pen.fact(" of ", text.count(limit) if limit > 0 else text.NOTHING)
+    pen.fact(", ", text.size(number(queue, "size")))
+    pen.fact("   oldest ", text.seconds(number(queue, "oldest")))
+    pen.fact("   at most ", text.count(number(queue, "length_max")))
+    pen.fact(", ", text.size(number(queue, "size_max")))
+    pen.fact("   refused ", text.count(refused), "warning" if refused > 0 else "dim")
     block.add(pen.line())
-    pen = Pen(scene.width).put(" writes avoided ", "dim")
-    pen.put(text.share(number(queue, "avoided")), "bright").put("   written per byte ", "dim")
     ratio = number(queue, "write_amplification")
-    pen.put(f"{ratio:.2f}" if isfinite(ratio) else text.NOTHING)
-    pen.put(" (", "dim").put(text.size(number(queue, "written_bytes")), "dim")
-    pen.put(" for ", "dim").put(text.size(number(queue, "offered_bytes")), "dim").put(")", "dim")
-    pen.put("   batches ", "dim").put(text.count(number(queue, "batches")))
+    pen = Pen(scene.width).fact(" writes avoided ", text.share(number(queue, "avoided")), "bright")
+    pen.fact("   written per byte ", f"{ratio:.2f}" if isfinite(ratio) else text.NOTHING)
+    written, offered = number(queue, "written_bytes"), number(queue, "offered_bytes")
+    pen.fact(", ", f"{text.size(written)} for {text.size(offered)}", "dim")
+    pen.fact("   batches ", text.count(number(queue, "batches")))
     block.add(pen.line())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isinglass.glass.schema import Site
-from isinglass.glass.snapshot import Process, Thread, Verdict
+from isinglass.glass.snapshot import Process, Thread
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
 from isinglass_console.model.series import sparkline
@@ -26,7 +26,6 @@ SHARE_CELLS = 9
 BAR_CELLS = 10
 HEAT_CELLS = 3 * SHARE_CELLS + BAR_CELLS + 2
 TREND_SECONDS = 30
-DEAD = (Verdict.KILLED, Verdict.CLEAN_EXIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def build(scene: Scene, thread_key: str, opened: Opened, files: SourceFiles) -> 
 
 def _anchor(scene: Scene, process: Process, thread: Thread, tally: heat.Tally) -> Site | None:
     """Return the mark whose file is shown."""
-    if not scene.live or process.verdict in DEAD:
+    if not scene.live or process.verdict in words.DEAD:
         return thread.site
     hot = heat.hottest(tally, (process.slot, process.claim, thread.index))
     sites = [site for line in hot if (site := process.site(line.word)) is not None]
@@ -105,7 +104,7 @@ def _title(
     pen.put(f"  {process.name} {process.pid}", "plain").put(
         f"  {words.thread_name(thread)}", "accent"
     )
-    dead = process.verdict in DEAD
+    dead = process.verdict in words.DEAD
     note = f"{process.verdict}: its last line" if dead else sampling_sentence(tally)
     pen.to(scene.width - len(note) - 1).put(note, "critical" if dead else "dim")
     block.add(pen.line())

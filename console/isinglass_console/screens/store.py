@@ -51,6 +51,7 @@ READER_COLUMNS = (
     Column("command", "COMMAND", 24, 1, grow=1),
 )
 TRENDS_LEAST, TRENDS_MOST = 5, 14
+LABEL, WIDE_LATENCY = 14, 56
 LATENCIES = (
     ("commit_time", "commit"),
     ("apply_time", "whole batch"),
@@ -123,19 +124,22 @@ def _latencies(scene: Scene, pair: Pair, node: NodeFrame) -> Block:
     """Return percentiles of the three times, and below them the shape of the commits."""
     width = scene.width
     block = heading("LATENCY", node.name, "last interval", width)
-    step = max(8, min(12, (width - 15) // 5))
-    pen = Pen(width).put(" ", width=14)
-    for _, label in PERCENTILES:
+    wide = width >= WIDE_LATENCY
+    shares = PERCENTILES if wide else (PERCENTILES[0], *PERCENTILES[2:])
+    step = max(8, min(12, (width - LABEL - 1) // (len(shares) + wide)))
+    pen = Pen(width).put(" ", width=LABEL)
+    for _, label in shares:
         pen.put(label, "title", step, right=True)
-    block.add(pen.put("count", "title", step, right=True).line())
+    block.add((pen.put("count", "title", step, right=True) if wide else pen).line())
     for field, label in LATENCIES:
         value = latencies(pair, field)
-        pen = Pen(width).put(f" {label}", "dim", 14)
-        for share, _ in PERCENTILES:
+        pen = Pen(width).put(f" {label}", "dim", LABEL)
+        for share, _ in shares:
             seconds = value.percentile(share) * MICROSECOND if value and value.count else 0.0
             role = "warning" if seconds > SLOW_COMMIT_SECONDS else "plain"
             pen.put(text.seconds(seconds) if seconds else text.NOTHING, role, step, right=True)
-        block.add(pen.put(text.count(value.count if value else 0), "dim", step, right=True).line())
+        count = text.count(value.count if value else 0)
+        block.add((pen.put(count, "dim", step, right=True) if wide else pen).line())
     block.add(Pen(width).line())
     for label, shown, role in store_rows(pair.now):
         block.add(Pen(width).put(f" {label}", "dim", 14).put(" ").put(shown, role).line())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from isinglass_console.screens import overview, panels, probes, queue, store, waiting
+from isinglass_console.screens.panes import age_note, dimmed
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.sources.files import SourceFiles
 
@@ -17,12 +18,16 @@ Builder = Callable[[Scene, SourceFiles], Page]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view: its digit, its name, the panels of which it needs one, its builder."""
+    """One view: its digit, its name, the panels of which it needs one, its builder.
+
+    `of_daemon`: all that it shows is the daemon's own, so all of it is old when the daemon is.
+    """
 
     digit: str
     name: str
     needs: tuple[str, ...]
     build: Builder
+    of_daemon: bool = False
 
 
 def _without_files(build: Callable[[Scene], Page]) -> Builder:
@@ -32,8 +37,8 @@ def _without_files(build: Callable[[Scene], Page]) -> Builder:
 VIEWS: tuple[View, ...] = (
     View("1", "overview", (), _without_files(overview.build)),
     View("2", "probes", (), probes.build),
-    View("3", "queue", ("queue",), _without_files(queue.build)),
-    View("6", "store", ("store", "timer"), _without_files(store.build)),
+    View("3", "queue", ("queue",), _without_files(queue.build), of_daemon=True),
+    View("6", "store", ("store", "timer"), _without_files(store.build), of_daemon=True),
     View("9", "panels", (), _without_files(panels.build)),
 )
 
@@ -59,4 +64,7 @@ def page_of(scene: Scene, files: SourceFiles) -> Page:
         return waiting.build(scene)
     if node.snapshot is None and view is not VIEWS[0]:
         return Page(waiting.unread_node(scene, node))
-    return view.build(scene, files)
+    page = view.build(scene, files)
+    if view.of_daemon and age_note(scene, node):
+        page.block = dimmed(page.block)
+    return page

@@ -17,6 +17,7 @@ VERDICT_SEVERITY = {
     Verdict.KILLED: Severity.CRITICAL,
 }
 RESTART_SHOWN_SECONDS = 60.0
+DEAD = (Verdict.KILLED, Verdict.CLEAN_EXIT)
 
 
 def glyph(severity: Severity) -> Span:

@@ -113,6 +113,12 @@ class Pen:
             self.at += wanted
         return self
 
+    def fact(self, label: str, value: str, role: str = PLAIN) -> Pen:
+        """Write a label and its value when both fit whole, else nothing."""
+        if self.at + cells(label) + cells(value) <= self.width:
+            self.put(label, "dim").put(value, role)
+        return self
+
     def to(self, left: int) -> Pen:
         """Leave spaces up to a place further right."""
         if left > self.at:
@@ -151,6 +157,19 @@ def rule(width: int, junctions: Iterable[int] = (), glyph: str = "─", joint: s
         if 0 <= column < width:
             letters[column] = joint
     return (("".join(letters), "rule"),)
+
+
+def noted_rule(width: int, note: str) -> Line:
+    """Return a thin rule with a few words near its end."""
+    if not note or cells(note) + 6 > width:
+        return rule(width)
+    return (
+        Pen(width)
+        .spans(rule(width - cells(note) - 4))
+        .put(f" {note} ", "dim")
+        .put("──", "rule")
+        .line()
+    )
 
 
 def crossing(width: int, above: Collection[int], below: Collection[int]) -> Line:
