@@ -130,7 +130,7 @@ def test_a_killed_node_is_shown_post_mortem(desk: Desk, alder: Stage) -> None:
 
 def test_old_figures_have_no_bright_role(desk: Desk, alder: Stage) -> None:
     die(desk, alder)
-    for view, word in [("overview", "superseded"), ("queue", "waiting"), ("store", "records")]:
+    for view, word in [("overview", "superseded"), ("queue", "waiting"), ("store", "LMDB file")]:
         desk.settings.view = view
         scene = desk.scene(120, 34)
         lines = page_of(scene, SourceFiles()).block.lines
