@@ -149,7 +149,7 @@ def test_processes_that_come_and_go_while_it_looks(workshop: Program, plan: str)
     with start("top", "--rate", "100", "--seconds", "4", "--json") as top:
         with ExitStack() as stack:
             pids = [stack.enter_context(program(WORKSHOP, "saw", plan)).pid for _ in range(2)]
-            # Both are looked at before they are ended; --wait is for the sampler's next look.
+            # By the end of another look the first one has seen both, before they are ended.
             isinglass("top", "--seconds", "1.2", "--json")
         assert top.stdout
         document = json.loads(top.stdout.read())
