@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from isinglass.glass import region
 from needs import NEEDS, missing, needs
 from ssh_server import LoginRefused, SshServer
 
@@ -65,6 +66,16 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
         missing(f"needs sshd: {error}; run the tests as a user who may")
     yield server
     server.close()
+
+
+@pytest.fixture(autouse=True)
+def panels() -> Iterator[None]:
+    """Release the panels that a test makes: a worker runs many tests, and has one region."""
+    before = set(map(id, region.OWN.used()))
+    yield
+    for allocation in region.OWN.used():
+        if id(allocation) not in before:
+            region.OWN.release(allocation)
 
 
 def pytest_configure(config: pytest.Config) -> None:

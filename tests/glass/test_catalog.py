@@ -131,6 +131,33 @@ def test_a_region_has_an_end() -> None:
         panel.release()
 
 
+class WidePanel(Panel):
+    """A panel of the tests that needs more room than the other."""
+
+    calls = Counter("calls", "How often.")
+    one = Histogram("microseconds", "How long.")
+    two = Histogram("microseconds", "How long.")
+
+
+def test_room_that_was_released_serves_panels_of_other_shapes() -> None:
+    made: list[Panel] = []
+    with pytest.raises(RegionFull):
+        while True:
+            made.append(SamplePanel(str(len(made))))
+    for panel in made:
+        panel.release()
+    wide = [WidePanel(str(number)) for number in range(3)]
+    small = SamplePanel("small")
+    wide[1].release()
+    made[0].release()  # twice is once: its place is another panel's now
+    fits = SamplePanel("fits")
+    assert fits._allocation.place == wide[1]._allocation.place
+    places = sorted(p._allocation.place for p in (wide[0], wide[2], small, fits))
+    assert len(set(places)) == 4
+    for panel in (wide[0], wide[2], small, fits):
+        panel.release()
+
+
 def test_a_declaration_without_unit_or_help_is_refused() -> None:
     with pytest.raises(ValueError, match="unit"):
         Counter("", "Help.")

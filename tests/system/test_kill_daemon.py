@@ -110,7 +110,7 @@ def wait_for_answers(writers: list[Writer], count: int) -> None:
     goal = sum(len(writer.acknowledged) for writer in writers) + count
     while sum(len(writer.acknowledged) for writer in writers) < goal:
         assert clock.monotonic_ns() < until
-        assert all(writer.is_alive() for writer in writers)
+        assert [writer.failure for writer in writers if not writer.is_alive()] == []
         clock.sleep(0.001)
 
 

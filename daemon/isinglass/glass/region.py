@@ -45,13 +45,19 @@ class _Keeper:
 
 
 class _Allocation:
-    """One panel instance: its directory entry, its place, and the schema text it needs."""
+    """One panel instance: its directory entry, its place and room, and the schema text it needs."""
 
-    __slots__ = ("entry", "instance", "payload", "place", "size_bytes", "used")
+    __slots__ = ("entry", "instance", "payload", "place", "room", "size_bytes", "used")
 
-    def __init__(self, entry: int, place: int, size_bytes: int, payload: bytes) -> None:
-        self.entry, self.place, self.size_bytes, self.payload = entry, place, size_bytes, payload
-        self.instance, self.used = "", False
+    def __init__(self, entry: int, place: int, room: int) -> None:
+        self.entry, self.place, self.room = entry, place, room
+        self.payload, self.size_bytes, self.instance, self.used = b"", 0, "", False
+
+    def fill(self, payload: bytes, size_bytes: int, instance: str) -> _Allocation:
+        """Make it one panel's."""
+        self.payload, self.size_bytes, self.instance = payload, size_bytes, instance
+        self.used = True
+        return self
 
 
 class Region:
@@ -77,29 +83,35 @@ class Region:
         Raises:
             RegionFull: the region has no room for one more panel.
         """
+        # A panel starts on a cache line of its own, so that two threads' panels do not share one.
+        room = size_bytes + (-size_bytes % layout.PROBE_LINE_BYTES)
         with self.lock:
-            allocation = self._reusable(payload) or self._fresh(payload, size_bytes)
-            allocation.instance, allocation.used = instance, True
+            hole = self._hole(room) or self._fresh(room)
+            allocation = hole.fill(payload, size_bytes, instance)
             place = allocation.place
             self.bytes[place : place + size_bytes] = bytes(size_bytes)
             self._publish(allocation)
             return allocation
 
-    def _reusable(self, payload: bytes) -> _Allocation | None:
-        free = (a for a in self._allocations if not a.used and a.payload == payload)
-        return next(free, None)
+    def _hole(self, room: int) -> _Allocation | None:
+        """Return the smallest released place that is large enough, as a new allocation."""
+        free = [a for a in self._allocations if not a.used and a.room >= room]
+        if not free:
+            return None
+        old = min(free, key=lambda allocation: allocation.room)
+        # A new object: whoever still holds the old one must not release the next one's place.
+        new = self._allocations[old.entry] = _Allocation(old.entry, old.place, old.room)
+        return new
 
-    def _fresh(self, payload: bytes, size_bytes: int) -> _Allocation:
+    def _fresh(self, room: int) -> _Allocation:
         used = self.words[RegionWord.PANEL_BYTES_USED]
         entry = len(self._allocations)
-        # A panel starts on a cache line of its own, so that two threads' panels do not share one.
-        room = size_bytes + (-size_bytes % layout.PROBE_LINE_BYTES)
         if used + room > layout.PANELS_BYTES or entry == layout.DIRECTORY_ENTRIES:
             raise RegionFull(
                 f"a process can have {layout.DIRECTORY_ENTRIES} panels in {layout.PANELS_BYTES:,}"
                 " bytes: release panels that are no longer needed"
             )
-        allocation = _Allocation(entry, layout.PANELS_OFFSET + used, size_bytes, payload)
+        allocation = _Allocation(entry, layout.PANELS_OFFSET + used, room)
         self._allocations.append(allocation)
         self.words[RegionWord.PANEL_BYTES_USED] = used + room
         return allocation
@@ -107,8 +119,16 @@ class Region:
     def release(self, allocation: _Allocation) -> None:
         """Take a panel instance out of the directory; its words may be given to the next."""
         with self.lock:
+            if not allocation.used:
+                return
             allocation.used = False
             self.words[self._entry_word(allocation)] = 0
+            while self._allocations and not self._allocations[-1].used:
+                self.words[RegionWord.PANEL_BYTES_USED] -= self._allocations.pop().room
+
+    def used(self) -> list[_Allocation]:
+        """Return what is allocated now, in the order of the directory."""
+        return [allocation for allocation in self._allocations if allocation.used]
 
     def _entry_word(self, allocation: _Allocation) -> int:
         return (
@@ -212,8 +232,7 @@ class Region:
         self.lock = threading.Lock()
         self._register = None
         self._map(_MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS, -1, 0)
-        used = sum(a.size_bytes + (-a.size_bytes % 64) for a in self._allocations)
-        self.words[RegionWord.PANEL_BYTES_USED] = used
+        self.words[RegionWord.PANEL_BYTES_USED] = sum(a.room for a in self._allocations)
         if (line := getattr(_thread, "line", None)) is not None:
             self.name_line(line)
             _thread.keeper = _Keeper(self, line)
