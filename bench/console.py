@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,14 +26,15 @@ from isinglass import clock
 
 WIDTH, HEIGHT = 160, 48
 ISINGLASS = Path(sys.executable).with_name("isinglass")
-NODE = "bench"
+NODE = "demo"
 
 
 class Terminal:
     """A tmux server of its own with one program in it."""
 
     def __init__(self, directory: Path, command: str, environment: dict[str, str]) -> None:
-        self._tmux = ["tmux", "-L", f"isinglass-bench-{os.getpid()}", "-f", "/dev/null"]
+        # A socket for each: the last server may still be on its way out.
+        self._tmux = ["tmux", "-S", f"{directory}/tmux", "-f", "/dev/null"]
         self._bytes = directory / "bytes"
         size = ["-x", str(WIDTH), "-y", str(HEIGHT)]
         subprocess.run(
@@ -99,26 +101,26 @@ def measure(
 
 @contextmanager
 def demo(directory: str) -> Iterator[dict[str, str]]:
-    """Run a daemon behind the glass; yield the environment in which it is found."""
+    """Run the demo, a daemon with clients at work; yield the environment in which it is found."""
+    runtime, config = Path(directory, "run"), Path(directory, "config", "btop")
     environment = {
         **os.environ,
-        "ISINGLASS_RUNTIME_DIR": f"{directory}/run",
-        "ISINGLASS_DATA_DIR": f"{directory}/data",
+        "ISINGLASS_RUNTIME_DIR": str(runtime),
         "XDG_CONFIG_HOME": f"{directory}/config",
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
     }
-    btop = Path(directory, "config", "btop")
-    btop.mkdir(parents=True)
-    (btop / "btop.conf").write_text("update_ms=1000\n")
-    daemon = [ISINGLASS, "daemon"]
-    subprocess.run([*daemon, "start", NODE], env=environment, check=True, stdout=subprocess.DEVNULL)
-    try:
-        yield environment
-    finally:
-        subprocess.run(
-            [*daemon, "stop", NODE], env=environment, check=True, stdout=subprocess.DEVNULL
-        )
+    config.mkdir(parents=True)
+    (config / "btop.conf").write_text("update_ms=1000\n")
+    line = [ISINGLASS, "demo", "--headless", "--seconds", "3600", "--runtime-dir", str(runtime)]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as running:
+        try:
+            waiting = [ISINGLASS, "dump", NODE, "--wait", "30"]
+            subprocess.run(waiting, env=environment, stdout=subprocess.DEVNULL, check=True)
+            yield environment
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.wait()
 
 
 def commands() -> dict[str, str]:
