@@ -109,6 +109,7 @@ def demo(directory: str) -> Iterator[dict[str, str]]:
         "XDG_CONFIG_HOME": f"{directory}/config",
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
+        "SHELL": "/bin/sh",
     }
     config.mkdir(parents=True)
     (config / "btop.conf").write_text("update_ms=1000\n")

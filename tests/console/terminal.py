@@ -24,7 +24,8 @@ class Terminal:
 
     def __init__(self, socket: Path, environment: Mapping[str, str]) -> None:
         self._socket = str(socket)
-        self._environment = dict(environment)
+        # tmux runs commands through the login shell, which some accounts may not use.
+        self._environment = {**environment, "SHELL": "/bin/sh"}
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", self._socket, "-f", os.devnull, *arguments]
