@@ -6,6 +6,7 @@ is built only when its screen is on top, from the desk's scene, and the canvas p
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
@@ -36,9 +37,9 @@ class LiveScreen(Screen[None]):
         """Give Textual the three canvases."""
         yield from self._canvases
 
+    @abstractmethod
     def build(self, scene: Scene) -> Page:
         """Return the page for a scene."""
-        raise NotImplementedError
 
     def views(self) -> Sequence[tuple[str, str]]:
         """Return digit and name of the views there are, for the last row."""
