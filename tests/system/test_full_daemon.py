@@ -95,9 +95,9 @@ def test_a_quota_refuses_reads_on_and_goes_on_when_it_is_raised(data_dir: Path) 
     with daemon("oak") as oak, isinglass.connect("oak") as database:
         database.create_table("t")
         resource.prlimit(oak.pid, resource.RLIMIT_FSIZE, (4 * MIB, resource.RLIM_INFINITY))
-        acknowledged = fill(database, errors.StoreError)
+        acknowledged = fill(database, errors.DiskFull)
         assert_reads_on(database, acknowledged)
-        with pytest.raises(errors.StoreError):
+        with pytest.raises(errors.DiskFull):
             database.put("t", "refused", {"n": 0}, durability="commit")
         resource.prlimit(
             oak.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

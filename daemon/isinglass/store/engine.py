@@ -36,6 +36,7 @@ from isinglass.glass import locks
 from isinglass.glass.probe import mark
 from isinglass.store.gate import ReadGate
 from isinglass.store.readers import Reader, ReaderAges, allocate_table
+from isinglass.store.room import DISK_FULL_CODES, has_room
 from isinglass.store.sizes import Statistics, statistics
 from isinglass.store.tables import SCHEMA_KEY
 from isinglass.store.transaction import Scope
@@ -46,10 +47,8 @@ DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
 READER_MAP_BYTES = 1 << 40
 READER_LIMIT = 1024  # read transactions at one time, of all processes
 FILE_MODE = 0o640
-FULL_DISK_BYTES = 1 << 20  # with less free, a write that was cut short was so for want of room
 RESERVE_BYTES = 16 << 20  # what a drop or a clean-up may take beyond a map that is full
 
-_DISK_FULL_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DAMAGED = (
     lmdb.CorruptedError,
     lmdb.InvalidError,
@@ -333,10 +332,7 @@ class Engine:
 
     def _is_disk_full(self, code: int) -> bool:
         # LMDB calls a write that was cut short, as the last one before the end is, an IO error
-        if code == errno.EIO:
-            disk = os.statvfs(self.path)
-            return disk.f_bavail * disk.f_frsize < FULL_DISK_BYTES
-        return code in _DISK_FULL_CODES
+        return code in DISK_FULL_CODES or (code == errno.EIO and not has_room(self.path, DATA_FILE))
 
     def before_fork(self) -> None:
         """Let no read transaction of another thread be open during the fork."""
