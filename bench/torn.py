@@ -14,6 +14,8 @@ import tempfile
 
 from harness import Claim, Report, Table, finish, options
 
+from isinglass.glass import layout
+
 WRITER = """
 import sys
 from isinglass.glass import segment
@@ -44,13 +46,16 @@ WHOLE = (0, (1 << 64) - 1)
 
 def mapped(reader, reads: int) -> tuple[int, int]:
     """Return (torn, changes seen) of `reads` reads of one live word."""
-    word, torn, changes, last = reader.probe_lines(0), 0, 0, 0
+    first = (layout.region_offset(0) + layout.PROBES_OFFSET) // layout.WORD_BYTES
+    word = reader.live_words()[first : first + 1]
+    torn = changes = last = 0
     for _ in range(reads):
         value = word[0]
         if value != last:
             changes += 1
             last = value
             torn += value not in WHOLE
+    word.release()
     return torn, changes
 
 

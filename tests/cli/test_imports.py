@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -18,11 +19,21 @@ HEAVY = {
 ENTRY = ("-c", "import sys; from isinglass_console.cli import main; sys.exit(main())")
 
 
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+
+
 def imported(*command: str) -> set[str]:
     """Return the modules that a run of the interpreter imports, as it lists them itself."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", *command], capture_output=True, text=True, timeout=60
-    )
+    # With bytecode, as installed: the first run writes what is missing, which takes the compiler.
+    environment = {name: word for name, word in os.environ.items() if name != NO_BYTECODE}
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", *command],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment,
+        )
     rows = (line.split("|") for line in done.stderr.splitlines() if line.startswith("import time:"))
     return {row[-1].strip() for row in rows}
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isinglass.glass.severity import severity_name
 from isinglass_console.model.board import Board, Severity, Threshold
 from isinglass_console.model.cursor import Cursor, nearest, parse_moment
 from isinglass_console.model.filter import Filter
 from isinglass_console.model.layout import Column, place, split
-from isinglass_console.model.log import Log, LogEntry, severity_name
+from isinglass_console.model.log import Log, LogEntry
 from isinglass_console.model.series import Series, SeriesBook, sparkline
 from isinglass_console.model.table import (
     Row,

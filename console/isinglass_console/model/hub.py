@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from isinglass.glass.severity import ERROR, WARNING
 from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model import figures
 from isinglass_console.model.board import THRESHOLDS, Board
 from isinglass_console.model.frame import Condition, Frame, NodeFrame
-from isinglass_console.model.log import ERROR, WARNING, Log, LogEntry
+from isinglass_console.model.log import Log, LogEntry
 from isinglass_console.model.reading import Reading
 from isinglass_console.model.series import SeriesBook
 

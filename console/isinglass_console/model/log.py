@@ -11,14 +11,9 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from isinglass.glass.severity import severity_name
+
 KEPT = 4000
-WARNING, ERROR, FATAL = 13, 17, 21
-_NAMES = ((FATAL, "FATAL"), (ERROR, "ERROR"), (WARNING, "WARN"), (9, "INFO"), (5, "DEBUG"))
-
-
-def severity_name(severity: int) -> str:
-    """Return the word for an OpenTelemetry severity number (1 to 24)."""
-    return next((name for least, name in _NAMES if severity >= least), "TRACE")
 
 
 @dataclass(frozen=True, slots=True)

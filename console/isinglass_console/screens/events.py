@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from isinglass.glass.severity import ERROR, WARNING, severity_name
 from isinglass_console.model import format as text
-from isinglass_console.model.log import ERROR, WARNING, LogEntry, severity_name
+from isinglass_console.model.log import LogEntry
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Line, Pen
 

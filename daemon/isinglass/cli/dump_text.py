@@ -6,6 +6,7 @@ from isinglass.cli.selection import Selection, title
 from isinglass.cli.sheet import Section
 from isinglass.cli.units import field_value, is_plain_number, number, unit, wall_time
 from isinglass.cli.verdicts import sentence
+from isinglass.glass.severity import severity_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from isinglass.cli.options import Values
     from isinglass.glass.snapshot import Process, Snapshot, Thread
-
-SEVERITIES = ((21, "FATAL"), (17, "ERROR"), (13, "WARN"), (9, "INFO"), (5, "DEBUG"), (1, "TRACE"))
 
 
 def sections(snapshot: Snapshot, selection: Selection, values: Values) -> Iterator[Section]:
@@ -128,7 +127,7 @@ def _events(chosen: list[Process]) -> Iterator[Section]:
     rows = [
         (
             *(wall_time(event.wall_ns), process.name, str(process.pid)),
-            *(severity(event.severity), event.flag),
+            *(severity_name(event.severity), event.flag),
             " ".join((event.message, *_pairs(event.fields))),
         )
         for event, process in events
@@ -141,8 +140,3 @@ def _events(chosen: list[Process]) -> Iterator[Section]:
 def _pairs(fields: dict[str, str]) -> Iterator[str]:
     for name, value in fields.items():
         yield f"{name}={value}"
-
-
-def severity(number: int) -> str:
-    """Return the name of an OpenTelemetry severity number."""
-    return next((name for least, name in SEVERITIES if number >= least), "?")

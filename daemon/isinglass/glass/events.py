@@ -32,7 +32,6 @@ from isinglass.glass.journal import (
 from isinglass.glass.layout import RegionWord
 from isinglass.glass.region import OWN, fit, thread_word
 
-DEBUG, INFO, WARNING, ERROR, FATAL = 5, 9, 13, 17, 21
 _WHITE = str.maketrans({"\t": " ", "\n": " "})
 
 

@@ -15,7 +15,7 @@ from isinglass import clock
 from isinglass.errors import SegmentForeign, SegmentMissing, SegmentTruncated
 from isinglass.glass import layout, locks
 from isinglass.glass.header import Header, check_boot, check_file, check_words
-from isinglass.glass.layout import LineWord, RegionWord, SharedWord, SlotState, SlotWord
+from isinglass.glass.layout import RegionWord, SharedWord, SlotState, SlotWord
 from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
 
 _SLOTS = range(layout.REGION_COUNT)
@@ -222,24 +222,6 @@ class SegmentReader:
         now = clock.monotonic_ns()
         return {slot: verdict for slot, _, verdict in self._claimed(slots, now)}
 
-    def probe_lines(self, slot: int) -> memoryview:
-        """Return the live probe words of a region, one of every line; a view, not a copy."""
-        words = self._words()
-        first = (layout.region_offset(slot) + layout.PROBES_OFFSET) // layout.WORD_BYTES
-        step = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
-        return words[first : first + layout.PROBE_LINES * step : step]
-
     def live_words(self) -> memoryview:
         """Return the whole segment as live words; a view: let go of it before `close`."""
         return self._words()
-
-    def probe_words(self) -> list[tuple[int, int, int, int, int]]:
-        """Return (slot, claim, pid, line, word) of every thread now."""
-        words, found = self._words(), []
-        for slot, claim, pid in self.claimed_slots():
-            base = (layout.region_offset(slot) + layout.PROBES_OFFSET) // layout.WORD_BYTES
-            for line in range(layout.PROBE_LINES):
-                at = base + line * layout.PROBE_LINE_BYTES // layout.WORD_BYTES
-                if words[at + LineWord.NATIVE_ID]:
-                    found.append((slot, claim, pid, line, words[at]))
-        return found

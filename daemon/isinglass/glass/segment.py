@@ -29,6 +29,7 @@ from isinglass.glass.header import check_file, check_words
 from isinglass.glass.heartbeat import Heartbeat
 from isinglass.glass.layout import HeaderWord, RegionWord, SharedWord, SlotState, SlotWord, State
 from isinglass.glass.region import OWN, fit
+from isinglass.glass.severity import WARNING
 from isinglass.glass.shared import Draws, FileLock, TableList
 
 _OPEN_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,9 +43,13 @@ def start_ticks(pid: int) -> int:
         return int(file.read().rpartition(b")")[2].split()[19])
 
 
-def _command() -> str:
-    with open("/proc/self/cmdline", "rb") as file:
-        return file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+def command_of(pid: int) -> str:
+    """Return the command line of a process, "" when it is gone (proc(5))."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
 
 
 def _allocate(descriptor: int, offset: int, length: int) -> None:
@@ -116,7 +121,7 @@ class Segment:
         own = OWN.words
         for place, room, text in (
             (layout.PROCESS_NAME_PLACE, layout.PROCESS_NAME_BYTES, self.process),
-            (layout.COMMAND_PLACE, layout.COMMAND_BYTES, _command()),
+            (layout.COMMAND_PLACE, layout.COMMAND_BYTES, command_of(os.getpid())),
         ):
             OWN.bytes[place : place + room] = fit(text, room)
         claim = words[SlotWord.CLAIM] + 1
@@ -313,7 +318,9 @@ def create(node: str, process: str = "daemon") -> Segment:
         os.unlink(fresh)
         raise
     if not layout.on_tmpfs(path):
-        segment.event(13, "glass", "the segment is not on a tmpfs: stores may stall", path=path)
+        segment.event(
+            WARNING, "glass", "the segment is not on a tmpfs: stores may stall", path=path
+        )
     return segment
 
 

@@ -22,8 +22,8 @@ from collections.abc import Callable
 
 from isinglass import clock
 from isinglass.errors import StoreError
-from isinglass.glass.events import INFO, WARNING
 from isinglass.glass.probe import mark
+from isinglass.glass.severity import INFO, WARNING
 from isinglass.node.intake import Intake
 from isinglass.node.load import LoadMeter
 from isinglass.node.panels import ApplierPanel

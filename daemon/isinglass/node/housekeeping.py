@@ -7,8 +7,8 @@ often. All of them work in short steps, so that the applier never waits for long
 from __future__ import annotations
 
 from isinglass import clock
-from isinglass.glass.events import INFO, WARNING
-from isinglass.glass.segment import Segment
+from isinglass.glass.segment import Segment, command_of
+from isinglass.glass.severity import INFO, WARNING
 from isinglass.node.intake import Intake
 from isinglass.node.panels import ReaderPanel
 from isinglass.node.schedule import Task
@@ -92,12 +92,3 @@ class Housekeeping:
 
 def _table_news(what: str, name: str, index_of: str) -> str:
     return f"index {name} of table {index_of} {what}" if index_of else f"table {name} {what}"
-
-
-def command_of(pid: int) -> str:
-    """Return the command line of a process, "" when it is gone (proc(5))."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-    except OSError:
-        return ""

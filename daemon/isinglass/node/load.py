@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 
+from isinglass.clock import NANOSECONDS_PER_SECOND
+
 WINDOWS_SECONDS = (1.0, 10.0, 60.0)
-_NANOSECONDS = 1e9
 
 
 class LoadMeter:
@@ -49,5 +50,5 @@ class LoadMeter:
             self.waiting_ns += elapsed
         share = 1.0 if self._working else 0.0
         for number, window in enumerate(WINDOWS_SECONDS):
-            weight = -math.expm1(-elapsed / _NANOSECONDS / window)
+            weight = -math.expm1(-elapsed / NANOSECONDS_PER_SECOND / window)
             self.averages[number] += (share - self.averages[number]) * weight

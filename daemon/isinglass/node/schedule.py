@@ -9,11 +9,11 @@ from running the statistics five times in a row. The state of a task:
 
 from __future__ import annotations
 
+from isinglass.clock import NANOSECONDS_PER_SECOND
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_NANOSECONDS = 1_000_000_000
 
 
 class Task:
@@ -23,12 +23,12 @@ class Task:
 
     def __init__(self, name: str, interval_seconds: float, run: Callable[[], None]) -> None:
         self.name, self.run = name, run
-        self.interval_ns = int(interval_seconds * _NANOSECONDS)
+        self.interval_ns = int(interval_seconds * NANOSECONDS_PER_SECOND)
         self.due_ns = 0
 
     def overdue_seconds(self, now_ns: int) -> float:
         """Return how long ago the task should have run; 0.0 when it is not due yet."""
-        return max(0, now_ns - self.due_ns) / _NANOSECONDS
+        return max(0, now_ns - self.due_ns) / NANOSECONDS_PER_SECOND
 
 
 class Schedule:
@@ -51,5 +51,5 @@ class Schedule:
 
     def seconds_to_next(self, now_ns: int) -> float:
         """Return how long nothing is due."""
-        soonest = min((task.due_ns for task in self.tasks), default=now_ns + _NANOSECONDS)
-        return max(0, soonest - now_ns) / _NANOSECONDS
+        soonest = min((task.due_ns for task in self.tasks), default=now_ns + NANOSECONDS_PER_SECOND)
+        return max(0, soonest - now_ns) / NANOSECONDS_PER_SECOND

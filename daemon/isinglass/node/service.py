@@ -25,8 +25,8 @@ import isinglass
 from isinglass import clock
 from isinglass.errors import StoreError
 from isinglass.glass import layout, segment
-from isinglass.glass.events import ERROR, INFO, WARNING
 from isinglass.glass.probe import mark
+from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.node import kept_aside
 from isinglass.node.applier import Applier
 from isinglass.node.housekeeping import Housekeeping

@@ -13,11 +13,12 @@ Pure: the caller brings the progress and the time.
 
 from __future__ import annotations
 
+from isinglass.clock import NANOSECONDS_PER_SECOND
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_NANOSECONDS = 1_000_000_000
 _MICROSECONDS = 1_000_000
 
 
@@ -35,7 +36,7 @@ class Watchdog:
 
     def __init__(self, limit_seconds: float) -> None:
         """Allow every thread `limit_seconds` for one step of work."""
-        self._limit_ns = int(limit_seconds * _NANOSECONDS)
+        self._limit_ns = int(limit_seconds * NANOSECONDS_PER_SECOND)
         self._last: dict[str, tuple[int, int]] = {}
 
     def stuck(self, now_ns: int, threads: Iterable[Progress]) -> list[str]:
