@@ -12,7 +12,12 @@ from importlib import import_module
 from isinglass.glass.catalog import PANEL_CLASSES, Panel
 from isinglass.glass.schema import FieldSchema
 
-HOMES = ("isinglass.node.panels", "isinglass.store.panels", "isinglass.client.panels")
+HOMES = (
+    "isinglass.node.panels",
+    "isinglass.node.cluster_panels",
+    "isinglass.store.panels",
+    "isinglass.client.panels",
+)
 _HEAD = """# Panels and fields
 
 What the daemon and its clients keep on the glass. Made from the catalogue by `make docs`; the same
