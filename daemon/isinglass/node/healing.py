@@ -1,0 +1,261 @@
+"""Healing: how a node that is new, was away for too long, or was deaf becomes a full member again.
+
+    joining ──copied──▶ healing ──has what the others had──▶ live
+                           ▲                                  │
+                           └── a gap that no journal reaches, ┘
+                               a stop, a member that came back with more
+
+A *copy* closes what journals cannot. The node asks one member for its applied vector and the
+digests of its 4,096 buckets, compares them with its own, and fetches the buckets that differ, a
+piece at a time: it sets the pace, and never asks for more than it has room for. Live updates go on
+arriving and are applied beside, since applying is a join: nothing is kept back, and no writer
+waits. When everything fetched stands in line, the node has what the vector said; what came later it
+has already, or asks for as usual. A join is the same copy into an empty store.
+
+While it is not live a node is nobody's primary and holds no writer up. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from isinglass.errors import TableMissing
+from isinglass.node.outside import Outside, Shelf
+from isinglass.node.repairs import Repairs
+from isinglass.node.vectors import Vectors
+from isinglass.wire.journal import Journal
+from isinglass.wire.membership import Member, Membership
+from isinglass.wire.reports import HEALING, JOINING, LIVE
+
+DIGESTS, BUCKETS = "digests", "buckets"
+BUCKETS_TOGETHER = 64
+ALONE_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 5.0
+ROOM_NS = 5_000_000
+_NANOSECONDS = 1_000_000_000
+
+
+class _Copy:
+    """One copy that is under way."""
+
+    __slots__ = ("buckets", "cursor", "done", "items", "source", "total", "vector", "waiting")
+
+    def __init__(self, source: Member) -> None:
+        self.source, self.waiting = source, True
+        self.vector: list[list[int]] = []
+        self.buckets: list[int] = []
+        self.cursor: list[Any] = []
+        self.items: list[list[Any]] = []  # fetched, not yet in line
+        self.total = self.done = 0
+
+
+class Healing:
+    """The phase of this node, and its copies.
+
+    Args:
+        fresh: the store was never part of the cluster.
+    """
+
+    def __init__(
+        self,
+        vectors: Vectors,
+        journal: Journal,
+        members: Membership,
+        repairs: Repairs,
+        shelf: Shelf,
+        outside: Outside,
+        panel: Any,
+        horizon: Callable[[], int],
+        *,
+        fresh: bool,
+        now_ns: int,
+    ) -> None:
+        self._vectors, self._journal, self._members = vectors, journal, members
+        self._repairs, self._shelf, self._outside, self._panel = repairs, shelf, outside, panel
+        self._horizon = horizon
+        self.phase = JOINING if fresh else HEALING
+        self._since_ns, self._goal_due_ns = now_ns, now_ns
+        self._goal: dict[tuple[int, int], int] | None = None
+        self._copy: _Copy | None = None
+        self._number = 0
+        self._next_ns, self._pause = now_ns, RETRY_SECONDS
+        repairs.paused = fresh
+
+    # ------------------------------------------------------------------ phases
+    def catch_up(self, now_ns: int) -> None:
+        """Stop being live until this node has what the others have now."""
+        if self.phase == LIVE:
+            self.phase = HEALING
+        self._goal, self._since_ns = None, now_ns
+
+    def tick(self, now_ns: int) -> int:
+        """Go on; return when to come again, monotonic nanoseconds."""
+        if self._copy is not None:
+            if self._copy.items:
+                self._put_in_line(self._copy)
+            return now_ns + ROOM_NS
+        if self.phase == JOINING:
+            self._join(now_ns)
+        elif self._repairs.out_of_reach:
+            if self.phase == LIVE:
+                self.catch_up(now_ns)
+            self._start(self._able(), now_ns)
+        elif self.phase == HEALING and self._caught_up(now_ns):
+            self.phase = LIVE
+        return now_ns + (ROOM_NS * 10 if self.phase != LIVE else _NANOSECONDS)
+
+    def _join(self, now_ns: int) -> None:
+        up = self._members.up()
+        if sources := [member for member in up if member.primary]:
+            self._start(sources, now_ns)
+        elif now_ns - self._since_ns > ALONE_SECONDS * _NANOSECONDS:
+            own = self._vectors.own[0]
+            if all(m.report and m.report.phase == JOINING and m.origin > own for m in up):
+                self._joined()
+                self.phase = LIVE  # the first node of a cluster
+
+    def _joined(self) -> None:
+        self._repairs.paused = False
+        self._repairs.out_of_reach.clear()
+
+    def _caught_up(self, now_ns: int) -> bool:
+        """Tell whether everything is here that the others had a moment ago."""
+        up, inboxes = self._members.up(), self._vectors.inboxes
+        waited = now_ns - self._since_ns
+        if not up:
+            return waited > ALONE_SECONDS * _NANOSECONDS
+        if self._goal is None:
+            if waited > ALONE_SECONDS * _NANOSECONDS / 4:
+                self._goal = {stream: inbox.known_last for stream, inbox in inboxes.items()}
+            return False
+        for stream, goal in self._goal.items():
+            inbox = inboxes.get(stream)
+            if inbox is None or inbox.received >= goal:
+                continue
+            # what only absent members have cannot be waited for
+            if any(m.progress(stream).received > inbox.received for m in up):
+                return False
+        return True
+
+    # ------------------------------------------------------------------ copies
+    def _able(self) -> list[Member]:
+        """Return the members that have what is out of reach."""
+        inboxes = self._vectors.inboxes
+        streams = [stream for stream in self._repairs.out_of_reach if stream in inboxes]
+        return [
+            member
+            for member in self._members.up()
+            if member.report is not None
+            and member.report.phase != JOINING
+            and any(member.progress(s).applied > inboxes[s].received for s in streams)
+        ]
+
+    def _start(self, sources: list[Member], now_ns: int) -> None:
+        if not sources or now_ns < self._next_ns:
+            return
+        self._number += 1
+        source = sources[self._number % len(sources)]
+        copy = self._copy = _Copy(source)
+        self._panel.heal_source, self._panel.heal_progress = source.name, 0.0
+        horizon = self._horizon()
+        self._next_ns = now_ns + int(self._pause * _NANOSECONDS)
+        self._pause = min(self._pause * 2, LONGEST_RETRY_SECONDS)
+        self._outside.call(
+            source.origin, [DIGESTS, horizon], lambda answer: self._compare(copy, answer)
+        )
+
+    def _failed(self, copy: _Copy) -> None:
+        if copy is self._copy:
+            self._copy = None
+            self._repairs.covered.clear()
+            self._repairs.paused = self.phase == JOINING
+
+    def _compare(self, copy: _Copy, answer: list[Any] | None) -> None:
+        if copy is not self._copy:
+            return
+        if answer is None or len(answer) != 4:
+            self._failed(copy)
+            return
+        copy.vector, horizon, theirs, tables = answer
+        for table, key, record in tables:
+            copy.items.append([table, key, record])
+        self._repairs.covered = {(row[0], row[1]): row[2] for row in copy.vector}
+        for origin, incarnation, applied in copy.vector:
+            inbox = self._vectors.inbox((origin, incarnation))
+            if inbox is not None:
+                inbox.known_last = max(inbox.known_last, applied)
+        self._repairs.paused = False
+        self._outside.digests(horizon, lambda own: self._compared(copy, theirs, own))
+
+    def _compared(self, copy: _Copy, theirs: list[int], own: list[int] | None) -> None:
+        if copy is not self._copy:
+            return
+        if own is None or len(own) != len(theirs):
+            self._failed(copy)
+            return
+        pairs = enumerate(zip(own, theirs, strict=True))
+        copy.buckets = [bucket for bucket, (mine, other) in pairs if mine != other]
+        copy.total = len(copy.buckets)
+        self._panel.divergent = copy.total
+        copy.waiting = False
+        if not copy.items:
+            self._fetch(copy)
+
+    def _fetch(self, copy: _Copy) -> None:
+        """Ask for the next piece, or end."""
+        if not copy.buckets:
+            self._finish(copy)
+            return
+        copy.waiting = True
+        request = [BUCKETS, copy.buckets[:BUCKETS_TOGETHER], copy.cursor]
+        self._outside.call(copy.source.origin, request, lambda answer: self._came(copy, answer))
+
+    def _came(self, copy: _Copy, answer: list[Any] | None) -> None:
+        if copy is not self._copy:
+            return
+        if answer is None or len(answer) != 2:
+            self._failed(copy)
+            return
+        copy.waiting = False
+        items, copy.cursor = answer
+        copy.items += items
+        if not copy.cursor:
+            copy.done += len(copy.buckets[:BUCKETS_TOGETHER])
+            del copy.buckets[:BUCKETS_TOGETHER]
+        self._panel.heal_progress = copy.done / max(copy.total, 1)
+        if not copy.items:
+            self._fetch(copy)
+
+    def _put_in_line(self, copy: _Copy) -> None:
+        """Offer what was fetched, as far as there is room; then ask for more."""
+        offered = 0
+        for table, key, record in copy.items:
+            try:
+                place = self._shelf.offer(table, key, record)
+            except TableMissing:
+                place = 1  # created after the list of tables was read: it comes with its stream
+            if not place:
+                break
+            offered += 1
+        del copy.items[:offered]
+        self._panel.copied += offered
+        if not copy.items and not copy.waiting:
+            self._fetch(copy)
+
+    def _finish(self, copy: _Copy) -> None:
+        for origin, incarnation, applied in copy.vector:
+            stream = (origin, incarnation)
+            inbox = self._vectors.inbox(stream)
+            if inbox is not None and applied > inbox.received and stream != self._vectors.own:
+                inbox.jump(applied, self._shelf.last_place)
+                self._journal.raise_floor(stream, applied + 1)
+        self._copy, self._pause = None, RETRY_SECONDS
+        self._repairs.covered.clear()
+        self._joined()
+        if self.phase == JOINING:
+            self.phase = HEALING
+        self._goal = None
+        self._panel.heals += 1
+        self._panel.heal_progress = 1.0

@@ -1,0 +1,316 @@
+"""The primary of a record: who stamps immediate writes, who answers immediate reads, and who waits.
+
+A record's primary is the member its key hashes to (`wire/placement`). It stamps the write above
+everything it has for that record, so all writes of a record are ordered by one clock; a read asks
+the same node, so it sees them. When the primary does not answer in time the node goes on alone: the
+write is accepted here, the read answered from here, and the receipt says so.
+
+    write   here is the primary ─▶ stamped ──enough nodes hold it──▶ answered ("primary")
+            another one is      ─▶ asked ──answer──▶ answered ("primary")
+                                     └── silence, refusal, breaker open ──▶ stamped here ("local")
+    read    asked ──answer──▶ ("primary")     silence ──▶ second replica's or own, newest ("local")
+
+*Time limit*: four times the 95th percentile of the last successful replies; time-outs do not feed
+it (a limit fed by its own time-outs collapses). *Circuit breaker*: after three silences in a row a
+member is not asked for a second, then for two, four, eight; the next success closes it (Nygard,
+"Release It!", 2007). *Hedge*: only a read, and only one that is marked local anyway, may take the
+answer of a second replica: it is no primary, but often newer than the own copy.
+
+Pure: the time is an argument. A write that waits for others takes about 200 bytes; at most
+WAITING_LIMIT wait.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from isinglass.errors import IsinglassError
+from isinglass.node.outside import Answered, Outside, Shelf
+from isinglass.node.vectors import Vectors
+from isinglass.store.buckets import bucket_of
+from isinglass.wire.membership import Membership
+from isinglass.wire.placement import Placement
+
+WRITE, READ = "write", "read"
+DONE, NOT_PRIMARY, FAILED = "done", "not primary", "failed"
+ACK_PRIMARY, ACK_ONE, ACK_MAJORITY = range(3)
+ACKS = ("primary", "one", "majority")
+FIRST_LIMIT_NS, SMALLEST_LIMIT_NS, LARGEST_LIMIT_NS = 250_000_000, 20_000_000, 1_000_000_000
+ACK_LIMIT_NS = 1_000_000_000
+REPLIES_KEPT = 64
+BREAKER_AFTER = 3
+BREAKER_FIRST_NS, BREAKER_LONGEST_NS = 1_000_000_000, 8_000_000_000
+WAITING_LIMIT = 10_000
+
+
+class Receipt(NamedTuple):
+    """Who answered: `by` is the node's number, `primary` whether it is the record's primary.
+
+    held: how many nodes are known to hold the write, this one included.
+    """
+
+    by: int
+    primary: bool
+    held: int = 1
+
+
+class _Reply:
+    """A request to another node that is under way."""
+
+    __slots__ = ("give_up", "hedge_ns", "limit_ns", "origin", "started_ns")
+
+    def __init__(
+        self, origin: int, started_ns: int, limit_ns: int, give_up: Callable[[], None]
+    ) -> None:
+        self.origin, self.started_ns, self.limit_ns = origin, started_ns, limit_ns
+        self.give_up = give_up
+
+
+class TimeLimits:
+    """How long another node may take, and whether it is asked at all; by origin."""
+
+    def __init__(self) -> None:
+        self._replies: deque[int] = deque(maxlen=REPLIES_KEPT)
+        self._silences: dict[int, int] = {}
+        self._open_until: dict[int, int] = {}
+        self.limit_ns = FIRST_LIMIT_NS
+
+    def asks(self, origin: int, now_ns: int) -> bool:
+        """Tell whether a member is asked now."""
+        return now_ns >= self._open_until.get(origin, 0)
+
+    def open(self, now_ns: int) -> int:
+        """Return how many members are not asked now."""
+        return sum(until > now_ns for until in self._open_until.values())
+
+    def replied(self, origin: int, took_ns: int) -> None:
+        """Learn from a successful reply."""
+        self._silences.pop(origin, None)
+        self._open_until.pop(origin, None)
+        self._replies.append(took_ns)
+        ordered = sorted(self._replies)
+        percentile = ordered[len(ordered) * 95 // 100]
+        self.limit_ns = min(max(4 * percentile, SMALLEST_LIMIT_NS), LARGEST_LIMIT_NS)
+
+    def silent(self, origin: int, now_ns: int) -> None:
+        """Note that a member did not answer in time."""
+        count = self._silences[origin] = self._silences.get(origin, 0) + 1
+        if count >= BREAKER_AFTER:
+            shift = min(count - BREAKER_AFTER, 3)
+            pause = min(BREAKER_FIRST_NS << shift, BREAKER_LONGEST_NS)
+            self._open_until[origin] = now_ns + pause
+
+
+class Primary:
+    """Immediate writes and reads of this node's clients, and those that others ask of it.
+
+    Args:
+        stamp: stamps and queues `(table, key, payload)` here; returns the record, its place in line
+            and its number in the own stream. Raises what refuses the write.
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(
+        self,
+        vectors: Vectors,
+        members: Membership,
+        shelf: Shelf,
+        outside: Outside,
+        panel: Any,
+        stamp: Callable[[str, bytes, bytes | None], tuple[bytes, int, int]],
+        clock: Callable[[], int],
+    ) -> None:
+        self._vectors, self._members, self._shelf = vectors, members, shelf
+        self._outside, self._panel, self._stamp, self._clock = outside, panel, stamp, clock
+        self._own = vectors.own[0]
+        self.placement = Placement(())
+        self.limits = TimeLimits()
+        self._replies: dict[int, _Reply] = {}
+        self._waiting: list[tuple[int, int, int, Callable[[int], None]]] = []
+        self._next = 0
+
+    # ------------------------------------------------------------------ this node's clients
+    def write(
+        self,
+        table: str,
+        key: bytes,
+        payload: bytes | None,
+        ack: int,
+        done: Callable[[int, Receipt], None],
+    ) -> None:
+        """Write one record at once; `done` gets its place in this node's line, and a receipt.
+
+        Raises:
+            IsinglassError: this node refuses it; `done` is not called then.
+        """
+        primary = self.placement.primary(bucket_of(table, key)) or self._own
+        if primary == self._own:
+            self._write_here(table, key, payload, ack, done, primary=True)
+            return
+
+        def fall_back() -> None:
+            self._panel.accepted_locally += 1
+            self._write_here(table, key, payload, ack, done, primary=False)
+
+        def answered(answer: list[Any]) -> None:
+            record, held = answer[1], answer[2]
+            self._panel.forwarded += 1
+            place = self._shelf.offer(table, key, record)
+            done(place or self._shelf.last_place, Receipt(primary, True, held))
+
+        self._ask(primary, [WRITE, table, key, payload, ack], answered, fall_back)
+
+    def _write_here(
+        self,
+        table: str,
+        key: bytes,
+        payload: bytes | None,
+        ack: int,
+        done: Callable[[int, Receipt], None],
+        *,
+        primary: bool,
+    ) -> None:
+        _, place, number = self._stamp(table, key, payload)
+        self._panel.stamped += primary
+        self.await_held(number, ack, lambda held: done(place, Receipt(self._own, primary, held)))
+
+    def read(self, table: str, key: bytes, done: Callable[[bytes | None, Receipt], None]) -> None:
+        """Read one record at once; `done` gets the stored record, and a receipt."""
+        slot = bucket_of(table, key)
+        primary = self.placement.primary(slot) or self._own
+        if primary == self._own:
+            done(self._shelf.current(table, key), Receipt(self._own, True))
+            return
+        hedged: list[bytes | None] = []
+
+        def fall_back() -> None:
+            own = self._shelf.current(table, key)
+            other = max((record for record in hedged if record is not None), default=b"")
+            self._panel.answered_locally += 1
+            if other > (own or b""):
+                self._panel.hedges_used += 1
+                done(other, Receipt(second, False))
+            else:
+                done(own, Receipt(self._own, False))
+
+        self._panel.asked += 1
+        asked = self._ask(
+            primary, [READ, table, key, True],
+            lambda answer: done(answer[1], Receipt(primary, True)), fall_back,
+        )  # fmt: skip
+        second = self.placement.second(slot)
+        if asked and second not in (0, self._own) and self.limits.open(self._clock()):
+            # somebody is silent now: have a second answer at hand, should this one be it
+            self._panel.hedged += 1
+            self._outside.call(
+                second, [READ, table, key, False],
+                lambda answer: hedged.append(answer[1] if answer and answer[0] == DONE else None),
+            )  # fmt: skip
+
+    def _ask(
+        self,
+        origin: int,
+        request: list[Any],
+        answered: Callable[[list[Any]], None],
+        fall_back: Callable[[], None],
+    ) -> bool:
+        now_ns = self._clock()
+        if not self.limits.asks(origin, now_ns):
+            fall_back()
+            return False
+        self._next += 1
+        number = self._next
+        limit_ns = self.limits.limit_ns + (
+            ACK_LIMIT_NS if request[0] == WRITE and request[4] else 0
+        )
+        reply = self._replies[number] = _Reply(origin, now_ns, limit_ns, fall_back)
+
+        def came(answer: list[Any] | None) -> None:
+            if self._replies.pop(number, None) is None:
+                return  # too late: it was given up
+            if answer is not None and answer[0] == DONE:
+                took_ns = self._clock() - reply.started_ns
+                self.limits.replied(origin, took_ns)
+                self._panel.reply_time.record(took_ns // 1000)
+                answered(answer)
+                return
+            if answer is None:
+                self.limits.silent(origin, self._clock())
+            fall_back()
+
+        self._outside.call(origin, request, came)
+        return True
+
+    # ------------------------------------------------------------------ other nodes
+    def serve(self, request: list[Any], reply: Answered) -> None:
+        """Answer a WRITE or READ of another node."""
+        kind, table, key = request[:3]
+        mine = self.placement.primary(bucket_of(table, key)) == self._own
+        if not mine and (kind == WRITE or request[3]):
+            self._panel.not_primary += 1
+            reply([NOT_PRIMARY])
+        elif kind == READ:
+            self._panel.served += 1
+            reply([DONE, self._shelf.current(table, key)])
+        else:
+            try:
+                record, _, number = self._stamp(table, key, request[3])
+            except IsinglassError as error:
+                reply([FAILED, type(error).__name__, str(error)])
+                return
+            self._panel.stamped += 1
+            self.await_held(number, request[4], lambda held: reply([DONE, record, held]))
+
+    # ------------------------------------------------------------------ who holds it
+    def await_held(self, number: int, ack: int, done: Callable[[int], None]) -> None:
+        """Call `done` with how many nodes hold own update `number`, once they are enough."""
+        needed = self._needed(ack)
+        if needed <= 1 or len(self._waiting) >= WAITING_LIMIT:
+            done(1)
+            return
+        self._waiting.append((number, needed, self._clock() + ACK_LIMIT_NS, done))
+        self._panel.waiting_acks = len(self._waiting)
+
+    def _needed(self, ack: int) -> int:
+        known = len(self._members.members) + 1
+        return (1, min(2, known), known // 2 + 1)[ack]
+
+    def held(self, number: int) -> int:
+        """Return how many nodes are known to hold own update `number`, this one included."""
+        own = self._vectors.own
+        members = self._members.members.values()
+        return 1 + sum(member.progress(own).received >= number for member in members)
+
+    def acknowledged(self) -> None:
+        """Look at the writes that wait, after another node said what it holds."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        for entry in waiting:
+            held = self.held(entry[0])
+            if held >= entry[1]:
+                entry[3](held)
+            else:
+                self._waiting.append(entry)
+        self._panel.waiting_acks = len(self._waiting)
+
+    def tick(self, now_ns: int) -> int:
+        """Give up what took too long; return when to come again."""
+        late = [
+            n for n, reply in self._replies.items() if now_ns - reply.started_ns > reply.limit_ns
+        ]
+        for number in late:
+            reply = self._replies.pop(number)
+            self.limits.silent(reply.origin, now_ns)
+            reply.give_up()
+        if self._waiting and self._waiting[0][2] <= now_ns:
+            expired = [entry for entry in self._waiting if entry[2] <= now_ns]
+            self._waiting = [entry for entry in self._waiting if entry[2] > now_ns]
+            for number, _, _, done in expired:
+                self._panel.ack_timeouts += 1
+                done(self.held(number))
+        due = [reply.started_ns + reply.limit_ns for reply in self._replies.values()]
+        due += [entry[2] for entry in self._waiting[:1]]
+        return min(due, default=now_ns + LARGEST_LIMIT_NS)

@@ -1,0 +1,148 @@
+"""Membership: which nodes there are, which of them are heard, and what each last said of itself.
+
+A member is known from its first heartbeat until an operator forgets it, away or not: what deletes
+may be forgotten, and how many nodes a majority is, depend on all of them. Three signals are kept
+apart, since they fail apart: *heard* (heartbeats come), *receiving* (it gets on with what was sent)
+and *applying* (it gets on with what it received).
+
+    state      by                                   is a primary   counts for a majority
+    up         a heartbeat                          when live      yes
+    suspected  none for `suspect_seconds`           no             yes
+    down       none for `down_seconds`              no             yes
+    left       it said so                           no             yes
+
+Pure: the time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from isinglass.wire.reports import LEAVING, LIVE, Echo, Load, Progress, Report
+from isinglass.wire.streams import StreamId
+
+UP, SUSPECTED, DOWN, LEFT = "up", "suspected", "down", "left"
+SUSPECT_SECONDS = 0.6
+DOWN_SECONDS = 2.0
+OFFSET_SAMPLES = 16
+STUCK_SECONDS = 2.0
+_NANOSECONDS = 1_000_000_000
+
+
+class Signal:
+    """Whether something that is behind gets on."""
+
+    __slots__ = ("_at_ns", "_reached", "ok")
+
+    def __init__(self) -> None:
+        self._reached, self._at_ns, self.ok = 0, 0, True
+
+    def look(self, reached: int, goal: int, now_ns: int) -> None:
+        """Note how far it is now."""
+        if reached >= goal or reached != self._reached or not self._at_ns:
+            self._reached, self._at_ns, self.ok = reached, now_ns, True
+        elif now_ns - self._at_ns > STUCK_SECONDS * _NANOSECONDS:
+            self.ok = False
+
+
+class Member:
+    """Another node as this one knows it."""
+
+    def __init__(self, name: str, origin: int, incarnation: int) -> None:
+        self.name, self.origin, self.incarnation = name, origin, incarnation
+        self.state = DOWN
+        self.report: Report | None = None
+        self.heard_ns = 0
+        self.sent_ns = 0  # its clock, of its newest heartbeat
+        self.restarts = 0
+        self.vector: dict[StreamId, Progress] = {}
+        self.receiving, self.applying = Signal(), Signal()
+        self.round_trip_ns = 0
+        self.clock_offset_seconds = 0.0
+        self._offsets: list[tuple[int, float]] = []
+
+    @property
+    def heard(self) -> bool:
+        """Whether its heartbeats come."""
+        return self.state == UP
+
+    @property
+    def primary(self) -> bool:
+        """Whether records may have it as their primary."""
+        return self.state == UP and self.report is not None and self.report.phase == LIVE
+
+    @property
+    def load(self) -> Load:
+        """What it last said of its backlog."""
+        return self.report.load if self.report else Load()
+
+    def progress(self, stream: StreamId) -> Progress:
+        """Return how far it said it is with a stream."""
+        return self.vector.get(stream, _NOTHING)
+
+    def hear(self, report: Report, incarnation: int, sent_ns: int, now_ns: int) -> None:
+        """Take over what a heartbeat says."""
+        if incarnation != self.incarnation:
+            self.restarts += 1
+            self.incarnation = incarnation
+            self.vector = {}  # what it had only in memory is gone
+            self._offsets = []
+        self.vector.update(report.vector)
+        self.report, self.heard_ns, self.sent_ns = report, now_ns, sent_ns
+        self.state = LEFT if report.phase == LEAVING else UP
+
+    def measure(self, echo: Echo, own_wall_ms: int, now_ns: int) -> None:
+        """Estimate round trip and clock offset from an own heartbeat that came back.
+
+        Of the last samples the one with the shortest round trip counts (RFC 5905, section 10).
+        """
+        round_trip = now_ns - echo.sent_ns - echo.held_ns
+        if round_trip < 0 or self.report is None:
+            return
+        offset = (self.report.wall_ms + round_trip / 2e6 - own_wall_ms) / 1000
+        self._offsets = [*self._offsets[1 - OFFSET_SAMPLES :], (round_trip, offset)]
+        self.round_trip_ns, self.clock_offset_seconds = min(self._offsets)
+
+    def look(self, stream: StreamId, sequence: int, now_ns: int) -> None:
+        """Bring state and signals up to the present."""
+        age = (now_ns - self.heard_ns) / _NANOSECONDS
+        if self.state != LEFT and age > SUSPECT_SECONDS:
+            self.state = DOWN if age > DOWN_SECONDS else SUSPECTED
+        progress = self.progress(stream)
+        self.receiving.look(progress.received, sequence, now_ns)
+        self.applying.look(progress.applied, progress.received, now_ns)
+
+
+_NOTHING = Progress(0, 0, 0, 0)
+
+
+class Membership:
+    """All other nodes that this one knows."""
+
+    def __init__(self) -> None:
+        self.members: dict[int, Member] = {}
+        self.forgotten: dict[int, int] = {}  # origin: the last life that is out
+
+    def __iter__(self) -> Iterable[Member]:
+        return iter(self.members.values())
+
+    def know(self, name: str, origin: int, incarnation: int) -> Member:
+        """Return a member, known from now on."""
+        member = self.members.get(origin)
+        if member is None:
+            member = self.members[origin] = Member(name, origin, incarnation)
+        return member
+
+    def up(self) -> list[Member]:
+        """Return the members whose heartbeats come."""
+        return [member for member in self.members.values() if member.state == UP]
+
+    def forget(self, origin: int) -> None:
+        """Take a member out; it must join anew, with nothing, when it comes back."""
+        member = self.members.pop(origin, None)
+        if member is not None:
+            self.forgotten[origin] = max(self.forgotten.get(origin, 0), member.incarnation)
+
+    def is_forgotten(self, origin: int, incarnation: int) -> bool:
+        """Tell whether this life of a node is out."""
+        return incarnation <= self.forgotten.get(origin, 0)

@@ -1,0 +1,114 @@
+"""The heartbeat of a node, as the body of a STATE datagram: who it is, how it is, how far it is.
+
+Every node sends one each 100 ms, and at once when something changed that others wait for. All that
+a node knows of another one comes from here, so a lost one costs 100 ms and nothing else. The
+vectors of more streams than fit into a datagram take turns; those of living nodes always come.
+
+    [name, address, datagram port, stream port, phase, view, wall ms, horizon, backlog, limited by,
+     retired per busy second, demand, applied updates, [echo...], [vector entry...], [forgotten...]]
+    echo          [origin, sent_ns of its newest heartbeat, ns that it was held]
+    vector entry  [origin, incarnation, received, taken, applied, floor of the journal]
+    forgotten     [origin, incarnation]: lives that an operator took out of the cluster
+
+Pure. About 70 bytes and 40 for each stream.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from isinglass.wire.streams import StreamId
+
+JOINING, HEALING, LIVE, LEAVING = range(4)
+PHASES = ("joining", "healing", "live", "left")
+LIMITS = ("", "entries", "bytes", "age")
+VECTOR_LIMIT = 24
+ECHO_LIMIT = 8
+FORGOTTEN_LIMIT = 8
+
+
+class Progress(NamedTuple):
+    """How far a node is with one stream; `floor` is the first number it can repair, 0: none."""
+
+    received: int
+    taken: int
+    applied: int
+    floor: int
+
+
+class Echo(NamedTuple):
+    """The newest heartbeat of another node, sent back: for round trip and clock offset."""
+
+    origin: int
+    sent_ns: int
+    held_ns: int
+
+
+class Load(NamedTuple):
+    """What flow control must know of a node."""
+
+    backlog: float = 0.0  # share of the limit, the worst of its limits
+    limited_by: int = 0  # which one, of LIMITS
+    retired: float = 0.0  # updates per busy second
+    demand: float = 0.0  # updates per second
+    applied: int = 0  # updates that it has retired in all: whether it gets on
+
+
+class Report(NamedTuple):
+    """One heartbeat."""
+
+    name: str
+    address: str
+    datagram_port: int
+    stream_port: int
+    phase: int
+    view: int
+    wall_ms: int
+    horizon: int
+    load: Load
+    echoes: tuple[Echo, ...]
+    vector: dict[StreamId, Progress]
+    forgotten: tuple[StreamId, ...]
+
+    def body(self) -> list[Any]:
+        """Return the body of the datagram."""
+        return [
+            *self[:8],
+            *self.load,
+            [list(echo) for echo in self.echoes],
+            [[*stream, *progress] for stream, progress in self.vector.items()],
+            [list(stream) for stream in self.forgotten],
+        ]
+
+
+_KINDS = (str, str, int, int, int, int, int, int, float, int, float, float, int, list, list, list)
+
+
+def parse(body: list[Any]) -> Report | None:
+    """Return the heartbeat in a body, or None when it is none."""
+    if len(body) != len(_KINDS) or not all(map(isinstance, body, _KINDS)):
+        return None
+    numbers = (*body[2:8], body[9], body[12])
+    if min(numbers) < 0 or not 0 <= body[4] < len(PHASES) or not 0 <= body[9] < len(LIMITS):
+        return None
+    echoes, vector, forgotten = body[13:]
+    if not (_rows(echoes, 3) and _rows(vector, 6) and _rows(forgotten, 2)):
+        return None
+    parts = (
+        *body[:8],
+        Load(*body[8:13]),
+        tuple(Echo(*row) for row in echoes),
+        {(row[0], row[1]): Progress(*row[2:]) for row in vector},
+        tuple((row[0], row[1]) for row in forgotten),
+    )
+    return Report._make(parts)
+
+
+def _rows(rows: list[Any], width: int) -> bool:
+    """Tell whether all rows are lists of `width` numbers that are not negative."""
+    return all(
+        type(row) is list
+        and len(row) == width
+        and all(type(number) is int and number >= 0 for number in row)
+        for row in rows
+    )
