@@ -61,7 +61,11 @@ SANS_IO = {"asyncio", "lmdb", "os", "select", "socket", "subprocess", "textual",
 NOT_IMPORTED = [
     (r"isinglass(_monitor)?(\..*)?", {"textual", "asyncssh"}, "it is for headless processes"),
     (r"isinglass\.store\.(merge|records)", SANS_IO, "the queue and the codecs are sans-IO"),
-    (r"isinglass\.wire\.messages", SANS_IO, "codecs are sans-IO"),
+    (
+        r"isinglass\.wire\.(messages|bodies|packing|datagrams|replay|calls)",
+        SANS_IO,
+        "codecs are sans-IO",
+    ),
     (r"isinglass\.node\.(load|watchdog)", SANS_IO, "they take the time as an argument"),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
 ]
