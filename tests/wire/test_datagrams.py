@@ -20,25 +20,32 @@ from isinglass.wire.bodies import (
     REPAIR,
     STATE,
     UPDATES,
+    URGENT,
     VOID,
     BadDatagram,
 )
 from isinglass.wire.datagrams import BODY_LIMIT, DATAGRAM_LIMIT, TO_ONE, Identity, Opener, Sealer
 from isinglass.wire.packing import PartBuffer
 from isinglass.wire.replay import WINDOW, ReplayWindow
+from isinglass.wire.reports import LIVE, Echo, Load, Progress, Report
 
 KEY = b"k" * 32
 VERSION = bytes(10)
 VALUE = VERSION + b"\0\x80"
 SECOND_NS = 1_000_000_000
+HEARTBEAT = Report(
+    "oak", "127.0.0.1", 7371, 7372, LIVE, 77, 1_700_000_000_000, 0, Load(0.5, 1, 2e4, 1e4, 9),
+    (Echo(3, 5, 6),), {(3, 9): Progress(4, 3, 2, 1)}, ((4, 1),),
+)  # fmt: skip
 GOOD: list[tuple[int, Any]] = [
-    (UPDATES, [1, "t", [b"a", VALUE, b"b", VALUE], "u", [b"", VERSION + b"\x81"]]),
+    (UPDATES, [1, "t", [b"a", VALUE, b"b", VALUE], "u", [b"", VERSION + b"\x80"]]),
     (PART, [3, 9, [4], 77, 0, 2, b"part"]),
-    (STATE, {"n": "oak", "v": [1, 2]}),
-    (NACK, [3, 9, [1, 1, 3, 8]]),
+    (STATE, HEARTBEAT.body()),
+    (NACK, [7, 3, 9, [1, 1, 3, 8]]),
     (REPAIR, [3, 9, [1, 5], "t", b"a", VALUE, [6], "t", b"b", VALUE]),
     (VOID, [3, 9, 1, 5]),
     (ACK, [3, 9, 0]),
+    (URGENT, [1, "t", [b"a", VALUE]]),
 ]
 
 
@@ -100,19 +107,20 @@ BROKEN: list[tuple[int, Any]] = [
     (PART, [3, 9, 4, 77, 0, 2, b"x"]),
     (STATE, {}),
     (STATE, []),
-    (STATE, {b"n": 1}),
-    (STATE, {"n" * 17: 1}),
-    (STATE, {str(n): 1 for n in range(65)}),
-    (NACK, [3, 9, []]),
-    (NACK, [3, 9, [2, 1]]),
-    (NACK, [3, 9, [1, 2, 2, 3]]),
-    (NACK, [3, 9, [1, 2, 3]]),
-    (NACK, [3, 9, [0, 2]]),
-    (NACK, [3, 9, [1, True]]),
-    (NACK, [0, 9, [1, 1]]),
-    (NACK, [65536, 9, [1, 1]]),
-    (NACK, [3, -1, [1, 1]]),
-    (NACK, [3, 9]),
+    (STATE, HEARTBEAT._replace(phase=4).body()),
+    (STATE, HEARTBEAT._replace(view=-1).body()),
+    (STATE, HEARTBEAT._replace(vector={(3, 9): (1, 2)}).body()),  # type: ignore[dict-item]
+    (NACK, [7, 3, 9, []]),
+    (NACK, [7, 3, 9, [2, 1]]),
+    (NACK, [7, 3, 9, [1, 2, 2, 3]]),
+    (NACK, [7, 3, 9, [1, 2, 3]]),
+    (NACK, [7, 3, 9, [0, 2]]),
+    (NACK, [7, 3, 9, [1, True]]),
+    (NACK, [7, 0, 9, [1, 1]]),
+    (NACK, [7, 65536, 9, [1, 1]]),
+    (NACK, [7, 3, -1, [1, 1]]),
+    (NACK, [7, 3, 9]),
+    (NACK, [0, 3, 9, [1, 1]]),
     (REPAIR, [3, 9]),
     (REPAIR, [3, 9, [1], "t", b"a"]),
     (REPAIR, [3, 9, [2, 1], "t", b"a", VALUE]),

@@ -10,15 +10,17 @@ check of a whole datagram is then a few calls into C instead of some for each up
     PART     [origin, incarnation, [sequence, ...], check, part, parts, bytes]
              a part of msgpack [table, key, record], too large for one datagram, of that stream;
              check = CRC-32 of the whole: parts of two states of one record never mix
-    STATE    a map: the sender's heartbeat, read by its receiver (node/replica)
-    NACK     [origin, incarnation, [first, last, first, last, ...]]       missing, ascending
+    STATE    a list: the sender's heartbeat (wire/reports)
+    NACK     [target, origin, incarnation, [first, last, first, last, ...]]
+             missing, ascending; `target` is the node that is asked, the others hold back
     REPAIR   [origin, incarnation, [sequence, ...], table, key, record, [sequence, ...], ...]
              the present state of records that those updates of that stream had changed
     VOID     [origin, incarnation, first, last]        cannot be repaired by the sender
     ACK      [origin, incarnation, received]           every update up to this one was received
+    URGENT   as UPDATES; whoever receives it answers with an ACK at once
 
 A record is as it is stored. A change of a table is an update, too: its key is empty, and its record
-is a version (10 bytes), u8 0x80 (create) or 0x81 (drop), and of a create its shape.
+says what the table is now (node/shelf), with flags that no other record has.
 """
 
 from __future__ import annotations
@@ -33,16 +35,15 @@ import msgpack
 from isinglass.errors import BadRecord
 from isinglass.store.records import FLAGS, KEY_LIMIT_BYTES, ORIGIN_LIMIT, PAYLOAD
 from isinglass.store.tables import check_name
+from isinglass.wire import reports
 
-UPDATES, PART, STATE, NACK, REPAIR, VOID, ACK = range(1, 8)
+UPDATES, PART, STATE, NACK, REPAIR, VOID, ACK, URGENT = range(1, 9)
 
 SEQUENCE_LIMIT = 1 << 63
 INCARNATION_LIMIT = 1 << 64
 PARTS_LIMIT = 256  # of one update: more than twice what a record may have, in any case
 SEQUENCES_LIMIT = 64  # updates that one repaired record may stand for
-STATE_LIMIT = 64  # entries of a heartbeat
-STATE_NAME_LIMIT = 16  # characters
-TABLE_CREATE, TABLE_DROP = 0x80, 0x81
+TABLE_CHANGE = 0x80  # the flags of what says which tables there are
 
 REASONS = (
     "malformed",
@@ -164,9 +165,8 @@ def _check_pairs(table: Any, pairs: Any) -> None:
     if not joined.isascii():
         for key in keys:
             key.decode()  # its UnicodeDecodeError is a ValueError
-    # Records have the low flags, changes of a table (no key) one of two high ones.
     for key, record in zip(keys, records, strict=True) if b"" in keys else ():
-        if not key and record[FLAGS] not in (TABLE_CREATE, TABLE_DROP):
+        if not key and record[FLAGS] != TABLE_CHANGE:
             malformed()
 
 
@@ -219,15 +219,16 @@ def _check_part(body: Any) -> None:
 
 
 def _check_state(body: Any) -> None:
-    if type(body) is not dict or not 0 < len(body) <= STATE_LIMIT:
-        malformed()
-    if set(map(type, body)) != {str} or max(map(len, body)) > STATE_NAME_LIMIT:
+    if reports.parse(body) is None:
         malformed()
 
 
 def _check_nack(body: Any) -> None:
-    _check_stream(body, 3)
-    ranges = body[2]
+    if type(body) is not list or len(body) != 4:
+        malformed()
+    target, *stream, ranges = body
+    _check_number(target, 1, ORIGIN_LIMIT)
+    _check_stream(stream, 2)
     if type(ranges) is not list or not ranges or len(ranges) & 1:
         malformed()
     if set(map(type, ranges)) != {int} or ranges[0] < 1 or ranges[-1] >= SEQUENCE_LIMIT:
@@ -243,7 +244,10 @@ def _check_repair(body: Any) -> None:
     _check_stream(body[:2], 2)
     for sequences, table, key, record in zip(*(body[2 + i :: 4] for i in range(4)), strict=True):
         _check_sequences(sequences)
-        check_update(table, key, record)
+        if record != b"" or type(record) is not bytes:  # nothing: the record is no more
+            check_update(table, key, record)
+        elif type(table) is not str or type(key) is not bytes:
+            malformed()
 
 
 def _check_void(body: Any) -> None:
@@ -266,4 +270,5 @@ KINDS: dict[int, tuple[str, Callable[[Any], None]]] = {
     REPAIR: ("repair", _check_repair),
     VOID: ("void", _check_void),
     ACK: ("ack", _check_ack),
+    URGENT: ("urgent", _check_updates),
 }

@@ -84,9 +84,9 @@ class Report(NamedTuple):
 _KINDS = (str, str, int, int, int, int, int, int, float, int, float, float, int, list, list, list)
 
 
-def parse(body: list[Any]) -> Report | None:
+def parse(body: Any) -> Report | None:
     """Return the heartbeat in a body, or None when it is none."""
-    if len(body) != len(_KINDS) or not all(map(isinstance, body, _KINDS)):
+    if type(body) is not list or len(body) != len(_KINDS) or not all(map(isinstance, body, _KINDS)):
         return None
     numbers = (*body[2:8], body[9], body[12])
     if min(numbers) < 0 or not 0 <= body[4] < len(PHASES) or not 0 <= body[9] < len(LIMITS):
