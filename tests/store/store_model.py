@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from isinglass.store import records, scans, tables
 from isinglass.store.changes import CreateTable, DropTable, Step, Writes
+from isinglass.store.merge import UpdateQueue
+from isinglass.store.panels import QueuePanel
 from isinglass.store.reading import StoreReader
 from isinglass.store.tables import TableShape
 from isinglass.store.transaction import Scope
@@ -107,14 +109,25 @@ def tombstone(stamp: int, origin: int = 0) -> bytes:
 
 def create(table: str, stamp: int, group_by: str = "", *indexes: str) -> CreateTable:
     """Return the creation of a table."""
-    return CreateTable(table, TableShape(group_by, indexes), records.version_bytes(stamp, 0))
+    return CreateTable(table, TableShape(group_by, indexes), version(stamp))
 
 
 def drop(table: str, stamp: int) -> DropTable:
     """Return the drop of a table."""
-    return DropTable(table, records.version_bytes(stamp, 0))
+    return DropTable(table, version(stamp))
 
 
 def writes(table: str, **found: bytes) -> Writes:
     """Return writes of records whose keys are names."""
     return Writes(table, {key.encode(): record for key, record in found.items()})
+
+
+def version(stamp: int) -> bytes:
+    """Return the version of a stamp of origin 0."""
+    return records.version_bytes(stamp, 0)
+
+
+def identity_holds(queue: UpdateQueue, panel: QueuePanel) -> bool:
+    """Tell whether every offered update is accounted for, with no batch in flight."""
+    parts = panel.superseded + panel.stale + panel.dropped + panel.rolled + panel.written
+    return panel.offered == parts + queue.length

@@ -1,30 +1,19 @@
-"""The queue: every rule and its counter, limits, places; and that merging never changes the store.
-
-The property: whatever is offered, taken, failed and applied in any order, the store of a merged
-run equals the store of a run that applies each update on its own, and `applied_through` is right at
-every moment.
-"""
+"""The queue: every rule and its counter, limits, and places."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from isinglass.errors import StoreError, TableExists, TableMissing
+from isinglass.errors import TableExists, TableMissing
 from isinglass.store import records
-from isinglass.store.changes import CreateTable, DropTable, Step, Writes
-from isinglass.store.database import Store
-from isinglass.store.merge import REFUSED, TABLE_CHANGE_BYTES, Batch, UpdateQueue
+from isinglass.store.changes import Step, Writes
+from isinglass.store.line import TABLE_CHANGE_BYTES
+from isinglass.store.merge import REFUSED, UpdateQueue
 from isinglass.store.panels import QueuePanel
 from isinglass.store.tables import TableShape, TableState
-from store.store_model import Model, contents, tombstone, value_record
+from store.store_model import identity_holds, value_record, version
 
 PLAIN, GROUPED, INDEXED = TableShape(), TableShape("/"), TableShape("", ("n",))
 SECOND = 1_000_000_000
@@ -47,22 +36,12 @@ def queue(panel: QueuePanel) -> UpdateQueue:
     return made
 
 
-def version(stamp: int) -> bytes:
-    return records.version_bytes(stamp, 0)
-
-
 def finish(queue: UpdateQueue, limit: int = 1000) -> list[Step]:
     """Take and apply one batch; return its steps."""
     batch = queue.take(limit)
     assert batch is not None
     queue.applied(batch, 10, 0)
     return batch.steps
-
-
-def identity_holds(queue: UpdateQueue, panel: QueuePanel) -> bool:
-    """Tell whether every offered update is accounted for, with no batch in flight."""
-    parts = panel.superseded + panel.stale + panel.dropped + panel.rolled + panel.written
-    return panel.offered == parts + queue.length
 
 
 def test_a_newer_update_keeps_the_older_ones_place(queue: UpdateQueue, panel: QueuePanel) -> None:
@@ -213,139 +192,56 @@ def test_tables_that_are_not_there(queue: UpdateQueue) -> None:
     assert queue.offer_create("plain", PLAIN, version(9), 0), "the same again is no harm"
 
 
+def test_a_foreign_record_may_overtake_the_creation_that_shows_it(
+    queue: UpdateQueue, panel: QueuePanel
+) -> None:
+    queue.offer_drop("plain", version(20), 0)
+    with pytest.raises(TableMissing):
+        queue.offer("plain", b"a", value_record(30), 0)
+    assert queue.offer_foreign("plain", b"a", value_record(30), 0) == 2
+    assert queue.offer_foreign("plain", b"b", value_record(19), 0) == 3
+    assert panel.stale == 1
+    queue.offer_create("plain", PLAIN, version(29), 0, foreign=True)
+    assert queue.pending("plain", b"a") == value_record(30)
+    assert Writes("plain", {b"a": value_record(30)}) in finish(queue)
+    with pytest.raises(TableMissing):
+        queue.offer_foreign("none", b"a", value_record(30), 0)
+
+
+def test_the_newest_foreign_creation_decides_on_the_shape(queue: UpdateQueue) -> None:
+    queue.offer_create("plain", GROUPED, version(9), 0, foreign=True)
+    assert queue.shape_of("plain") == GROUPED
+    queue.offer_create("plain", INDEXED, version(8), 0, foreign=True)
+    assert queue.shape_of("plain") == GROUPED
+    queue.offer_create("plain", INDEXED, version(9), 0, foreign=True)
+    assert queue.shape_of("plain") == max(GROUPED, INDEXED)
+
+
+def test_a_foreign_drop_is_remembered_before_its_table_is_known(queue: UpdateQueue) -> None:
+    assert queue.offer_drop("new", version(20), 0, foreign=True)
+    queue.offer_create("new", PLAIN, version(10), 0, foreign=True)
+    assert queue.shape_of("new") is None
+    queue.offer_create("new", PLAIN, version(21), 0, foreign=True)
+    assert queue.shape_of("new") == PLAIN
+    assert queue.offer("new", b"a", value_record(19), 0), "it is stale, and that is no error"
+    assert queue.pending("new", b"a") is None
+
+
+def test_a_batch_says_through_which_place_it_brings_the_store(queue: UpdateQueue) -> None:
+    for number in range(3):
+        queue.offer("plain", b"%d" % number, value_record(10), 0)
+    queue.offer("plain", b"1", value_record(11), 0)
+    batch = queue.take(2)
+    assert batch is not None
+    assert (batch.first_place, batch.through) == (1, 2)
+    queue.offer("plain", b"later", value_record(12), 0)
+    assert queue.applied(batch, 0, 0) == 2
+    batch = queue.take(2)
+    assert batch is not None
+    assert (batch.first_place, batch.through) == (3, 5)
+
+
 def test_an_older_create_shows_nothing(queue: UpdateQueue) -> None:
     queue.offer_drop("plain", version(20), 0)
     queue.offer_create("plain", PLAIN, version(19), 0)
     assert queue.shape_of("plain") is None
-
-
-# ---------------------------------------------------------------------------- the property
-TABLES = st.sampled_from(["a", "b"])
-KEYS = st.sampled_from([b"k", b"g", b"g/1", b"g/2", b"g/3/x", b"h/1"])
-SHIFT = st.integers(-6, 3)  # how far an update's stamp lies from the moment it is offered
-ACTIONS = st.one_of(
-    st.tuples(st.just("put"), TABLES, KEYS, SHIFT, st.integers(0, 5)),
-    st.tuples(st.just("put"), TABLES, KEYS, SHIFT, st.integers(0, 5)),
-    st.tuples(st.just("put"), TABLES, KEYS, SHIFT, st.integers(0, 5)),
-    st.tuples(st.just("delete"), TABLES, KEYS, SHIFT),
-    st.tuples(st.just("drop"), TABLES, SHIFT),
-    st.tuples(st.just("create"), TABLES, SHIFT, st.sampled_from([PLAIN, GROUPED, INDEXED])),
-    st.tuples(st.just("take"), st.integers(1, 6)),
-    st.tuples(st.just("fail")),
-    st.tuples(st.just("applied")),
-)
-
-
-@contextmanager
-def stores(count: int) -> Iterator[list[tuple[Store, QueuePanel]]]:
-    base = Path(tempfile.mkdtemp(prefix="isg-merge-", dir="/dev/shm"))
-    opened = [Store.open(base / str(number), durability="none") for number in range(count)]
-    panels = [QueuePanel() for _ in range(count)]
-    try:
-        yield list(zip(opened, panels, strict=True))
-    finally:
-        for store in opened:
-            store.close()
-        for panel in panels:
-            panel.release()
-        shutil.rmtree(base)
-
-
-class Run:
-    """One queue in front of one store, and each accepted update for the check of places."""
-
-    def __init__(self, store: Store, panel: QueuePanel, *, merging: bool) -> None:
-        self.panel = panel
-        self.queue = UpdateQueue(self.panel, merging=merging)
-        self.store = store
-        self.batch: Batch | None = None
-        self.offered: list[tuple[str, bytes, bytes]] = []  # table, key, record, by place
-
-    def offer(self, step: Step) -> bool:
-        """Offer one update; tell whether it entered."""
-        now = 0
-        try:
-            if isinstance(step, CreateTable):
-                place = self.queue.offer_create(step.table, step.shape, step.version, now)
-            elif isinstance(step, DropTable):
-                place = self.queue.offer_drop(step.table, step.version, now)
-            else:
-                [(key, record)] = step.records.items()
-                place = self.queue.offer(step.table, key, record, now)
-                self.offered.append((step.table, key, record))
-        except StoreError:
-            return False
-        if not isinstance(step, Writes):
-            self.offered.append(("", b"", b""))
-        assert place == len(self.offered) == self.queue.last_place
-        return True
-
-    def applied(self) -> None:
-        if self.batch is not None:
-            done = self.store.apply(self.batch.steps)
-            assert done.unknown == 0
-            self.queue.applied(self.batch, done.written_bytes, 0)
-            self.batch = None
-            assert identity_holds(self.queue, self.panel)
-
-    def check_places(self) -> None:
-        through = self.queue.applied_through
-        floors = {state.name: state.floor for state in self.store.table_states()}
-        held = contents(self.store)
-        for number, (table, key, record) in enumerate(self.offered, start=1):
-            if not table or number > through + 1:
-                continue
-            stored = held[table].records.get(key, b"") if table in held else b""
-            reached = stored >= record or record[:10] <= floors.get(table, b"")
-            if number <= through:
-                assert reached, f"place {number} is not in the store, but through is {through}"
-
-
-def step_of(action: tuple, stamp: int) -> Step:
-    kind, table = action[0], action[1]
-    if kind == "put":
-        return Writes(table, {action[2]: value_record(stamp + action[3], n=action[4])})
-    if kind == "delete":
-        return Writes(table, {action[2]: tombstone(stamp + action[3])})
-    if kind == "drop":
-        return DropTable(table, version(stamp + action[2]))
-    return CreateTable(table, action[3], version(stamp + action[2]))
-
-
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(ACTIONS, max_size=60), st.sampled_from([PLAIN, GROUPED, INDEXED]))
-def test_merging_never_changes_the_store(actions: list[tuple], shape: TableShape) -> None:
-    model = Model()
-    with stores(3) as (merged_parts, single_parts, (plain_store, _)):
-        merged, single = Run(*merged_parts, merging=True), Run(*single_parts, merging=False)
-        runs = (merged, single)
-        first = [("create", "a", 0, shape), ("create", "b", 0, GROUPED)]
-        for number, action in enumerate([*first, *actions]):
-            stamp = 10 + 2 * number
-            if action[0] == "take":
-                for run in runs:
-                    run.batch = run.queue.take(action[1])
-            elif action[0] == "fail":
-                for run in runs:
-                    assert run.batch is None or run.queue.take(1) is run.batch
-            elif action[0] == "applied":
-                for run in runs:
-                    run.applied()
-                    run.check_places()
-            else:
-                step = step_of(action, stamp)
-                entered = [run.offer(step) for run in runs]
-                assert entered[0] == entered[1]
-                if entered[0]:
-                    plain_store.apply([step])
-                    model.apply([step])
-        for run in runs:
-            while run.queue.length:
-                run.batch = run.queue.take(3)
-                run.applied()
-            assert run.queue.applied_through == run.queue.last_place == len(run.offered)
-        wanted = model.contents()
-        for store in (plain_store, merged.store, single.store):
-            assert contents(store) == wanted
-            assert store.verify().problems == []
-        assert single.panel.superseded + single.panel.rolled == 0

@@ -28,7 +28,7 @@ from isinglass.node.intake import Intake
 from isinglass.node.load import LoadMeter
 from isinglass.node.panels import ApplierPanel
 from isinglass.store.database import Store
-from isinglass.store.merge import Batch
+from isinglass.store.line import Batch
 
 COMMIT_AIM_SECONDS = 0.1
 SLOW_BATCH_SECONDS = 1.0

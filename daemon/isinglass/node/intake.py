@@ -19,7 +19,8 @@ from isinglass import clock
 from isinglass.errors import IsinglassError, LockTimeout, StoreError
 from isinglass.store import records
 from isinglass.store.changes import DropTable, Step, Writes
-from isinglass.store.merge import REFUSED, Batch, UpdateQueue
+from isinglass.store.line import Batch
+from isinglass.store.merge import REFUSED, UpdateQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,26 +22,32 @@ Bounded by entries and bytes: beyond them `offer` refuses and the caller decides
 no lock: the caller holds one lock around every call and passes monotonic time. About a microsecond
 an offer.
 
-The line holds tuples (place, owner, group, arrival): the owner is the table's `Lane`, or a
-`CreateTable` or `DropTable`. `offered = superseded + stale + dropped + rolled + written + length`
-at any moment without a batch in flight.
+`offered = superseded + stale + dropped + rolled + written + length` at any moment without a batch
+in flight.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from isinglass.errors import TableExists, TableMissing
-from isinglass.store.changes import CreateTable, DropTable, Step, Writes
+from isinglass.store.changes import CreateTable, DropTable
 from isinglass.store.lanes import Lane
+from isinglass.store.line import (
+    TABLE_CHANGE_BYTES,
+    Batch,
+    Ticket,
+    take_all,
+    take_some,
+    unusual,
+    with_drop,
+)
 from isinglass.store.panels import QueuePanel
 from isinglass.store.records import NEVER, group_of
 from isinglass.store.tables import TableShape, TableState
 
 REFUSED = 0  # the place of an update that did not enter
-TABLE_CHANGE_BYTES = 256  # what a create or drop counts against the limit
 NANOSECONDS_PER_SECOND = 1e9
 
 OFFERED = QueuePanel.offered.index
@@ -54,25 +60,6 @@ LENGTH = QueuePanel.length.index
 SIZE = QueuePanel.size.index
 OFFERED_BYTES = QueuePanel.offered_bytes.index
 APPLIED_THROUGH = QueuePanel.applied_through.index
-
-
-# place, owner, group, arrival
-_Ticket = tuple[int, Lane | CreateTable | DropTable, bytes, int]
-
-
-class Batch(NamedTuple):
-    """What `take` hands out: steps for the store, in order.
-
-    first_place: everything before it is applied. updates, size_bytes: what it takes off the
-    backlog. writes: groups and table changes. arrived_ns: when its oldest update was offered.
-    """
-
-    steps: list[Step]
-    first_place: int
-    updates: int
-    writes: int
-    size_bytes: int
-    arrived_ns: int
 
 
 class UpdateQueue:
@@ -97,7 +84,7 @@ class UpdateQueue:
         panel.limit, panel.size_limit = limit_entries, limit_bytes
         self._merging = merging
         self._lanes: dict[str, Lane] = {}
-        self._line: deque[_Ticket] = deque()
+        self._line: deque[Ticket] = deque()
         self._batch: Batch | None = None
         self._unusual = 0  # tickets in line of table changes and sealed lanes
         self._place = 0
@@ -145,18 +132,31 @@ class UpdateQueue:
             return lane.records.get(key)
         return lane.groups.get(group_of(key, lane.separator), {}).get(key)
 
-    def offer(self, table: str, key: bytes, record: bytes, now_ns: int) -> int:
+    def offer_foreign(self, table: str, key: bytes, record: bytes, now_ns: int) -> int:
+        """Put a record that another node stamped in line: as `offer`, also into a dropped table.
+
+        It may have overtaken the table's new creation, which then shows it.
+
+        Raises:
+            TableMissing: nobody ever spoke of the table.
+        """
+        return self.offer(table, key, record, now_ns, foreign=True)
+
+    def offer(
+        self, table: str, key: bytes, record: bytes, now_ns: int, *, foreign: bool = False
+    ) -> int:
         """Put one record in line and return its place, or REFUSED when the queue is full.
 
         Args:
             key, record: as stored (see `records`), already checked.
             now_ns: monotonic time.
+            foreign: another node stamped it; see `offer_foreign`.
 
         Raises:
             TableMissing: the table was never created, or is dropped.
         """
         lane = self._lanes.get(table)
-        if lane is None or not lane.visible:
+        if lane is None or not (lane.visible or foreign):
             raise TableMissing(f"there is no table {table!r}: create it first")
         group = key
         if lane.separator:
@@ -209,14 +209,19 @@ class UpdateQueue:
         fresh = self._lanes[lane.name] = Lane(lane.state())
         return fresh
 
-    def offer_create(self, table: str, shape: TableShape, version: bytes, now_ns: int) -> int:
+    def offer_create(
+        self, table: str, shape: TableShape, version: bytes, now_ns: int, *, foreign: bool = False
+    ) -> int:
         """Put the creation of a table in line; it can be used at once. Returns as `offer` does.
 
+        Args:
+            foreign: another node created it, and the newest version decides on the shape.
+
         Raises:
-            TableExists: the table is there with another shape.
+            TableExists: the table is there with another shape, and this is not foreign.
         """
         lane = self._lanes.get(table)
-        if lane and lane.visible and lane.shape != shape:
+        if lane and lane.visible and lane.shape != shape and not foreign:
             raise TableExists(
                 f"table {table!r} exists with group_by {lane.shape.group_by!r} and indexes"
                 f" {list(lane.shape.indexes)}: drop it first, or ask for the same"
@@ -226,7 +231,7 @@ class UpdateQueue:
             return REFUSED
         if lane is None:
             self._lanes[table] = Lane(TableState(table, shape, version, NEVER))
-        elif version > lane.created:
+        elif (version, shape) > (lane.created, lane.shape):
             lane.created = version
             if lane.shape != shape:
                 lane = self._sealed(lane)  # what waits belongs to the old shape
@@ -234,17 +239,24 @@ class UpdateQueue:
             lane.settle()
         return place
 
-    def offer_drop(self, table: str, version: bytes, now_ns: int) -> int:
+    def offer_drop(self, table: str, version: bytes, now_ns: int, *, foreign: bool = False) -> int:
         """Put the drop of a table in line; its older updates go at once. Returns as `offer` does.
 
+        Args:
+            foreign: another node dropped it, perhaps before this one heard of its creation.
+
         Raises:
-            TableMissing: the table was never created.
+            TableMissing: the table was never created, and this is not foreign.
         """
         lane = self._lanes.get(table)
-        if lane is None:
+        if lane is None and not foreign:
             raise TableMissing(f"there is no table {table!r}")
         place = self._change(DropTable(table, version), now_ns)
-        if place != REFUSED and version > lane.floor:
+        if place == REFUSED:
+            return REFUSED
+        if lane is None:
+            self._lanes[table] = Lane(TableState(table, TableShape(), NEVER, version))
+        elif version > lane.floor:
             lane.floor = version
             lane.settle()
             self._remove_older(table, lane.floor_bound)
@@ -281,17 +293,8 @@ class UpdateQueue:
                 hit[id(owner)], count, size = owner.remove_older(bound)
                 self._words[DROPPED] += count
                 self._weigh(-count, -size)
-        line, drop_waits = deque[_Ticket](), True
-        for ticket in self._line:
-            if drop_waits and ticket[2] in hit.get(id(ticket[1]), ()):
-                line.append((ticket[0], drop[1], b"", ticket[3]))
-                drop_waits = False
-            if _waits(ticket):
-                line.append(ticket)
-        if drop_waits:
-            line.append(drop)
-        self._line = line
-        self._unusual = sum(not isinstance(owner, Lane) or owner.sealed for _, owner, _, _ in line)
+        self._line = deque(with_drop(self._line, drop, hit))
+        self._unusual = unusual(self._line)
 
     def take(self, limit: int) -> Batch | None:
         """Take a batch of about `limit` updates off the head of the line; None when nothing waits.
@@ -303,50 +306,14 @@ class UpdateQueue:
             panel = self._panel
             panel.length_max = max(panel.length_max, self._length)
             panel.size_max = max(panel.size_max, self._size)
-            whole = self._length <= limit and not self._unusual
-            self._batch = self._take_all() if whole else self._take_some(limit)
+            if self._length <= limit and not self._unusual:
+                lanes = self._lanes.values()
+                self._batch = take_all(self._line, lanes, self._place, self._length, self._size)
+            else:
+                self._batch, odd = take_some(self._line, limit, self._place)
+                self._unusual -= odd
             panel.in_flight = self._batch.updates
         return self._batch
-
-    def _take_all(self) -> Batch:
-        line, self._line = self._line, deque()
-        steps: list[Step] = []
-        for lane in self._lanes.values():
-            if lane.records or lane.groups:
-                steps.append(Writes(lane.name, lane.records, lane.groups, lane.separator))
-                lane.records, lane.groups = {}, {}
-        first = line[0]
-        return Batch(steps, first[0], self._length, len(line), self._size, first[3])
-
-    def _take_some(self, limit: int) -> Batch:
-        line = self._line
-        first = line[0]
-        steps: list[Step] = []
-        run: dict[int, tuple[dict[bytes, bytes], dict[bytes, dict[bytes, bytes]]]] = {}
-        updates = writes = size = 0
-        while line and updates < limit:
-            _, owner, group, _ = line.popleft()
-            writes += 1
-            if not isinstance(owner, Lane):
-                steps.append(owner)
-                run = {}
-                updates, size = updates + 1, size + TABLE_CHANGE_BYTES
-                self._unusual -= 1
-                continue
-            self._unusual -= owner.sealed
-            mine = run.get(id(owner))
-            if mine is None:
-                mine = run[id(owner)] = ({}, {})
-                steps.append(Writes(owner.name, *mine, owner.separator))
-            if owner.separator:
-                members = mine[1][group] = owner.groups.pop(group)
-                updates += len(members)
-                size += sum(map(len, members)) + sum(map(len, members.values()))
-            else:
-                record = mine[0][group] = owner.records.pop(group)
-                updates += 1
-                size += len(group) + len(record)
-        return Batch(steps, first[0], updates, writes, size, first[3])
 
     def applied(self, batch: Batch, written_bytes: int, now_ns: int) -> int:
         """Say that a batch is in the store; return `applied_through`."""
@@ -379,8 +346,3 @@ class UpdateQueue:
         if self._batch:
             return self._batch.arrived_ns
         return self._line[0][3] if self._line else now_ns
-
-
-def _waits(ticket: _Ticket) -> bool:
-    _, owner, group, _ = ticket
-    return not isinstance(owner, Lane) or group in owner.records or group in owner.groups
