@@ -19,10 +19,10 @@ Answered = Callable[[list[Any] | None], None]
 class Outside(Protocol):
     """Sockets and clocks of a node."""
 
-    def multicast(self, kind: int, body: list[Any]) -> None:
-        """Send a datagram to every member; it may be lost."""
+    def multicast(self, kind: int, body: list[Any] | bytes) -> None:
+        """Send a datagram to every member; it may be lost. The body may be packed already."""
 
-    def unicast(self, origin: int, kind: int, body: list[Any]) -> None:
+    def unicast(self, origin: int, kind: int, body: list[Any] | bytes) -> None:
         """Send a datagram to one member; it may be lost."""
 
     def call(self, origin: int, request: list[Any], done: Answered) -> None:
@@ -55,6 +55,10 @@ class Shelf(Protocol):
     @property
     def last_place(self) -> int:
         """The place of the newest update in line."""
+
+    @property
+    def applied_through(self) -> int:
+        """Every update up to this place is in the store."""
 
     def offer(self, table: str, key: bytes, record: bytes) -> int:
         """Put an update of another node in line; return its place, or 0 when there is no room.

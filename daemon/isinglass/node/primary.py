@@ -145,7 +145,7 @@ class Primary:
         Raises:
             IsinglassError: this node refuses it; `done` is not called then.
         """
-        primary = self.placement.primary(bucket_of(table, key)) or self._own
+        primary = self.placement.primary(bucket_of(table.encode(), key)) or self._own
         if primary == self._own:
             self._write_here(table, key, payload, ack, done, primary=True)
             return
@@ -178,7 +178,7 @@ class Primary:
 
     def read(self, table: str, key: bytes, done: Callable[[bytes | None, Receipt], None]) -> None:
         """Read one record at once; `done` gets the stored record, and a receipt."""
-        slot = bucket_of(table, key)
+        slot = bucket_of(table.encode(), key)
         primary = self.placement.primary(slot) or self._own
         if primary == self._own:
             done(self._shelf.current(table, key), Receipt(self._own, True))
@@ -247,7 +247,7 @@ class Primary:
     def serve(self, request: list[Any], reply: Answered) -> None:
         """Answer a WRITE or READ of another node."""
         kind, table, key = request[:3]
-        mine = self.placement.primary(bucket_of(table, key)) == self._own
+        mine = self.placement.primary(bucket_of(table.encode(), key)) == self._own
         if not mine and (kind == WRITE or request[3]):
             self._panel.not_primary += 1
             reply([NOT_PRIMARY])

@@ -16,14 +16,14 @@ fills a narrow link. Pure.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from typing import Any
 
+from isinglass.node.figures import Figures
 from isinglass.node.outside import Outside, Shelf
 from isinglass.node.vectors import Vectors
-from isinglass.wire import datagrams
+from isinglass.wire.bodies import NACK, VOID, Update
 from isinglass.wire.journal import Journal, Name
 from isinglass.wire.membership import Member, Membership
+from isinglass.wire.packing import repair_bodies
 from isinglass.wire.streams import StreamId
 
 MILLISECOND_NS = 1_000_000
@@ -34,8 +34,7 @@ WINDOW, SMALLEST_WINDOW = 512, 16
 OUT_OF_REACH_NS = 400 * MILLISECOND_NS
 SEVERAL_NS = 100 * MILLISECOND_NS
 ASKED_LIMIT = 1024
-REPAIR_BYTES = 1200
-NUMBERS_LIMIT = 64
+RANGES_LIMIT = 64
 
 
 class _Asking:
@@ -64,11 +63,11 @@ class Repairs:
         members: Membership,
         shelf: Shelf,
         outside: Outside,
-        panel: Any,
+        figures: Figures,
         random_source: random.Random,
     ) -> None:
         self._vectors, self._journal, self._members = vectors, journal, members
-        self._shelf, self._outside, self._panel = shelf, outside, panel
+        self._shelf, self._outside, self._figures = shelf, outside, figures
         self._random = random_source
         self._asking: dict[StreamId, _Asking] = {}
         self._unreached: dict[StreamId, int] = {}
@@ -92,7 +91,7 @@ class Repairs:
             if asking is None:
                 delay = FIRST_DELAY_NS + self._random.randrange(FIRST_DELAY_NS)
                 asking = self._asking[stream] = _Asking(now_ns + delay)
-                self._panel.gaps(stream)
+                self._figures.gap(stream[0])
             elif asking.last and inbox.received >= asking.last and asking.due_ns > now_ns:
                 asking.due_ns = now_ns  # all came: go on at once
                 asking.tries, asking.delay_ns = 0, ANSWER_NS
@@ -116,7 +115,7 @@ class Repairs:
         wanted = asking.window + max(covered - inbox.received, 0)
         ranges = [
             (max(first, covered + 1), last) for first, last in inbox.gaps(wanted) if last > covered
-        ][:64]
+        ][:RANGES_LIMIT]
         asking.due_ns = now_ns + asking.delay_ns + self._random.randrange(asking.delay_ns)
         asking.first = asking.last = 0
         if not ranges:
@@ -128,9 +127,9 @@ class Repairs:
         self._unreached.pop(stream, None)
         asking.first, asking.last, asking.last_asked = ranges[0][0], ranges[-1][1], target.origin
         self._outside.multicast(
-            datagrams.NACK, [target.origin, *stream, [edge for pair in ranges for edge in pair]]
+            NACK, [target.origin, *stream, [edge for pair in ranges for edge in pair]]
         )
-        self._panel.repairs_asked += 1
+        self._figures.cluster.repairs_asked += 1
 
     def _target(self, stream: StreamId, first: int, asking: _Asking) -> Member | None:
         """Return whom to ask: the origin while it answers, else anybody else who has it."""
@@ -165,7 +164,7 @@ class Repairs:
             return
         if edges[0] <= inbox.received + 1 <= edges[-1]:
             asking.due_ns = max(asking.due_ns, now_ns + ANSWER_NS)
-            self._panel.repairs_suppressed += 1
+            self._figures.cluster.repairs_suppressed += 1
 
     def refused(self, origin: int, stream: StreamId, last: int) -> None:
         """Note that a member's journal does not reach down to `last`."""
@@ -182,7 +181,7 @@ class Repairs:
         floor = self._journal.floor(stream)
         inbox = self._vectors.inboxes.get(stream)
         if inbox is None or not floor or edges[0] < floor:
-            self._outside.unicast(asker, datagrams.VOID, [*stream, edges[0], max(floor - 1, 1)])
+            self._outside.unicast(asker, VOID, [*stream, edges[0], max(floor - 1, 1)])
             return
         names: dict[Name, list[int]] = {}
         ranges = list(zip(edges[::2], edges[1::2], strict=True))
@@ -192,12 +191,16 @@ class Repairs:
                 if name is not None:
                     names.setdefault(name, []).append(number)
         several = self._several(stream, edges[0], now_ns)
-        for body in self._bodies(stream, names):
+        repairs = (
+            Update(numbers, *name, self._shelf.current(*name) or b"")
+            for name, numbers in names.items()
+        )
+        for made in repair_bodies(stream, repairs):
             if several:
-                self._outside.multicast(datagrams.REPAIR, body)
+                self._outside.multicast(made.kind, made.packed)
             else:
-                self._outside.unicast(asker, datagrams.REPAIR, body)
-        self._panel.repairs_served += sum(map(len, names.values()))
+                self._outside.unicast(asker, made.kind, made.packed)
+        self._figures.cluster.repairs_served += sum(map(len, names.values()))
 
     def _several(self, stream: StreamId, first: int, now_ns: int) -> bool:
         """Tell whether another member asked for the same a moment ago."""
@@ -206,23 +209,3 @@ class Repairs:
         earlier = self._served.get((stream, first), 0)
         self._served[stream, first] = now_ns
         return now_ns - earlier < SEVERAL_NS
-
-    def _bodies(self, stream: StreamId, names: dict[Name, list[int]]) -> Iterable[list[Any]]:
-        """Yield bodies of REPAIR, each small enough for a datagram."""
-        body: list[Any] = [*stream]
-        size = 0
-        for (table, key), numbers in names.items():
-            record: bytes | None = self._shelf.current(table, key) or b""
-            for start in range(0, len(numbers), NUMBERS_LIMIT):
-                mine = numbers[start : start + NUMBERS_LIMIT]
-                length = len(table.encode()) + len(key) + 9 * len(mine) + 16
-                if length + len(record or b"") > REPAIR_BYTES:
-                    record = None  # too large for a datagram: to be fetched over a stream
-                length += len(record or b"")
-                if size + length > REPAIR_BYTES and len(body) > 2:
-                    yield body
-                    body, size = [*stream], 0
-                body += [mine, table, key, record]
-                size += length
-        if len(body) > 2:
-            yield body

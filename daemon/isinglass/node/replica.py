@@ -16,7 +16,7 @@ docs/protocol.md for the datagrams and the state machines.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgpack
@@ -29,15 +29,16 @@ from isinglass.node.outside import Answered, Outside, Shelf
 from isinglass.node.primary import READ, WRITE, Primary
 from isinglass.node.repairs import Repairs
 from isinglass.node.vectors import Vectors
-from isinglass.wire import datagrams, reports
-from isinglass.wire.datagrams import Datagram, Packer, PartBuffer, updates_of
+from isinglass.wire import bodies, reports
+from isinglass.wire.bodies import repairs_of, updates_of
+from isinglass.wire.datagrams import Datagram
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import DOWN, SUSPECTED, UP, Member, Membership
+from isinglass.wire.packing import Packer, PartBuffer
 from isinglass.wire.placement import placement_of
 from isinglass.wire.reports import JOINING, LEAVING, LIVE, PHASES, Echo, Load, Report
 from isinglass.wire.streams import Inbox, SendTimes, StreamId
 
-FETCH = "fetch"
 HEARTBEAT_NS = 100_000_000
 DEAF_NS = 1_000_000_000
 MEMBER_NOTE = b"m"
@@ -73,9 +74,9 @@ class Replica:
         figures: Figures,
         notes: Mapping[bytes, bytes],
         *,
-        stamp: Any,
-        latest_stamp: Any,
-        clock: Any,
+        stamp: Callable[[str, bytes, bytes | None], tuple[bytes, int, int]],
+        latest_stamp: Callable[[], int],
+        clock: Callable[[], int],
         journal_limit: int = 200_000,
         random_source: random.Random | None = None,
     ) -> None:
@@ -88,7 +89,7 @@ class Replica:
         self._entries = self.journal.open(self.own, 1)
         self.members = Membership()
         self.notes: dict[bytes, bytes] = {}  # to be noted with the next batch
-        self._packer, self._parts = Packer(), PartBuffer()
+        self._packer, self._parts = Packer(*self.own), PartBuffer()
         self.times = SendTimes()
         self.horizon = Horizon(self.vectors, self.members, latest_stamp)
         self.repairs = Repairs(
@@ -106,17 +107,20 @@ class Replica:
         self.load = Load()
         self.leaving = self.forgotten = False
         self.urgent = False  # somebody waits for the next own datagram to be held
+        self.update_rate = 0.0
+        self._measured, self._measured_ns = self._received_in_all(), now_ns
+        self._applied_place = 0
         self._beat_ns = self._looked_ns = now_ns
         self._inbox = self.vectors.inboxes[self.own]
         self._receivers = {
-            datagrams.UPDATES: self._updates,
-            datagrams.URGENT: self._urgent_updates,
-            datagrams.PART: self._part,
-            datagrams.STATE: self._state,
-            datagrams.NACK: self._nack,
-            datagrams.REPAIR: self._repair,
-            datagrams.VOID: self._void,
-            datagrams.ACK: self._ack,
+            bodies.UPDATES: self._updates,
+            bodies.URGENT: self._urgent_updates,
+            bodies.PART: self._part,
+            bodies.STATE: self._state,
+            bodies.NACK: self._nack,
+            bodies.REPAIR: self._repair,
+            bodies.VOID: self._void,
+            bodies.ACK: self._ack,
         }
 
     def _known_members(self, notes: Mapping[bytes, bytes]) -> bool:
@@ -152,19 +156,20 @@ class Replica:
     @property
     def unsent(self) -> bool:
         """Whether own updates wait for a datagram."""
-        return bool(self._packer)
+        return self._packer.waiting
 
     def flush(self) -> None:
         """Send the own updates that wait."""
-        if not self._packer:
+        made = self._packer.take()
+        if not made:
             return
-        self.times.add(self._packer.first, self._clock())
-        kind = datagrams.URGENT if self.urgent else datagrams.UPDATES
+        updates = sum(outgoing.updates for outgoing in made)
+        self.times.add(self.vectors.sequence - updates + 1, self._clock())
+        for kind, packed, _ in made:
+            urgent = self.urgent and kind == bodies.UPDATES
+            self._outside.multicast(bodies.URGENT if urgent else kind, packed)
         self.urgent = False
-        before = self._packer.first
-        for body in self._packer.take():
-            self._outside.multicast(datagrams.PART if datagrams.is_part(body) else kind, body)
-        self.figures.network.sent_updates += self._packer.first - before
+        self.figures.network.sent_updates += updates
         self.journal.trim(self.own)
 
     # ------------------------------------------------------------------ datagrams
@@ -216,18 +221,17 @@ class Replica:
         inbox = self._updates(datagram)
         if inbox is not None:
             stream = (datagram.origin, datagram.incarnation)
-            self._outside.unicast(stream[0], datagrams.ACK, [*stream, inbox.received])
+            self._outside.unicast(stream[0], bodies.ACK, [*stream, inbox.received])
 
     def _part(self, datagram: Datagram) -> None:
-        stream = (datagram.origin, datagram.incarnation)
-        number, part, parts, data = datagram.body
-        inbox = self.vectors.inbox(stream)
-        if inbox is None or inbox.has(number):
+        origin, incarnation, numbers = datagram.body[:3]
+        inbox = self.vectors.inbox((origin, incarnation))
+        if inbox is None or all(map(inbox.has, numbers)):
             return
-        inbox.known_last = max(inbox.known_last, number)
-        update = self._parts.add(stream, number, part, parts, data)
-        if update is not None:
-            self._take_in(stream, [number], *update)
+        inbox.known_last = max(inbox.known_last, numbers[-1])
+        whole = self._parts.add(datagram.body)
+        if whole is not None:
+            self._take_in((origin, incarnation), *whole[2])
 
     def _take_in(
         self, stream: StreamId, numbers: list[int], table: str, key: bytes, record: bytes
@@ -251,26 +255,12 @@ class Replica:
         self.figures.cluster.repaired += len(fresh)
 
     def _repair(self, datagram: Datagram) -> None:
-        origin, incarnation, *groups = datagram.body
-        stream = (origin, incarnation)
-        for at in range(0, len(groups), 4):
-            numbers, table, key, record = groups[at : at + 4]
-            if record is None:
-                self._fetch(datagram.origin, stream, numbers, table, key)
-            else:
-                self._take_in(stream, numbers, table, key, record)
-        self.journal.trim(stream) if self.journal.floor(stream) else None
-
-    def _fetch(
-        self, origin: int, stream: StreamId, numbers: list[int], table: str, key: bytes
-    ) -> None:
-        """Get a record that is too large for a datagram."""
-
-        def came(answer: list[Any] | None) -> None:
-            if answer is not None:
-                self._take_in(stream, numbers, table, key, answer[0] or b"")
-
-        self._outside.call(origin, [FETCH, table, key], came)
+        stream = (datagram.body[0], datagram.body[1])
+        if stream == self.own:
+            return
+        for update in repairs_of(datagram.body):
+            self._take_in(stream, *update)
+        self.journal.trim(stream)
 
     def _nack(self, datagram: Datagram) -> None:
         target, origin, incarnation, edges = datagram.body
@@ -342,7 +332,11 @@ class Replica:
         """Do what is due; return when to come again, monotonic nanoseconds."""
         if now_ns - self._looked_ns > DEAF_NS:
             self._was_deaf(now_ns)
+        self._measure(now_ns)
         self._looked_ns = now_ns
+        if (place := self._shelf.applied_through) > self._applied_place:
+            self._applied_place = place
+            self.vectors.applied(place)
         for member in self.members.members.values():
             member.look(self.own, self.vectors.sequence, now_ns)
         following = min(
@@ -352,6 +346,18 @@ class Replica:
         if now_ns >= self._beat_ns:
             self.beat(now_ns)
         return min(following, self._beat_ns)
+
+    def _received_in_all(self) -> int:
+        return sum(inbox.received for inbox in self.vectors.inboxes.values())
+
+    def _measure(self, now_ns: int) -> None:
+        """Learn how many updates come in a second, of all streams; a moving average over 10 s."""
+        elapsed = now_ns - self._measured_ns
+        if elapsed >= 1_000_000_000:
+            total = self._received_in_all()
+            rate = (total - self._measured) * 1e9 / elapsed
+            self.update_rate += (rate - self.update_rate) * min(elapsed / 10e9, 1.0)
+            self._measured, self._measured_ns = total, now_ns
 
     def _was_deaf(self, now_ns: int) -> None:
         """This process stood still: what it knew of the others is old."""
@@ -363,7 +369,7 @@ class Replica:
     def beat(self, now_ns: int) -> None:
         """Send a heartbeat."""
         self._beat_ns = now_ns + HEARTBEAT_NS
-        self._outside.multicast(datagrams.STATE, self._report(now_ns).body())
+        self._outside.multicast(bodies.STATE, self._report(now_ns).body())
         self._mark_joined()
 
     def _mark_joined(self) -> None:
@@ -403,8 +409,6 @@ class Replica:
             self._serve_digests(request[1], reply)
         elif kind == BUCKETS:
             self._outside.records(request[1], request[2], reply)
-        elif kind == FETCH:
-            reply([self._shelf.current(request[1], request[2])])
         else:
             reply(None)
 
@@ -432,7 +436,7 @@ class Replica:
 
     def applied(self, place: int, noted: Mapping[bytes, bytes]) -> None:
         """Say that the store has everything through `place`, and what was noted with it."""
-        self.vectors.applied(place)
+        self.vectors.applied(place, noted)
         for key, value in noted.items():
             if key != MEMBER_NOTE and self.notes.get(key) == value:
                 del self.notes[key]

@@ -90,13 +90,16 @@ class Vectors:
                 notes[STREAM_NOTE + _STREAM.pack(*stream)] = _NUMBER.pack(applied)
         return notes
 
-    def applied(self, place: int) -> None:
-        """Say that the store has everything through `place`, and the notes with it."""
-        for stream, inbox in self.inboxes.items():
-            applied = inbox.applied.advance(place)
+    def applied(self, place: int, noted: Iterable[bytes] = ()) -> None:
+        """Say that the store has everything through `place`, and which of the notes."""
+        for inbox in self.inboxes.values():
+            inbox.applied.advance(place)
             inbox.taken.advance(place)
-            if applied > self._noted.get(stream, 0):
-                self._noted[stream] = applied
+        for key in noted:
+            if key[:1] == STREAM_NOTE:
+                stream = _STREAM.unpack(key[1:])
+                if stream in self.inboxes:
+                    self._noted[stream] = self.inboxes[stream].applied.reached
 
     def taken(self, place: int) -> None:
         """Say that everything through `place` left the queue for the store."""

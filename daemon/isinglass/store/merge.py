@@ -96,6 +96,15 @@ class UpdateQueue:
         """Tell the queue which tables the store has; once, before the first offer."""
         self._lanes = {state.name: Lane(state) for state in states}
 
+    def states(self) -> list[TableState]:
+        """Return what is known of every table as of the last offered change, visible or not."""
+        return [lane.state() for lane in self._lanes.values()]
+
+    def state_of(self, table: str) -> TableState | None:
+        """Return what is known of one table; None when nobody ever spoke of it."""
+        lane = self._lanes.get(table)
+        return lane.state() if lane else None
+
     @property
     def length(self) -> int:
         """Updates that wait or are being applied."""

@@ -42,7 +42,7 @@ class Journal:
 
     def trim(self, stream: StreamId) -> None:
         """Let the oldest updates of a stream go when it has more than its share."""
-        entries = self._streams[stream]
+        entries = self._streams.get(stream, {})
         excess = len(entries) - self._share
         if excess <= 0:
             return

@@ -1,0 +1,127 @@
+"""The shelf: a node's records as they are now, in its store and in line before it, tables included.
+
+A repair sends what a record is *now*, and a primary answers with it, so both look where the newest
+version may be: waiting in the queue, in the batch that is being applied, or in the store. A change
+of a table travels as a record, too, with an empty key: it says all that is known of the table, so
+it may come in any order and any number of times.
+
+    0    10 bytes  version: the newer one of the create and the drop
+    10   u8        flags: 0x80
+    11   ...       msgpack [group_by, [indexed field, ...], version of the create, of the drop]
+
+The caller holds the queue's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgpack
+
+from isinglass.errors import BadRecord
+from isinglass.node.outside import Item
+from isinglass.store.changes import Writes
+from isinglass.store.line import Batch
+from isinglass.store.merge import UpdateQueue
+from isinglass.store.records import NEVER, PAYLOAD, VERSION_BYTES
+from isinglass.store.tables import TableShape, TableState
+from isinglass.wire.bodies import TABLE_CHANGE
+
+
+def table_record(state: TableState) -> bytes:
+    """Return the record that says what a table is."""
+    shape = state.shape
+    payload: bytes = msgpack.packb(
+        [shape.group_by, list(shape.indexes), state.created, state.floor]
+    )
+    return max(state.created, state.floor) + bytes([TABLE_CHANGE]) + payload
+
+
+def table_state(table: str, record: bytes) -> TableState:
+    """Return what a table's record says.
+
+    Raises:
+        BadRecord: it is none.
+    """
+    try:
+        group_by, indexes, created, floor = msgpack.unpackb(record[PAYLOAD:])
+        shape = TableShape(group_by, tuple(indexes)).check()
+        if len(created) == len(floor) == VERSION_BYTES:
+            return TableState(table, shape, bytes(created), bytes(floor))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise BadRecord(f"what came about table {table!r} is no table") from error
+    raise BadRecord(f"what came about table {table!r} is no table")
+
+
+class NodeShelf:
+    """The records of a node, of one queue and one store.
+
+    Args:
+        look_up: returns the stored record of a table and key, tombstones included, also of a table
+            that is dropped; or None.
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(
+        self,
+        queue: UpdateQueue,
+        look_up: Callable[[str, bytes], bytes | None],
+        clock: Callable[[], int],
+    ) -> None:
+        self._queue, self._look_up, self._clock = queue, look_up, clock
+        self.batch: Batch | None = None  # what is being applied
+
+    @property
+    def last_place(self) -> int:
+        """The place of the newest update in line."""
+        return self._queue.last_place
+
+    @property
+    def applied_through(self) -> int:
+        """Every update up to this place is in the store."""
+        return self._queue.applied_through
+
+    def offer(self, table: str, key: bytes, record: bytes) -> int:
+        """Put what another node stamped in line; return its place, or 0 when there is no room.
+
+        Raises:
+            TableMissing: nobody ever spoke of the table.
+            BadRecord: it says of a table what no table can be.
+        """
+        if key:
+            return self._queue.offer_foreign(table, key, record, self._clock())
+        state = table_state(table, record)
+        place = self._queue.last_place
+        if state.created != NEVER:
+            place = self._queue.offer_create(
+                table, state.shape, state.created, self._clock(), foreign=True
+            )
+        if place and state.floor != NEVER:
+            place = self._queue.offer_drop(table, state.floor, self._clock(), foreign=True)
+        return place
+
+    def waiting(self, table: str, key: bytes) -> Iterator[bytes]:
+        """Yield the records of a key that are not in the store yet."""
+        if queued := self._queue.pending(table, key):
+            yield queued
+        for step in self.batch.steps if self.batch else ():
+            if isinstance(step, Writes) and step.table == table:
+                parts = [step.records, *step.groups.values()]
+                yield from (part[key] for part in parts if key in part)
+
+    def current(self, table: str, key: bytes) -> bytes | None:
+        """Return what a record, or with an empty key a table, is now; None when there is none."""
+        if not key:
+            state = self._queue.state_of(table)
+            return table_record(state) if state else None
+        newest = self._look_up(table, key)
+        for record in self.waiting(table, key):
+            newest = record if newest is None else max(newest, record)
+        state = self._queue.state_of(table)
+        if newest is not None and state is not None and newest[:VERSION_BYTES] <= state.floor:
+            return None  # its table was dropped since
+        return newest
+
+    def tables(self) -> list[Item]:
+        """Return what says which tables there are, and were."""
+        return [(state.name, b"", table_record(state)) for state in self._queue.states()]
