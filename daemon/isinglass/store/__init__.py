@@ -2,5 +2,6 @@
 
 Read in this order: `records` and `index` (bytes), `packs` (storage groups), `tables` (the
 catalogue), `changes` and `apply` (a batch), `scans`, `reclaim`, `verify`, `engine` (the only file
-that imports LMDB), `reading` and `database` (`StoreReader`, `Store`), and `merge` (the queue).
+that imports LMDB), `reading` and `database` (`StoreReader`, `Store`), `merge` with `lanes` and
+`line` (the queue), and `buckets` with `pieces` (comparing two stores).
 """

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -113,11 +113,19 @@ class Store(StoreReader):
             self._engine.close()
             self._owner.release()
 
-    def apply(self, steps: Iterable[Step], *, sync: bool = False) -> Applied:
+    def apply(
+        self,
+        steps: Iterable[Step],
+        *,
+        sync: bool = False,
+        notes: Mapping[bytes, bytes] | None = None,
+    ) -> Applied:
         """Apply a batch in one transaction, whole or not at all; again is the same as once.
 
         Args:
             sync: on the disk when it returns, also where the durability would not flush it.
+            notes: what is remembered about it in the same transaction, by keys of at most 500
+                bytes (see `notes`); an empty note deletes the one of its key.
 
         Raises:
             DiskFull, MapFull, StoreCorrupt, StoreError: nothing was written; `trouble` is set
@@ -126,11 +134,13 @@ class Store(StoreReader):
         steps = list(steps)
         started = clock.perf_ns()
         makes_room = not any(isinstance(step, Writes) for step in steps)
+
+        def work(scope: Scope, catalogue: Catalogue) -> Applied:
+            tables.store_notes(scope, notes or {})
+            return BatchWriter(scope, catalogue).apply(steps)
+
         try:
-            applied, commit_ns = self._write(
-                lambda scope, catalogue: BatchWriter(scope, catalogue).apply(steps),
-                reserve=makes_room,
-            )
+            applied, commit_ns = self._write(work, reserve=makes_room)
             if sync and self._durability != "commit":
                 self.flush()
         except StoreError as error:

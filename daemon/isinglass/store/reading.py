@@ -11,18 +11,18 @@ a table that was dropped and created again is never read under its old number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any, Self
 
 from isinglass.errors import IndexMissing
-from isinglass.store import records, scans, tables
+from isinglass.store import buckets, pieces, records, scans, tables
 from isinglass.store.engine import READER_MAP_BYTES, Engine
 from isinglass.store.index import Bounds, IndexedField
 from isinglass.store.readers import Reader
 from isinglass.store.records import Record
 from isinglass.store.sizes import Statistics
-from isinglass.store.tables import Table, TableInfo, TableState
+from isinglass.store.tables import Catalogue, Table, TableInfo, TableState
 from isinglass.store.transaction import Scope
 from isinglass.store.verify import Verified, verify
 
@@ -86,9 +86,12 @@ class StoreReader:
 
     def _table(self, scope: Scope, name: str) -> Table:
         """Return a table as of this snapshot."""
+        return self._current(scope).visible(name)
+
+    def _current(self, scope: Scope) -> Catalogue:
         if scope.get(tables.SCHEMA_KEY, scope.meta) != self._catalogue.schema:
             self._catalogue = tables.load(scope)
-        return self._catalogue.visible(name)
+        return self._catalogue
 
     def get(self, table: str, key: str) -> Record | None:
         """Return one record, or None when there is none or it is deleted.
@@ -226,6 +229,56 @@ class StoreReader:
             TableState(table.name, table.shape, table.created, table.floor)
             for table in catalogue.tables.values()
         ]
+
+    def notes(self) -> dict[bytes, bytes]:
+        """Return what `Store.apply` noted beside the records, by its key."""
+        return self._engine.read(tables.notes)
+
+    def bucket_digests(self) -> Iterator[list[int]]:
+        """Yield the digests of all buckets after each piece that is read; the last are the store's.
+
+        It is one list that grows. A caller that stops early has read no more than it asked for; a
+        store that is written meanwhile gives digests of something in between.
+        """
+        digests = [0] * buckets.COUNT
+        place: pieces.Place | None = pieces.START
+        while place is not None:
+            items, place = self._piece(place, pieces.PIECE_BYTES)
+            for table, key, record in items:
+                buckets.count_in(digests, table.encode(), key, record)
+            yield digests
+
+    def bucket_records(
+        self,
+        wanted: Set[int],
+        after: pieces.Place = pieces.START,
+        limit_bytes: int = pieces.PIECE_BYTES,
+    ) -> tuple[list[pieces.Item], pieces.Place | None]:
+        """Return records of some buckets, tombstones included, and what to pass as `after` next.
+
+        Args:
+            wanted: numbers of buckets.
+            after: what the last call returned.
+            limit_bytes: about as much is returned; less, or nothing, when it takes long to find.
+
+        Returns:
+            (table, key, stored record) in the order of tables and keys; and None at the end.
+        """
+
+        def is_wanted(table: str, key: bytes) -> bool:
+            return buckets.bucket_of(table.encode(), key) in wanted
+
+        return self._piece(after, limit_bytes, is_wanted)
+
+    def _piece(
+        self,
+        place: pieces.Place,
+        limit_bytes: int,
+        wanted: Callable[[str, bytes], bool] | None = None,
+    ) -> tuple[list[pieces.Item], pieces.Place | None]:
+        return self._engine.read(
+            lambda scope: pieces.read_piece(scope, self._current(scope), place, limit_bytes, wanted)
+        )
 
     def newest_stamp(self) -> int:
         """Return the newest stamp of all records, creates and drops; 0 when there is none."""

@@ -13,24 +13,25 @@ also while the table is invisible, so that a create and a drop may arrive in eit
                            version of the create, floor]
     c u32         msgpack [records, tombstones, bytes, newest record's version,
                            [entries of an index...]]
+    n KEY         what `Store.apply` noted beside the records
     g u32         b"r" or b"i": a range of `records` or `indexes` under this number is garbage
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 import msgpack
 
 from isinglass.errors import BadRecord, StoreCorrupt, TableMissing
-from isinglass.store.index import IndexedField
+from isinglass.store.index import IndexedField, prefix_end
 from isinglass.store.records import NEVER, older_bound
-from isinglass.store.transaction import Scope
+from isinglass.store.transaction import Scope, items_between
 
 FORMAT = 1
 FORMAT_KEY, SCHEMA_KEY, NEXT_KEY = b"!format", b"!schema", b"!next"
-TABLE, COUNTS, GARBAGE = b"t", b"c", b"g"
+TABLE, COUNTS, GARBAGE, NOTE = b"t", b"c", b"g", b"n"
 RECORD_GARBAGE, INDEX_GARBAGE = b"r", b"i"
 
 NAME_LIMIT_BYTES = 120
@@ -252,6 +253,21 @@ def store_table(scope: Scope, catalogue: Catalogue, table: Table) -> None:
     catalogue.schema = (int.from_bytes(catalogue.schema, "big") + 1).to_bytes(8, "big")
     scope.put(SCHEMA_KEY, catalogue.schema, scope.meta)
     scope.put(NEXT_KEY, catalogue.next_number.to_bytes(4, "big"), scope.meta)
+
+
+def store_notes(scope: Scope, notes: Mapping[bytes, bytes]) -> None:
+    """Write notes; an empty one deletes what its key had."""
+    for key, note in notes.items():
+        if note:
+            scope.put(NOTE + key, note, scope.meta)
+        else:
+            scope.delete(NOTE + key, scope.meta)
+
+
+def notes(scope: Scope) -> dict[bytes, bytes]:
+    """Return all notes."""
+    found = items_between(scope.cursor(scope.meta), NOTE, prefix_end(NOTE))
+    return {key[len(NOTE) :]: note for key, note in found}
 
 
 def discard(scope: Scope, table: Table) -> None:
