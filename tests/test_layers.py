@@ -62,7 +62,7 @@ NOT_IMPORTED = [
     (r"isinglass(_monitor)?(\..*)?", {"textual", "asyncssh"}, "it is for headless processes"),
     (r"isinglass\.store\.(merge|records)", SANS_IO, "the queue and the codecs are sans-IO"),
     (
-        r"isinglass\.wire\.(messages|bodies|packing|datagrams|replay|calls)",
+        r"isinglass\.wire\.(messages|bodies|packing|datagrams|replay|calls|handshake)",
         SANS_IO,
         "codecs are sans-IO",
     ),

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "console": ("isinglass_console.command", "Watch nodes live in the terminal console."),
     "demo": ("isinglass_console.demo", "Start a daemon with real work, and the console on it."),
     "daemon": ("isinglass.cli.daemon", "Run, start, stop or ask the state of a node's daemon."),
+    "cluster": ("isinglass.cli.cluster", "Make the key of a cluster."),
     "dump": ("isinglass.cli.dump", "Print every panel of a node, live or dead."),
     "watch": ("isinglass.cli.watch", "Print values and rates again and again."),
     "top": ("isinglass.cli.top", "Sample the probes: where time goes, to the line."),

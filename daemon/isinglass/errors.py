@@ -136,3 +136,23 @@ class WritesLost(ClientError):
 
 class RequestRefused(ClientError):
     """The daemon refused the request and said why."""
+
+
+class ClusterError(IsinglassError):
+    """Another node of the cluster cannot be talked to."""
+
+
+class WrongClusterKey(ClusterError):
+    """The other node was given another cluster key, or none."""
+
+
+class WrongClusterVersion(ClusterError):
+    """The other node speaks another version of the cluster's protocol."""
+
+
+class WrongCluster(ClusterError):
+    """The other node belongs to another cluster."""
+
+
+class DuplicateNode(ClusterError):
+    """Another node has this node's name or its number."""

@@ -42,8 +42,10 @@ DONE, REFUSED, WAIT = range(3)
 DURABILITIES = ("none", "second", "commit")
 ACKNOWLEDGE_ON_DISK = DURABILITIES.index("commit")
 
+Operations = dict[int, tuple[str, tuple[tuple[type, ...], ...]]]
+
 # operation: (name, the types of its arguments)
-OPERATIONS: dict[int, tuple[str, tuple[tuple[type, ...], ...]]] = {
+OPERATIONS: Operations = {
     HELLO: ("hello", ((str,), (int,), (int,))),  # protocol name, version, pid of the client
     # table, key, packed value or nil, durability, since
     PUT: ("put", ((str,), (str,), (bytes, type(None)), (int,), (int,))),
@@ -75,9 +77,6 @@ class BadFrame(Exception):
 _pack = msgpack.Packer(autoreset=True).pack
 _unpack = msgpack.unpackb
 _ANSWER_LENGTHS = {DONE: 3, REFUSED: 4, WAIT: 3}
-_SHAPES = {
-    operation: set(product((int,), (int,), *kinds)) for operation, (_, kinds) in OPERATIONS.items()
-}
 
 
 def encode(message: list[Any]) -> bytes:
@@ -87,6 +86,17 @@ def encode(message: list[Any]) -> bytes:
         BadRecord: something in the message has no place in msgpack.
         RecordTooLarge: the frame would be longer than FRAME_LIMIT_BYTES.
     """
+    body = encode_body(message, FRAME_LIMIT_BYTES)
+    return LENGTH.pack(len(body)) + body
+
+
+def encode_body(message: list[Any], limit_bytes: int) -> bytes:
+    """Return a message packed, without the length that makes it a frame.
+
+    Raises:
+        BadRecord: something in the message has no place in msgpack.
+        RecordTooLarge: it is longer than the limit.
+    """
     # One packer a process: packing holds the interpreter lock, so threads cannot mix in it.
     try:
         body: bytes = _pack(message)
@@ -95,22 +105,23 @@ def encode(message: list[Any]) -> bytes:
             f"the value cannot be stored ({error}): use dictionaries with text keys, lists, text,"
             " bytes, numbers, booleans and None"
         ) from error
-    if len(body) > FRAME_LIMIT_BYTES:
+    if len(body) > limit_bytes:
         raise errors.RecordTooLarge(
-            f"the request has {len(body):,} bytes, {FRAME_LIMIT_BYTES:,} are the limit: write less"
+            f"the request has {len(body):,} bytes, {limit_bytes:,} are the limit: write less"
             " at once"
         )
-    return LENGTH.pack(len(body)) + body
+    return body
 
 
 class FrameBuffer:
     """Cuts a stream of bytes into the bodies of its frames; keeps what is not whole yet."""
 
-    __slots__ = ("_kept", "_wanted")
+    __slots__ = ("_kept", "_wanted", "limit_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int = FRAME_LIMIT_BYTES) -> None:
         self._kept = bytearray()
         self._wanted = 0
+        self.limit_bytes = limit_bytes
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the bodies that `data` completes, in order; take them all.
@@ -128,7 +139,7 @@ class FrameBuffer:
             wanted = place + LENGTH_BYTES
             if wanted <= size:
                 (length,) = LENGTH.unpack_from(data, place)
-                if length > FRAME_LIMIT_BYTES:
+                if length > self.limit_bytes:
                     raise BadFrame("too long", f"a frame of {length:,} bytes is too long")
                 wanted += length
             if wanted > size:
@@ -139,35 +150,49 @@ class FrameBuffer:
             place = wanted
 
 
-def decode_request(body: bytes) -> list[Any]:
-    """Return a request, `[id, operation, argument, ...]`, with the types that OPERATIONS asks for.
+class Requests:
+    """Understands the requests of one table of operations."""
 
-    Raises:
-        BadFrame: it is none.
-    """
-    # Arbitrary input makes msgpack raise ValueError, TypeError, OverflowError and its own kinds.
-    try:
-        message = _unpack(body, strict_map_key=False)
-    except Exception as error:
-        raise BadFrame("malformed", f"a frame is not msgpack ({error!r:.80})") from error
-    # All types at once: one look-up instead of a call for each argument.
-    try:
-        if tuple(map(type, message)) in _SHAPES[message[1]] and type(message) is list:
-            return message
-    except (TypeError, LookupError):
-        pass
-    raise _what_is_wrong(message)
+    __slots__ = ("_operations", "_shapes")
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._shapes = {
+            operation: set(product((int,), (int,), *kinds))
+            for operation, (_, kinds) in operations.items()
+        }
+
+    def decode(self, body: bytes) -> list[Any]:
+        """Return a request, `[id, operation, argument, ...]`, with the types of its operation.
+
+        Raises:
+            BadFrame: it is none.
+        """
+        # Arbitrary input: msgpack raises ValueError, TypeError, OverflowError and its own kinds.
+        try:
+            message = _unpack(body, strict_map_key=False)
+        except Exception as error:
+            raise BadFrame("malformed", f"a frame is not msgpack ({error!r:.80})") from error
+        # All types at once: one look-up instead of a call for each argument.
+        try:
+            if tuple(map(type, message)) in self._shapes[message[1]] and type(message) is list:
+                return message
+        except (TypeError, LookupError):
+            pass
+        raise self._what_is_wrong(message)
+
+    def _what_is_wrong(self, message: Any) -> BadFrame:
+        if type(message) is not list or len(message) < 2 or type(message[0]) is not int:
+            return BadFrame("not a request", "a request is [id, operation, argument, ...]")
+        request_id, operation = message[0], message[1]
+        if type(operation) is not int or operation not in self._operations:
+            sentence = f"there is no operation {operation!r:.40}"
+            return BadFrame("unknown operation", sentence, request_id)
+        name = self._operations[operation][0]
+        return BadFrame("bad argument", f"that is not how {name!r} is asked for", request_id)
 
 
-def _what_is_wrong(message: Any) -> BadFrame:
-    if type(message) is not list or len(message) < 2 or type(message[0]) is not int:
-        return BadFrame("not a request", "a request is [id, operation, argument, ...]")
-    request_id, operation = message[0], message[1]
-    if type(operation) is not int or operation not in OPERATIONS:
-        sentence = f"there is no operation {operation!r:.40}"
-        return BadFrame("unknown operation", sentence, request_id)
-    name = OPERATIONS[operation][0]
-    return BadFrame("bad argument", f"that is not how {name!r} is asked for", request_id)
+decode_request = Requests(OPERATIONS).decode  # of clients
 
 
 def decode_answer(body: bytes) -> list[Any]:

@@ -1,0 +1,48 @@
+"""`isinglass cluster key FILE`: what a cluster needs before its first node starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from isinglass.cli.options import Command, Positional, near
+from isinglass.errors import UsageError
+from isinglass.wire import keys
+
+ACTIONS = {
+    "key": Command(
+        "cluster key",
+        "Make the key by which the nodes of a cluster know each other.",
+        positionals=(
+            Positional("FILE", "The file to make; it must not be there.", completes="files"),
+        ),
+        notes=(
+            "Copy the file to every node and name it there with the setting cluster_key_file."
+            " Its owner alone may read it.",
+            "Exit code: 0 made, 2 not made.",
+        ),
+        examples=("isinglass cluster key /etc/isinglass/cluster.key",),
+    ),
+}
+COMMAND = Command(
+    "cluster",
+    "Make the key of a cluster.",
+    positionals=(Positional("ACTION", f"One of: {', '.join(ACTIONS)}."),),
+    notes=("`isinglass cluster ACTION --help` lists the options of one action.",),
+    examples=tuple(line for action in ACTIONS.values() for line in action.examples),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the first word says; return its exit code."""
+    action = arguments[0] if arguments else ""
+    if action not in ACTIONS:
+        if action.startswith("-"):
+            COMMAND.parse(arguments)
+        raise UsageError(
+            f"`isinglass cluster` has no action {action!r}{near(action, list(ACTIONS))};"
+            f" there are {', '.join(ACTIONS)}."
+        )
+    path = Path(ACTIONS[action].parse(arguments[1:]).text("FILE"))
+    keys.create(path)
+    print(f"Made {path}: copy it to every node, where cluster_key_file names it.")
+    return 0
