@@ -138,7 +138,8 @@ class Applier:
         try:
             self._rescue()
             mark("applying a batch")
-            done = self._store.apply(batch.steps)
+            notes = self._intake.notes(batch)
+            done = self._store.apply(batch.steps, notes=notes)
         except StoreError as error:
             self._refused(error)
             return False
@@ -147,7 +148,7 @@ class Applier:
             self._refused(StoreError(f"the store failed with {error!r:.120}: see its errors"))
             self._report(error)
             return False
-        self._intake.applied(batch, done.written_bytes)
+        self._intake.applied(batch, done.written_bytes, notes)
         self._count(batch, clock.monotonic_ns() - started)
         return True
 

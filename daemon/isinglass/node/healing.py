@@ -28,7 +28,7 @@ from isinglass.wire.journal import Journal
 from isinglass.wire.membership import Member, Membership
 from isinglass.wire.reports import HEALING, JOINING, LIVE
 
-DIGESTS, BUCKETS = "digests", "buckets"
+DIGESTS, BUCKETS = 3, 4  # operations of `peer_calls`
 BUCKETS_TOGETHER = 64
 ALONE_SECONDS = 1.0
 RETRY_SECONDS = 0.5

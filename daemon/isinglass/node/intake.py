@@ -6,6 +6,9 @@ microseconds, and wait for it with a limit: a stopped thread costs its own reque
     offered ──▶ queued ──taken, applied──▶ in the store ──flushed──▶ on the disk
        └─ answer for "none", "second"                        └─ answer for "commit"
 
+In a cluster each update of this node that was queued is published to the other nodes at once, and
+theirs come in through `replica`, under the same lock.
+
 While the store refuses batches the batch in hand stays, nothing more is taken in, and every offer
 gets the store's own error; what was acknowledged waits here until the store works again.
 """
@@ -17,15 +20,17 @@ from collections import deque
 
 from isinglass import clock
 from isinglass.errors import IsinglassError, LockTimeout, StoreError
+from isinglass.node.shelf import NodeShelf, table_record
 from isinglass.store import records
-from isinglass.store.changes import DropTable, Step, Writes
+from isinglass.store.changes import DropTable, Step
 from isinglass.store.line import Batch
 from isinglass.store.merge import REFUSED, UpdateQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from isinglass.node.replica import Replica
     from isinglass.store.tables import TableShape
 
     Done = Callable[[IsinglassError | None], None]
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
 
 LOCK_LIMIT_SECONDS = 1.0
 EVERYTHING = 1 << 62
-# One node has one origin; its number is in every record's version.
+# The number of a node that has no cluster, in every record's version.
 ORIGIN = 0
 _encode = records.encode
 
@@ -47,12 +52,22 @@ class Waiter:
         self.place, self.durable, self.done = place, durable, done
 
 
+def _nothing() -> None:
+    """What is to be sent on a node that has no cluster."""
+
+
 class Intake:
     """The queue and its waiters.
 
     Args:
         draw_stamps: draws that many stamps above all others of the node; returns the first.
-        look_up: returns the stored record of a table and key, tombstones included, or None.
+        look_up: returns the stored record of a table and key, tombstones included, also of a table
+            that is dropped; or None.
+        origin: this node's number in the versions of records.
+
+    Attributes:
+        replica: this node as a member of its cluster; None without one.
+        send: called, with the lock held, when the replica has updates to send.
     """
 
     def __init__(
@@ -60,12 +75,16 @@ class Intake:
         queue: UpdateQueue,
         draw_stamps: Callable[[int], int],
         look_up: Callable[[str, bytes], bytes | None],
+        origin: int = ORIGIN,
     ) -> None:
-        self._queue, self._draw_stamps, self._look_up = queue, draw_stamps, look_up
+        self._queue, self._draw_stamps, self._origin = queue, draw_stamps, origin
+        self._look_up = look_up
+        self.shelf = NodeShelf(queue, look_up, clock.monotonic_ns)
+        self.replica: Replica | None = None
+        self.send: Callable[[], None] = _nothing
         self._lock = threading.Lock()
         self._waiters: deque[Waiter] = deque()
         self._idle = True
-        self._batch: Batch | None = None
         self.trouble: StoreError | None = None
         self._rescues: list[Rescue] = []
         self.work = threading.Event()  # something waits
@@ -97,19 +116,56 @@ class Intake:
             StoreError: the store takes no writes now, and why.
             LockTimeout: a thread of the daemon is stopped.
         """
-        now, place = clock.monotonic_ns(), 0
         with self:
-            if self.trouble is not None:
-                raise self.trouble
-            stamp, offer = self._draw_stamps(len(items)), self._queue.offer
-            for number, (key, payload) in enumerate(items):
-                entered = offer(table, key, _encode(stamp + number, ORIGIN, payload), now)
-                if entered == REFUSED:
-                    return place, number
-                place = entered
-            if self._idle:
-                self._wake()
+            place, entered = self._offer(table, items)
+            if entered:
+                self.hear()
+        return place, entered
+
+    def _offer(self, table: str, items: Sequence[tuple[bytes, bytes | None]]) -> tuple[int, int]:
+        if self.trouble is not None:
+            raise self.trouble
+        now, place, origin = clock.monotonic_ns(), 0, self._origin
+        stamp, offer, replica = self._draw_stamps(len(items)), self._queue.offer, self.replica
+        for number, (key, payload) in enumerate(items):
+            record = _encode(stamp + number, origin, payload)
+            entered = offer(table, key, record, now)
+            if entered == REFUSED:
+                return place, number
+            place = entered
+            if replica is not None:
+                replica.publish(table, key, record, place)
         return place, len(items)
+
+    def stamp_write(self, table: str, key: bytes, payload: bytes | None) -> tuple[bytes, int, int]:
+        """Stamp, queue and publish one write of which others wait to hear; the lock is held.
+
+        Returns:
+            The record, its place, and its number in the own stream.
+
+        Raises:
+            StoreError: the store or the queue takes no writes now.
+            TableMissing: there is no such table.
+        """
+        replica = self.replica
+        assert replica is not None
+        if self.trouble is not None:
+            raise self.trouble
+        record = _encode(self._draw_stamps(1), self._origin, payload)
+        place = self._queue.offer(table, key, record, clock.monotonic_ns())
+        if place == REFUSED:
+            raise StoreError("the queue of the node is full: write again in a moment")
+        replica.urgent = True
+        number = replica.publish(table, key, record, place)
+        self.hear()
+        return record, place, number
+
+    def hear(self) -> None:
+        """Wake the applier, and send, after something came into the queue; the lock is held."""
+        if self._idle:
+            self._wake()
+        if self.replica is not None and self.replica.unsent:
+            self.send()
 
     def _wake(self) -> None:
         self._idle = False
@@ -125,10 +181,18 @@ class Intake:
         with self:
             if self.trouble is not None:
                 raise self.trouble
-            version = records.version_bytes(self._draw_stamps(1), ORIGIN)
+            version = records.version_bytes(self._draw_stamps(1), self._origin)
             place = self._queue.offer_create(table, shape, version, clock.monotonic_ns())
+            self._publish_table(table, place)
             self._wake()
         return place
+
+    def _publish_table(self, table: str, place: int) -> None:
+        """Tell the other nodes what a table is now."""
+        state = self._queue.state_of(table)
+        if self.replica is not None and place != REFUSED and state is not None:
+            self.replica.publish(table, b"", table_record(state), place)
+            self.send()
 
     def drop_table(self, table: str, done: Done) -> bool:
         """Queue the drop of a table, and call `done` when it is in the store; False: no room.
@@ -141,10 +205,11 @@ class Intake:
             LockTimeout: as `offer`.
         """
         with self:
-            version = records.version_bytes(self._draw_stamps(1), ORIGIN)
+            version = records.version_bytes(self._draw_stamps(1), self._origin)
             place = self._queue.offer_drop(table, version, clock.monotonic_ns())
             if place == REFUSED:
                 return False
+            self._publish_table(table, place)
             if self.trouble is not None:
                 self._rescues.append((DropTable(table, version), done))
             else:
@@ -160,19 +225,11 @@ class Intake:
         """
         with self:
             place = self._queue.last_place
-            for record in self._queued(table, key):
+            for record in self.shelf.waiting(table, key):
                 if records.version_stamp(record) > since:
                     return place
         stored = self._look_up(table, key)
         return place if stored is not None and records.version_stamp(stored) > since else 0
-
-    def _queued(self, table: str, key: bytes) -> Iterator[bytes]:
-        if waiting := self._queue.pending(table, key):
-            yield waiting
-        for step in self._batch.steps if self._batch else ():
-            if isinstance(step, Writes) and step.table == table:
-                parts = [step.records, *step.groups.values()]
-                yield from (part[key] for part in parts if key in part)
 
     def await_place(self, place: int, durable: bool, done: Done) -> None:
         """Call `done` from the applier's thread when a place is reached (0: the newest one)."""
@@ -187,17 +244,30 @@ class Intake:
     def take(self, limit: int) -> Batch | None:
         """Return the batch in hand, else a new one; None, with `work` cleared, when none waits."""
         with self:
-            self._batch = self._queue.take(limit)
-            if self._batch is None and not self._waiters:
+            batch = self.shelf.batch = self._queue.take(limit)
+            if batch is None and not self._waiters:
                 self._idle = True
                 self.work.clear()
-            return self._batch
+            if batch is not None and self.replica is not None:
+                self.replica.taken(batch.through)
+            return batch
 
-    def applied(self, batch: Batch, written_bytes: int) -> None:
-        """Say that the batch in hand is in the store."""
+    def notes(self, batch: Batch) -> Mapping[bytes, bytes]:
+        """Return what the transaction of a batch is to note: how far each stream is applied."""
+        if self.replica is None:
+            return {}
         with self:
-            self._batch, self.trouble = None, None
-            self._queue.applied(batch, written_bytes, clock.monotonic_ns())
+            return self.replica.notes_through(batch.through)
+
+    def applied(
+        self, batch: Batch, written_bytes: int, noted: Mapping[bytes, bytes] | None = None
+    ) -> None:
+        """Say that the batch in hand is in the store, and what was noted with it."""
+        with self:
+            self.shelf.batch, self.trouble = None, None
+            through = self._queue.applied(batch, written_bytes, clock.monotonic_ns())
+            if self.replica is not None:
+                self.replica.applied(through, noted or {})
 
     def reached(self) -> list[Waiter]:
         """Return, and forget, the waiters whose place is in the store."""

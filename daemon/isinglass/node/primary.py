@@ -33,7 +33,7 @@ from isinglass.store.buckets import bucket_of
 from isinglass.wire.membership import Membership
 from isinglass.wire.placement import Placement
 
-WRITE, READ = "write", "read"
+WRITE, READ = 1, 2  # operations of `peer_calls`
 DONE, NOT_PRIMARY, FAILED = "done", "not primary", "failed"
 ACK_PRIMARY, ACK_ONE, ACK_MAJORITY = range(3)
 ACKS = ("primary", "one", "majority")

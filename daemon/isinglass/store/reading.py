@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any, Self
 
-from isinglass.errors import IndexMissing
+from isinglass.errors import IndexMissing, TableMissing
 from isinglass.store import buckets, pieces, records, scans, tables
 from isinglass.store.engine import READER_MAP_BYTES, Engine
 from isinglass.store.index import Bounds, IndexedField
@@ -80,6 +80,18 @@ class StoreReader:
             if schema == catalogue.schema:
                 return record
         return self._engine.read(lambda scope: self._find(scope, table, key))
+
+    def look_up_hidden(self, table: str, key: bytes) -> bytes | None:
+        """Return a stored record as `look_up` does, also one of a table that is dropped."""
+
+        def find(scope: Scope) -> bytes | None:
+            hidden = self._current(scope).tables.get(table)
+            return None if hidden is None else scans.find(scope, hidden, key)
+
+        try:
+            return self.look_up(table, key)
+        except TableMissing:
+            return self._engine.read(find)
 
     def _find(self, scope: Scope, table: str, key: bytes) -> bytes | None:
         return scans.find(scope, self._table(scope, table), key)
@@ -234,17 +246,24 @@ class StoreReader:
         """Return what `Store.apply` noted beside the records, by its key."""
         return self._engine.read(tables.notes)
 
-    def bucket_digests(self) -> Iterator[list[int]]:
+    def bucket_digests(self, horizon: int = 0) -> Iterator[list[int]]:
         """Yield the digests of all buckets after each piece that is read; the last are the store's.
+
+        Args:
+            horizon: tombstones with this stamp or an older one do not count: some nodes may have
+                reclaimed them already, and others not.
 
         It is one list that grows. A caller that stops early has read no more than it asked for; a
         store that is written meanwhile gives digests of something in between.
         """
         digests = [0] * buckets.COUNT
+        bound = records.older_bound(records.version_bytes(horizon, records.ORIGIN_LIMIT - 1))
         place: pieces.Place | None = pieces.START
         while place is not None:
             items, place = self._piece(place, pieces.PIECE_BYTES)
             for table, key, record in items:
+                if record < bound and records.is_tombstone(record):
+                    continue
                 buckets.count_in(digests, table.encode(), key, record)
             yield digests
 

@@ -1,0 +1,119 @@
+"""Reading the store in the background: what another node wants to compare or to copy.
+
+To digest a million records takes seconds; the listener and the port have milliseconds. So a thread
+of its own reads, a piece of at most 50 ms at a time (a longer snapshot keeps the data file growing)
+and rests as long as it worked, so that it takes at most half of a processor's time from the others.
+Jobs are done in turn; at most JOB_LIMIT wait, more are refused.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from isinglass import clock
+from isinglass.errors import IsinglassError
+from isinglass.glass.probe import mark
+from isinglass.store.buckets import COUNT
+from isinglass.store.reading import StoreReader
+
+JOB_LIMIT = 64
+PIECE_BYTES = 1 << 20
+LONGEST_REST_SECONDS = 0.05
+
+Done = Callable[[Any], None]
+
+
+class StoreWork:
+    """The thread that reads for others.
+
+    Args:
+        deliver: calls `done(result)` under the node's lock.
+        report: shows an error in the table of distinct errors.
+    """
+
+    def __init__(
+        self,
+        store: StoreReader,
+        deliver: Callable[[Done, Any], None],
+        report: Callable[[Exception], None],
+    ) -> None:
+        self._store, self._deliver, self._report = store, deliver, report
+        self._jobs: queue.Queue[tuple[Iterator[Any], Done] | None] = queue.Queue(JOB_LIMIT)
+        self.thread = threading.Thread(target=self._run, name="copier")
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin."""
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End after the piece in hand; what waits is not answered."""
+        self._stopping = True
+        try:
+            self._jobs.put_nowait(None)
+        except queue.Full:
+            pass  # it looks at the flag after the job in hand
+
+    def digests(self, horizon: int, done: Done) -> None:
+        """Digest every bucket; `done` gets the list, or None."""
+        self._add(self._store.bucket_digests(horizon), done)
+
+    def records(self, wanted: list[int], cursor: list[Any], done: Done) -> None:
+        """Read records of some buckets; `done` gets `[[item...], next cursor]`, or None."""
+        buckets = {bucket for bucket in wanted if type(bucket) is int and 0 <= bucket < COUNT}
+        self._add(self._read(buckets, cursor), done)
+
+    def _read(self, buckets: set[int], cursor: list[Any]) -> Iterator[Any]:
+        place = (str(cursor[0]), bytes(cursor[1])) if cursor else ("", b"")
+        items: list[list[Any]] = []
+        size = 0
+        while size < PIECE_BYTES:
+            found, following = self._store.bucket_records(buckets, place, PIECE_BYTES)
+            items += [list(item) for item in found]
+            size += sum(len(key) + len(record) for _, key, record in found)
+            yield [items, list(following) if following else []]
+            if following is None:
+                return
+            place = following
+
+    def _add(self, pieces: Iterator[Any], done: Done) -> None:
+        try:
+            self._jobs.put_nowait((pieces, done))
+        except queue.Full:
+            done(None)
+
+    # ------------------------------------------------------------------ the thread
+    def _run(self) -> None:
+        while not self._stopping:
+            mark.waiting("for another node's question")
+            job = self._jobs.get()
+            if job is None:
+                return
+            pieces, done = job
+            try:
+                result = self._work(pieces)
+            except IsinglassError as error:
+                self._report(error)
+                result = None
+            except Exception as error:
+                self._report(error)
+                result = None
+            if not self._stopping:
+                self._deliver(done, result)
+
+    def _work(self, pieces: Iterator[Any]) -> Any:
+        result = None
+        while not self._stopping:
+            mark("reading the store for another node")
+            started = clock.monotonic_ns()
+            try:
+                result = next(pieces)
+            except StopIteration:
+                break
+            spent = (clock.monotonic_ns() - started) / clock.NANOSECONDS_PER_SECOND
+            mark.waiting("to leave the processor to others")
+            clock.sleep(min(spent, LONGEST_REST_SECONDS))
+        return result
