@@ -17,8 +17,6 @@ store has every batch whose commit had ended; what was only queued is lost, as `
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Callable
 
 import isinglass
@@ -35,6 +33,7 @@ from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
 from isinglass.node.port import Port
 from isinglass.node.requests import Requests
 from isinglass.node.schedule import Task
+from isinglass.node.stop_signals import StopSignals
 from isinglass.node.timer import Timer
 from isinglass.node.watchdog import Progress, Watchdog, pat_interval_seconds
 from isinglass.settings import Settings
@@ -43,7 +42,6 @@ from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel, StorePanel
 from isinglass.wire import messages, transport
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SOCKET_NAME = "port.sock"
 
 
@@ -221,21 +219,13 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         SegmentError: the segment cannot be made.
         LockTimeout: a stopped process holds a lock of the segment.
     """
-    stopping = threading.Event()
-    earlier = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda *_: stopping.set())
-    try:
-        with segment.create(settings.node) as glass:
-            service = Service(settings, glass)
-            service.start()
-            transport.notify_supervisor("READY=1")
-            ready()
-            mark.waiting("for a signal to stop")
-            stopping.wait()
-            transport.notify_supervisor("STOPPING=1")
-            service.stop()
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+    with StopSignals() as signals, segment.create(settings.node) as glass:
+        service = Service(settings, glass)
+        service.start()
+        transport.notify_supervisor("READY=1")
+        ready()
+        mark.waiting("for a signal to stop")
+        signals.wait()
+        transport.notify_supervisor("STOPPING=1")
+        service.stop()
     return 0
