@@ -58,12 +58,12 @@ class DaemonProcess:
     def kill(self) -> None:
         """Kill it with SIGKILL; return when it is gone."""
         self.process.kill()
-        self._gone()
+        self.gone()
 
     def stop(self) -> int:
         """Ask it to end; return its exit code."""
         self.process.terminate()
-        return self._gone()
+        return self.gone()
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -75,7 +75,8 @@ class DaemonProcess:
         finally:
             os.kill(self.pid, signal.SIGCONT)
 
-    def _gone(self) -> int:
+    def gone(self) -> int:
+        """Wait for its end, with a limit; return its exit code."""
         code = self.process.wait(WAIT_SECONDS)
         assert self.process.stderr is not None
         self.process.stderr.close()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+
+import pytest
+
 from isinglass.glass.reader import SegmentReader
-from programs import program
+from programs import hear, program, tell
 
 WRITER = """
 import threading
@@ -40,3 +44,81 @@ def test_no_torn_word_and_no_torn_latch() -> None:
             record = [panel[f"record.{name}"] for name in "abcd"]
             assert len(set(record)) == 1, record
             distinct.add(int(record[0]))  # type: ignore[arg-type]
+
+
+# As `Latched.publish` stores, but it always stands in the middle of a record, half of it stored.
+HALFWAY = """
+import sys
+from isinglass.glass import segment
+from isinglass.glass.catalog import Counter, Gauge, Latch, Panel
+class TornPanel(Panel):
+    '''Written step by step.'''
+    other = Counter("1", "Beside the latch.")
+    record = Latch("Four equal numbers.", **{n: Gauge("1", "A number.") for n in "abcd"})
+panel = TornPanel()
+panel.other = 3
+words, latest = panel.words, TornPanel.record.index
+def store(parts):
+    for part in parts:
+        words[latest + 1 + (number & 7) * 4 + part] = number
+number = 1
+store((0, 1))
+joined = segment.create("alder")
+joined.ready()
+print("ready", flush=True)
+for line in sys.stdin:
+    for _ in range(int(line)):
+        store((2, 3))
+        words[latest] = number
+        number += 1
+        store((0, 1))
+    print(number - 1, flush=True)
+"""
+
+
+class OvertakenReader(SegmentReader):
+    """A reader as slow as can be: the writer publishes `pace` records between any two reads.
+
+    Args:
+        process: the program `HALFWAY`.
+        rests_after: the writer publishes no more after so many reads.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], pace: int, rests_after: int) -> None:
+        self._process, self._pace, self._left = process, pace, rests_after
+        tell(process, "8")
+        self.published = int(hear(process))
+        super().__init__("alder")
+
+    def _read(self, offset: int, length: int) -> bytes:
+        raw = super()._read(offset, length)
+        if self._left > 0:
+            self._left -= 1
+            tell(self._process, str(self._pace))
+            self.published = int(hear(self._process))
+        return raw
+
+    def let_rest(self) -> None:
+        """Let the writer publish no more."""
+        self._left = 0
+
+
+@pytest.mark.parametrize("pace", [1, 2, 3, 4, 7, 8, 9])
+def test_a_latch_is_whole_however_far_the_writer_got_meanwhile(pace: int) -> None:
+    with program(HALFWAY) as writer, OvertakenReader(writer, pace, rests_after=100) as reader:
+        panel = reader.snapshot().panel("torn")
+        assert panel is not None
+        record = {panel[f"record.{name}"] for name in "abcd"}
+        assert len(record) == 1, record
+        assert 8 <= record.pop() <= reader.published  # type: ignore[operator]
+
+
+def test_a_latch_that_cannot_be_read_whole_is_left_out_and_comes_back() -> None:
+    with program(HALFWAY) as writer, OvertakenReader(writer, 8, rests_after=1 << 30) as reader:
+        panel = reader.snapshot().panel("torn")
+        assert panel is not None
+        assert {field.name: field.value for field in panel.fields} == {"other": 3}
+        reader.let_rest()
+        panel = reader.snapshot().panel("torn")
+        assert panel is not None
+        assert [panel[f"record.{name}"] for name in "abcd"] == [reader.published] * 4

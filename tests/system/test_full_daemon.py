@@ -145,3 +145,81 @@ def test_what_was_acknowledged_is_kept_aside_when_a_full_daemon_must_end(data_di
         with isinglass.connect("oak") as database:
             assert_nothing_lost(database, acknowledged)
             database.put("t", "after", {"n": -1}, durability="commit")
+
+
+def assert_serves_reads_and_refuses_writes(
+    oak: DaemonProcess, acknowledged: dict[str, int], kind: type[errors.StoreError]
+) -> None:
+    """Use a daemon that still has to find room for what the last one kept aside."""
+    panel = oak.panel("daemon")
+    assert (panel["state"], panel["recovered"]) == ("serving", 0)
+    assert int(panel["kept_aside"]) > 0
+    assert panel["trouble"]
+    with isinglass.connect("oak") as database:
+        stored = {key: value["n"] for key, value in database.scan("t")}
+        assert 0 < len(stored) < len(acknowledged)
+        assert stored.items() <= acknowledged.items()
+        assert_reads_on(database, stored)
+        for durability in ("second", "commit"):
+            with pytest.raises(kind, match="oak"):
+                database.put("t", "refused", {"n": 0}, durability=durability)
+        with pytest.raises(kind):
+            database.create_table("refused")
+        with pytest.raises(kind):
+            database.flush("commit")
+        assert database.get("t", "refused") is None
+
+
+def wait_until_recovered(oak: DaemonProcess) -> None:
+    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
+    while oak.panel("daemon")["kept_aside"] or oak.panel("daemon")["trouble"]:
+        assert clock.monotonic_ns() < until
+        clock.sleep(0.02)
+    assert int(oak.panel("daemon")["recovered"]) > 0
+
+
+@pytest.mark.root
+def test_a_daemon_starts_on_a_disk_that_is_still_full(disk: Path, runtime_dir: Path) -> None:
+    ballast = disk / "ballast"
+    with daemon("oak") as oak:
+        with isinglass.connect("oak") as database:
+            database.create_table("t")
+            ballast.write_bytes(bytes(8 * MIB))
+            acknowledged = fill(database, errors.DiskFull)
+        assert oak.stop() == 0
+        kept = [folder / "oak" / "kept-aside" for folder in (disk, runtime_dir)]
+        sizes = [file.stat().st_size for file in kept if file.exists()]
+        assert sum(sizes) > 0
+        for _ in range(2):  # and ends, and starts again, and loses nothing
+            oak.start()
+            assert_serves_reads_and_refuses_writes(oak, acknowledged, errors.DiskFull)
+            assert oak.stop() == 0
+            assert [file.stat().st_size for file in kept if file.exists()] == sizes
+        oak.start()
+        with isinglass.connect("oak") as database:
+            ballast.unlink()
+            write_until_taken(database, "after")
+            assert_nothing_lost(database, {**acknowledged, "after": -1})
+        wait_until_recovered(oak)
+        assert not any(file.exists() for file in kept)
+
+
+def test_a_daemon_with_a_full_map_starts_and_a_drop_makes_room(data_dir: Path) -> None:
+    with daemon("oak", map_size_bytes=8 * MIB) as oak:
+        with isinglass.connect("oak") as database:
+            database.create_table("ballast")
+            database.create_table("t")
+            database.put_many("ballast", ((str(number), VALUE) for number in range(900)))
+            database.flush()
+            acknowledged = fill(database, errors.MapFull)
+        assert oak.stop() == 0
+        oak.start()
+        assert_serves_reads_and_refuses_writes(oak, acknowledged, errors.MapFull)
+        with isinglass.connect("oak") as database:
+            database.drop_table("ballast")
+            wait_until_recovered(oak)
+            assert_nothing_lost(database, acknowledged)
+            database.put("t", "after", {"n": -1}, durability="commit")
+        assert not (data_dir / "oak" / "kept-aside").exists()
+        assert any("takes writes again" in event.message
+                   for event in oak.snapshot().owner.events)  # type: ignore[union-attr]  # fmt: skip

@@ -139,6 +139,7 @@ class TableWord:
 
 
 LATCH_SLOTS = 8
+LATCH_UNREAD = (1 << 64) - 1  # a reader's, never a writer's: this latch could not be read whole
 HEARTBEAT_SECONDS = 1.0
 STALLED_AFTER_SECONDS = 3.0
 LINE_BITS = 16

@@ -127,12 +127,14 @@ def _values(field: schema.FieldSchema, raw: memoryview, start: int) -> Iterator[
     elif field.kind == "text":
         yield FieldView(field, field.name, text_at(bytes(raw), place, field.length))
     elif field.kind == "latch":
-        newest = int.from_bytes(raw[place : place + 8], "little") & (layout.LATCH_SLOTS - 1)
+        number = int.from_bytes(raw[place : place + 8], "little")
+        newest = number & (layout.LATCH_SLOTS - 1)
         slot = place + layout.WORD_BYTES * (1 + newest * len(field.parts))
-        if slot + layout.WORD_BYTES * len(field.parts) > place + field.length:
+        end = slot + layout.WORD_BYTES * len(field.parts)
+        if number == layout.LATCH_UNREAD or end > place + field.length:
             return
-        for number, part in enumerate(field.parts):
-            value = _number(part.kind, raw, slot + number * layout.WORD_BYTES)
+        for at, part in enumerate(field.parts):
+            value = _number(part.kind, raw, slot + at * layout.WORD_BYTES)
             yield FieldView(part, f"{field.name}.{part.name}", value)
     else:
         yield FieldView(field, field.name, _number(field.kind, raw, place))

@@ -27,6 +27,7 @@ from isinglass.glass.severity import INFO, WARNING
 from isinglass.node.intake import Intake
 from isinglass.node.load import LoadMeter
 from isinglass.node.panels import ApplierPanel
+from isinglass.node.recovery import Recovery
 from isinglass.store.database import Store
 from isinglass.store.line import Batch
 
@@ -44,6 +45,7 @@ class Applier:
     """The thread that applies; `stop` lets it finish what is queued.
 
     Args:
+        recovery: what goes into the store before anything newer.
         batch_limit: the most updates that a batch may hold.
         gather_seconds: how long it lets updates gather.
         report: shows an error in the table of distinct errors.
@@ -54,6 +56,7 @@ class Applier:
         self,
         intake: Intake,
         store: Store,
+        recovery: Recovery,
         panel: ApplierPanel,
         *,
         batch_limit: int,
@@ -62,7 +65,7 @@ class Applier:
         event: Callable[..., None],
     ) -> None:
         self._intake, self._store, self._panel = intake, store, panel
-        self._report, self._event = report, event
+        self._recovery, self._report, self._event = recovery, report, event
         self._batch_limit, self._limit = batch_limit, min(batch_limit, SMALLEST_BATCH * 4)
         self._gather_seconds = gather_seconds
         self._load = LoadMeter(clock.monotonic_ns())
@@ -73,6 +76,8 @@ class Applier:
 
     def start(self) -> None:
         """Start to apply."""
+        if self._recovery.waits:
+            self._intake.work.set()
         self._thread.start()
 
     def stop(self, limit_seconds: float) -> None:
@@ -104,6 +109,8 @@ class Applier:
         """Wait for a batch and apply it; True at the end."""
         self._gather()
         stopping = self._stopping.is_set()
+        if self._recovery.waits and not self._recover():
+            return stopping
         batch = self._intake.take(self._limit)
         if batch is None:
             self._answer()
@@ -113,6 +120,18 @@ class Applier:
             self._answer()
         self._show_load()
         return stopping and (not applied or self._out_of_time())
+
+    def _recover(self) -> bool:
+        """Apply what the last daemon kept aside; False when the store refused it, after a while."""
+        try:
+            self._rescue()
+            self._recovery.apply()
+        except StoreError as error:
+            self._refused(error)
+            return False
+        self._intake.takes_again()
+        self._takes_again()
+        return True
 
     def _gather(self) -> None:
         """Wait until something waits, and then a little for more."""
@@ -182,9 +201,7 @@ class Applier:
         panel.batches += 1
         panel.updates += batch.updates
         panel.writes += batch.writes
-        if panel.retry_since:
-            panel.retry_since = 0
-            self._event(INFO, "store", "the store takes writes again", failures=panel.failures)
+        self._takes_again()
         panel.last_commit = clock.wall_ns()
         panel.batch_time.record(elapsed_ns // 1000)
         if elapsed_ns > SLOW_BATCH_SECONDS * _NANOSECONDS:
@@ -194,6 +211,12 @@ class Applier:
             fitting = int(batch.updates * COMMIT_AIM_SECONDS * _NANOSECONDS / max(elapsed_ns, 1))
             self._limit = max(SMALLEST_BATCH, min((self._limit + fitting) // 2, self._batch_limit))
         panel.batch_limit = self._limit
+
+    def _takes_again(self) -> None:
+        if self._panel.retry_since:
+            self._panel.retry_since = 0
+            failures = self._panel.failures
+            self._event(INFO, "store", "the store takes writes again", failures=failures)
 
     def _answer(self) -> None:
         """Tell those whose place is reached; flush first when one of them waits for the disk."""

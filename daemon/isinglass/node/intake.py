@@ -286,6 +286,11 @@ class Intake:
             found, self._waiters = list(self._waiters), deque()
             return found
 
+    def takes_again(self) -> None:
+        """Say that the store works again, though no batch was in hand."""
+        with self:
+            self.trouble = None
+
     def take_rescues(self) -> list[Rescue]:
         """Return, and forget, the drops that go before the batch in hand, and whom to tell."""
         with self:

@@ -3,8 +3,8 @@
 A daemon that is told to end while the disk or the map is full cannot put its queue into the store,
 and must not lose it: it writes the queue to a file beside the store or, when that disk is full, in
 the node's runtime directory (a tmpfs: it lasts until the machine is switched off). The next daemon
-applies it before anything else, and removes it once that is on the disk. Applying is idempotent, so
-a crash in between is harmless.
+applies it before anything newer (see `recovery`), and removes it once that is on the disk. Applying
+is idempotent, so a crash in between is harmless.
 
     file       entries, one after the other; a last one that is cut short is ignored
     entry      u32 little-endian length; u32 CRC-32 of the rest; msgpack [kind, table, ...]

@@ -10,7 +10,7 @@ from isinglass.glass.catalog import Counter, Gauge, Histogram, Panel, Real, Text
 
 
 class DaemonPanel(Panel):
-    """The daemon itself; written by the main thread, the trouble by the applier."""
+    """The daemon itself; written by the main thread; what was kept aside by the applier."""
 
     version = Text(24, "Version of the product that runs.")
     started = Timestamp("When the daemon started.")
@@ -18,7 +18,8 @@ class DaemonPanel(Panel):
     durability = Text(16, "What a write is promised when the client does not ask: see the manual.")
     trouble = Text(320, "Why writes are refused now; empty when they are taken.")
     data_directory = Text(160, "Where the store lies.", level="diagnostic")
-    recovered = Gauge("updates", "Updates that the last daemon had kept aside, applied at start.")
+    recovered = Gauge("updates", "Updates that the last daemon had kept aside, now in the store.")
+    kept_aside = Gauge("updates", "Those of them that still wait for room; writes wait for them.")
 
 
 class ApplierPanel(Panel):

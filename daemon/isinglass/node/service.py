@@ -7,7 +7,7 @@
     timer       the next task                   statistics, flush, housekeeping
     heartbeat   a second                        says that the process lives (glass)
 
-    starting ──recovered, port open──▶ serving ──TERM, INT, HUP──▶ draining ──▶ clean exit
+    starting ──port open──▶ serving ──TERM, INT, HUP──▶ draining ──▶ clean exit
 
 A stop takes no more requests, puts the queue into the store within `stop_limit_seconds`, flushes,
 and keeps aside what the store would not take, so nothing acknowledged is lost. After a kill the
@@ -17,13 +17,11 @@ store has every batch whose commit had ended; what was only queued is lost, as `
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Callable
 
 import isinglass
 from isinglass import clock
-from isinglass.errors import StoreError
+from isinglass.errors import StoreCorrupt, StoreError
 from isinglass.glass import layout, segment
 from isinglass.glass.probe import mark
 from isinglass.glass.severity import ERROR, INFO, WARNING
@@ -33,8 +31,10 @@ from isinglass.node.housekeeping import Housekeeping
 from isinglass.node.intake import Intake
 from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
 from isinglass.node.port import Port
+from isinglass.node.recovery import Recovery
 from isinglass.node.requests import Requests
 from isinglass.node.schedule import Task
+from isinglass.node.stop_signals import StopSignals
 from isinglass.node.timer import Timer
 from isinglass.node.watchdog import Progress, Watchdog, pat_interval_seconds
 from isinglass.settings import Settings
@@ -43,7 +43,6 @@ from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel, StorePanel
 from isinglass.wire import messages, transport
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SOCKET_NAME = "port.sock"
 
 
@@ -72,8 +71,8 @@ class Service:
 
     def _assemble(self) -> None:
         settings, glass, store = self._settings, self._glass, self._store
-        glass.observe(store.newest_stamp())
-        self._recover()
+        self._recovery = Recovery(self._folders, store, self._recovered)
+        glass.observe(max(store.newest_stamp(), self._recovery.newest_stamp()))
         self._queue_panel = QueuePanel()
         self._queue = UpdateQueue(
             self._queue_panel,
@@ -81,12 +80,14 @@ class Service:
             settings.queue_limit_bytes,
             merging=settings.merge,
         )
-        self._queue.define(store.table_states())
+        self._queue.define(self._recovery.foreseen(store.table_states()))
         self._intake = Intake(self._queue, glass.stamp, store.look_up)
+        self._recover()
         self._applier_panel, self._port_panel = ApplierPanel(), PortPanel()
         self._applier = Applier(
             self._intake,
             store,
+            self._recovery,
             self._applier_panel,
             batch_limit=settings.batch_limit,
             gather_seconds=settings.gather_seconds,
@@ -115,18 +116,24 @@ class Service:
         return [messages.PROTOCOL_VERSION, self._settings.node, self._glass.generation, place, data]
 
     def _recover(self) -> None:
-        """Apply what the last daemon had to keep aside."""
-        mark("applying what the last daemon kept aside")
-        steps, files = kept_aside.load(self._folders)
-        if not files:
+        """Apply what the last daemon had to keep aside; a full store leaves it to the applier."""
+        self._panel.kept_aside = self._recovery.updates
+        if not self._recovery.waits:
             return
-        self._store.apply(steps)
-        self._store.flush()
-        for file in files:
-            file.unlink()
-        self._panel.recovered = kept_aside.updates_of(steps)
-        self._glass.event(INFO, "store", "applied what the last daemon kept aside",
-                          updates=self._panel.recovered)  # fmt: skip
+        try:
+            self._recovery.apply()
+        except StoreCorrupt:
+            raise
+        except StoreError as error:
+            self._intake.failed(error)
+            self._report(error)
+            self._show_trouble()
+            self._glass.event(WARNING, "store", "what the last daemon kept aside has to wait",
+                              updates=self._recovery.updates)  # fmt: skip
+
+    def _recovered(self, updates: int) -> None:
+        self._panel.recovered, self._panel.kept_aside = updates, 0
+        self._glass.event(INFO, "store", "applied what the last daemon kept aside", updates=updates)
 
     # ------------------------------------------------------------------ life
     def start(self) -> None:
@@ -151,6 +158,7 @@ class Service:
         mark.waiting("for the applier to empty the queue")
         self._applier.stop(self._settings.stop_limit_seconds)
         mark("keeping aside what is left")
+        self._recovery.leave()
         self._keep_aside()
         self._port.close()
         self._timer.stop()
@@ -221,21 +229,13 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         SegmentError: the segment cannot be made.
         LockTimeout: a stopped process holds a lock of the segment.
     """
-    stopping = threading.Event()
-    earlier = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda *_: stopping.set())
-    try:
-        with segment.create(settings.node) as glass:
-            service = Service(settings, glass)
-            service.start()
-            transport.notify_supervisor("READY=1")
-            ready()
-            mark.waiting("for a signal to stop")
-            stopping.wait()
-            transport.notify_supervisor("STOPPING=1")
-            service.stop()
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+    with StopSignals() as signals, segment.create(settings.node) as glass:
+        service = Service(settings, glass)
+        service.start()
+        transport.notify_supervisor("READY=1")
+        ready()
+        mark.waiting("for a signal to stop")
+        signals.wait()
+        transport.notify_supervisor("STOPPING=1")
+        service.stop()
     return 0
