@@ -34,7 +34,6 @@ class Figures:
         self.primary = PrimaryPanel(instance)
         self._peers: dict[int, PeerPanel] = {}
         self._streams: dict[int, StreamPanel] = {}
-        self._lost: dict[int, int] = {}
         self._unnamed: dict[int, tuple[int, int]] = {}
 
     def release(self) -> None:
@@ -61,6 +60,13 @@ class Figures:
         """Count updates of a member that came again."""
         gaps, duplicates = self._unnamed.get(origin, (0, 0))
         self._unnamed[origin] = (gaps, duplicates + count)
+
+    def lost(self, origin: int, network: int, socket: int) -> None:
+        """Count datagrams of a member that did not come, by who lost them."""
+        panel = self._streams.get(origin)
+        if panel is not None:
+            panel.lost_network += network
+            panel.lost_socket += socket
 
     # ------------------------------------------------------------------ what follows from the state
     def show(self, replica: Replica, now_ns: int) -> None:

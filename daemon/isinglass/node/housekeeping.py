@@ -6,6 +6,8 @@ often. All of them work in short steps, so that the applier never waits for long
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from isinglass import clock
 from isinglass.glass.segment import Segment, command_of
 from isinglass.glass.severity import INFO, WARNING
@@ -23,13 +25,18 @@ RECLAIM_STEPS = 20
 
 
 class Housekeeping:
-    """The tasks, with what they remember from one run to the next."""
+    """The tasks, with what they remember from one run to the next.
+
+    Attributes:
+        passed_everywhere: in a cluster, returns the stamp through which every member has all.
+    """
 
     def __init__(self, settings: Settings, segment: Segment, store: Store, intake: Intake) -> None:
         self._settings, self._segment = settings, segment
         self._store, self._intake = store, intake
         self._reader_rows: list[ReaderPanel] = []
         self._shown_tables: set[tuple[str, str]] = set()
+        self.passed_everywhere: Callable[[], int] | None = None
 
     def tasks(self) -> list[Task]:
         """Return the table of tasks with their intervals in seconds."""
@@ -84,7 +91,10 @@ class Housekeeping:
     def reclaim(self) -> None:
         """Delete a stretch of dropped tables and of tombstones that are old enough."""
         oldest = clock.wall_ns() - int(self._settings.tombstone_seconds * 1e9)
-        horizon = records.version_bytes(clock.stamp_floor(max(oldest, 0)), 0)
+        stamp = clock.stamp_floor(max(oldest, 0))
+        if self.passed_everywhere is not None:
+            stamp = min(stamp, self.passed_everywhere())
+        horizon = records.version_bytes(stamp, 0)
         for _ in range(RECLAIM_STEPS):
             if not self._store.reclaim(RECLAIM_ENTRIES, horizon).more:
                 return

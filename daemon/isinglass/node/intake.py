@@ -90,6 +90,12 @@ class Intake:
         self.work = threading.Event()  # something waits
         self.hurry = threading.Event()  # somebody waits for it
 
+    def join(
+        self, replica: Replica, draw_stamps: Callable[[int], int], send: Callable[[], None]
+    ) -> None:
+        """Publish what is queued to a cluster from now on; before the first offer."""
+        self.replica, self._draw_stamps, self.send = replica, draw_stamps, send
+
     def __enter__(self) -> None:
         # A try, then a limit: with a limit an uncontended lock costs three times as much.
         if not self._lock.acquire(False) and not self._lock.acquire(timeout=LOCK_LIMIT_SECONDS):

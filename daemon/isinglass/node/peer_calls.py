@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from isinglass.wire.calls import Answer, CallChannel, Failed, Opened, Request
 from isinglass.wire.datagrams import Identity
 from isinglass.wire.handshake import ANSWERER, CALLER
 from isinglass.wire.messages import DONE
+from isinglass.wire.transport.cluster import Address, Connecting
 
 CALL_LIMIT_SECONDS = 5.0
 PROOF_LIMIT_SECONDS = 5.0
@@ -54,11 +56,14 @@ class _Connection:
         self._early: list[tuple[list[Any], Answered, float]] = []
         self.since = calls.loop.time()
 
+    def connect(self, address: Address) -> None:
+        """Make the connection."""
+        Connecting(
+            self._calls.loop, address, PROOF_LIMIT_SECONDS, self.connected, lambda _: self._lost()
+        )
+
     def connected(self, connection: Any) -> None:
-        """Start to talk over a socket; None: there is none to be had."""
-        if connection is None:
-            self.close()
-            return
+        """Start to talk over a socket."""
         self._peer = transport.Peer(
             self._calls.loop, connection, self._received, self._lost, lambda: None
         )
@@ -112,7 +117,7 @@ class _Connection:
     def _answered(self, event: Answer) -> None:
         done, _ = self._waiting.pop(event.request_id, (None, 0.0))
         if done is not None:
-            self._calls.deliver(done, event.message[2] if event.status == DONE else None)
+            self._calls.locked(done, event.message[2] if event.status == DONE else None)
 
     # ------------------------------------------------------------------ answering
     def _asked(self, event: Request) -> None:
@@ -177,13 +182,13 @@ class PeerCalls:
         node: str,
         panel: NetworkPanel,
         *,
-        address_of: Callable[[int], tuple[str, int] | None],
+        address_of: Callable[[int], Address | None],
         serve: Callable[[list[Any], Answered], None],
         locked: Callable[[Answered, Any], None],
         report: Callable[[Exception], None],
     ) -> None:
         self.loop, self.identity, self.node, self.panel = loop, identity, node, panel
-        self._address_of, self.serve, self._locked = address_of, serve, locked
+        self._address_of, self.serve, self.locked = address_of, serve, locked
         self.report = report
         self._listener = listener
         self._server: transport.Server | None = None
@@ -193,8 +198,6 @@ class PeerCalls:
 
     def start(self) -> None:
         """Take calls; on the loop's thread."""
-        import threading
-
         self._thread_id = threading.get_ident()
         self._server = transport.Server(self.loop, self._listener, self._accepted)
         self._look()
@@ -213,8 +216,6 @@ class PeerCalls:
 
     def on_loop(self, what: Callable[[], None]) -> None:
         """Do something on the loop's thread, at once when this is it."""
-        import threading
-
         if threading.get_ident() == self._thread_id:
             what()
         else:
@@ -233,14 +234,14 @@ class PeerCalls:
                 self.deliver(done, None)
                 return
             caller = self._callers[origin] = _Connection(self, CALLER)
-            transport.connect(self.loop, address, caller.connected)
+            caller.connect(address)
         caller.ask(request, done)
 
     def deliver(self, done: Answered, result: list[Any] | None) -> None:
         """Hand over an answer, later: whoever asked may hold the lock now."""
         if result is None:
             self.panel.calls_failed += 1
-        self.loop.call_soon(self._locked, done, result)
+        self.loop.call_soon(self.locked, done, result)
 
     def forget(self, connection: _Connection) -> None:
         """Drop a connection that is closed."""

@@ -158,6 +158,11 @@ class Replica:
         """Whether own updates wait for a datagram."""
         return self._packer.waiting
 
+    @property
+    def full(self) -> bool:
+        """Whether a datagram is full."""
+        return self._packer.ready > 0
+
     def flush(self) -> None:
         """Send the own updates that wait."""
         made = self._packer.take()

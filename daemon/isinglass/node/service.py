@@ -6,6 +6,8 @@
     applier     the queue                       puts batches into the store
     timer       the next task                   statistics, flush, housekeeping
     heartbeat   a second                        says that the process lives (glass)
+    listener    datagrams of other nodes        takes them in; in a cluster (cluster)
+    copier      questions of other nodes        reads the store for them; in a cluster
 
     starting ──port open──▶ serving ──TERM, INT, HUP──▶ draining ──▶ clean exit
 
@@ -27,6 +29,7 @@ from isinglass.glass.probe import mark
 from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.node import kept_aside
 from isinglass.node.applier import Applier
+from isinglass.node.cluster import Cluster, origin_of
 from isinglass.node.housekeeping import Housekeeping
 from isinglass.node.intake import Intake
 from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
@@ -49,8 +52,11 @@ SOCKET_NAME = "port.sock"
 class Service:
     """A running daemon: everything that `run` starts, in the order in which it starts."""
 
-    def __init__(self, settings: Settings, glass: segment.Segment) -> None:
-        self._settings, self._glass = settings, glass
+    def __init__(
+        self, settings: Settings, glass: segment.Segment, end: Callable[[], None]
+    ) -> None:
+        self._settings, self._glass, self.end = settings, glass, end
+        self.failure: Exception | None = None
         self._reported = ""
         self._panel = DaemonPanel()
         self._panel.state, self._panel.started = "starting", clock.wall_ns()
@@ -81,7 +87,7 @@ class Service:
             merging=settings.merge,
         )
         self._queue.define(self._recovery.foreseen(store.table_states()))
-        self._intake = Intake(self._queue, glass.stamp, store.look_up)
+        self._intake = Intake(self._queue, glass.stamp, store.look_up_hidden, origin_of(settings))
         self._recover()
         self._applier_panel, self._port_panel = ApplierPanel(), PortPanel()
         self._applier = Applier(
@@ -100,13 +106,21 @@ class Service:
         interval = pat_interval_seconds(os.environ, os.getpid())
         if interval is not None:
             tasks.append(Task("watchdog", interval, self._pat))
-        self._timer = Timer(tasks, self._report)
         self._port = Port(
             str(settings.node_runtime_dir / SOCKET_NAME),
             Requests(self._intake, self._port_panel),
             self._port_panel,
             self._greeting(),
         )
+        self._cluster: Cluster | None = None
+        if settings.cluster:
+            self._cluster = Cluster(
+                settings, self._intake, store, glass, self._port.loop,
+                report=self._report, fail=self._end_with,
+            )  # fmt: skip
+            tasks += self._cluster.tasks()
+            self._housekeeping.passed_everywhere = self._cluster.horizon
+        self._timer = Timer(tasks, self._report)
 
     def _greeting(self) -> list[object]:
         place = layout.region_offset(self._glass.region) + self._queue_panel.place_of(
@@ -142,6 +156,8 @@ class Service:
         self._applier.start()
         self._timer.start()
         self._port.start()
+        if self._cluster is not None:
+            self._cluster.start()
         self._panel.state = "serving"
         self._glass.ready()
         self._glass.event(
@@ -155,6 +171,8 @@ class Service:
         self._panel.state = "draining"
         self._glass.event(INFO, "daemon", "the daemon stops: it takes no more requests")
         self._port.stop_taking()
+        if self._cluster is not None:
+            self._cluster.stop()
         mark.waiting("for the applier to empty the queue")
         self._applier.stop(self._settings.stop_limit_seconds)
         mark("keeping aside what is left")
@@ -162,6 +180,8 @@ class Service:
         self._keep_aside()
         self._port.close()
         self._timer.stop()
+        if self._cluster is not None:
+            self._cluster.close()
         mark("closing the store")
         self._housekeeping.statistics()
         self._housekeeping.show_tables()
@@ -188,6 +208,13 @@ class Service:
         )  # fmt: skip
 
     # ------------------------------------------------------------------ what the threads call
+    def _end_with(self, error: Exception) -> None:
+        """Let the daemon end, for a reason that only an operator can mend."""
+        if self.failure is None:
+            self.failure = error
+            self._report(error)
+            self.end()
+
     def _report(self, error: Exception) -> None:
         self._glass.error(error)
         sentence = f"{type(error).__name__}: {error}"
@@ -228,9 +255,10 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         StoreLocked, StoreCorrupt, DiskFull, StoreError: the store cannot be used.
         SegmentError: the segment cannot be made.
         LockTimeout: a stopped process holds a lock of the segment.
+        ClusterError: the node cannot be, or remain, a member of its cluster.
     """
     with StopSignals() as signals, segment.create(settings.node) as glass:
-        service = Service(settings, glass)
+        service = Service(settings, glass, signals.end)
         service.start()
         transport.notify_supervisor("READY=1")
         ready()
@@ -238,4 +266,6 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         signals.wait()
         transport.notify_supervisor("STOPPING=1")
         service.stop()
+        if service.failure is not None:
+            raise service.failure
     return 0

@@ -39,6 +39,10 @@ class StopSignals:
             if not set(STOP_SIGNALS).isdisjoint(os.read(self._read_end, _READ_BYTES)):
                 return
 
+    def end(self) -> None:
+        """End the wait as a signal would; any thread may."""
+        os.write(self._write_end, bytes([signal.SIGTERM]))
+
     def __exit__(self, *_: object) -> None:
         for number, handler in self._earlier.items():
             signal.signal(number, handler)

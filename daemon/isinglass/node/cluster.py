@@ -1,0 +1,320 @@
+"""A daemon's side of its cluster: what `Replica` asks of the world, answered with real sockets.
+
+    thread      waits for                 does
+    listener    datagrams, time           takes in updates, repairs, heartbeats     (listener)
+    port        clients, other nodes      sends own updates, makes and answers calls (peer_calls)
+    copier      questions of other nodes  reads the store in the background          (store_work)
+
+Everything of the replica happens under the intake's lock. Own updates are sent when a datagram is
+full, at once when somebody waits for them, and otherwise FLUSH_SECONDS after the first one, so that
+updates share datagrams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from isinglass import clock
+from isinglass.errors import ClusterError, DiskFull, DuplicateNode, MapFull
+from isinglass.glass import segment
+from isinglass.glass.severity import INFO
+from isinglass.node.cluster_news import ClusterNews
+from isinglass.node.figures import Figures
+from isinglass.node.intake import Intake
+from isinglass.node.listener import Listener
+from isinglass.node.outside import Answered
+from isinglass.node.peer_calls import PeerCalls
+from isinglass.node.replica import Replica, Self
+from isinglass.node.schedule import Task
+from isinglass.node.store_work import StoreWork
+from isinglass.settings import Settings
+from isinglass.store.database import Store
+from isinglass.wire import datagrams, keys
+from isinglass.wire.bodies import BadDatagram
+from isinglass.wire.datagrams import Identity, Opener, Sealer
+from isinglass.wire.transport.cluster import Address, ClusterSockets, listen_for_streams
+
+FLUSH_SECONDS = 0.001
+SHOW_SECONDS = 0.25
+NOTE_SECONDS = 1.0
+YOUNG_NS = 5 * clock.NANOSECONDS_PER_SECOND  # of two with one name, the one just started ends
+LIFE_NOTE = b"i"
+CLUSTER_NOTE = b"c"
+
+
+def origin_of(settings: Settings) -> int:
+    """Return the node's number in the versions of records; 0 without a cluster."""
+    if not settings.cluster:
+        return 0
+    return settings.origin_number or datagrams.origin_number(settings.node)
+
+
+def next_life(store: Store, cluster: str) -> int:
+    """Return this life's number, greater than any before, and note it in the store.
+
+    Raises:
+        ClusterError: the store belongs to another cluster.
+        StoreError: it cannot be noted.
+    """
+    notes = store.notes()
+    known = notes.get(CLUSTER_NOTE, b"").decode()
+    if known and known != cluster:
+        raise ClusterError(
+            f"this store belongs to the cluster {known}, not to {cluster}: set `cluster` to"
+            f" {known}, or give the node another name or an empty data folder"
+        )
+    last = int.from_bytes(notes.get(LIFE_NOTE, b""), "big")
+    life = max(last + 1, clock.wall_ns() // clock.NANOSECONDS_PER_MILLISECOND)
+    fresh = {LIFE_NOTE: life.to_bytes(8, "big"), CLUSTER_NOTE: cluster.encode()}
+    with contextlib.suppress(DiskFull, MapFull):  # a later life is later by the clock, too
+        store.apply([], notes=fresh, sync=True)
+    return life
+
+
+class Cluster:
+    """The cluster as one daemon takes part in it; an `Outside` for its replica.
+
+    Args:
+        loop: the port's.
+        fail: called, from any thread, with what must end the daemon.
+
+    Raises:
+        ClusterError: the sockets or the key cannot be had, or the store is another cluster's.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        intake: Intake,
+        store: Store,
+        glass: segment.Segment,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        report: Callable[[Exception], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._settings, self._intake, self._store = settings, intake, store
+        self._glass, self._loop, self._report, self._fail = glass, loop, report, fail
+        key = keys.load(Path(settings.cluster_key_file)) if not settings.insecure else b""
+        life = next_life(store, settings.cluster)
+        self.identity = Identity(settings.cluster, key, origin_of(settings), life)
+        self._sockets = ClusterSockets(
+            settings.multicast_group, settings.multicast_port, settings.interface,
+            settings.multicast_ttl, settings.receive_buffer_bytes,
+        )  # fmt: skip
+        address, port = self._sockets.address
+        streams = listen_for_streams(address)
+        self._sealer = Sealer(self.identity)
+        self._opener = Opener(settings.cluster, key, self.identity.origin, life)
+        self.figures, self._news = Figures(), ClusterNews(glass.event)
+        me = Self(
+            settings.node, self.identity.origin, life, address, port, streams.getsockname()[1]
+        )
+        self._seen_stamp = 0
+        self._flush_due = False
+        self._started_ns = clock.monotonic_ns()
+        self._losses, self._drops = dict[int, int](), 0
+        self.replica = Replica(
+            me, intake.shelf, self, self.figures, store.notes(),
+            stamp=intake.stamp_write, latest_stamp=self.latest_stamp, clock=clock.monotonic_ns,
+            journal_limit=settings.journal_limit,
+        )  # fmt: skip
+        intake.join(self.replica, self.draw, self._send)
+        self._work = StoreWork(store, self._locked, report)
+        self._calls = PeerCalls(
+            loop, streams, self.identity, settings.node, self.figures.network,
+            address_of=self._stream_address, serve=self._serve, locked=self._locked, report=report,
+        )  # fmt: skip
+        self._listener = Listener(
+            self._sockets, self._opener, intake, self.replica,
+            refused=self._refused, report=report,
+        )  # fmt: skip
+        self.figures.cluster.cluster = settings.cluster
+        where = f"{settings.multicast_group} {settings.multicast_port} {address}"
+        self.figures.network.group = where
+
+    # ------------------------------------------------------------------ life
+    def start(self) -> None:
+        """Take part from now on; the port's loop runs already."""
+        self._work.start()
+        self._loop.call_soon_threadsafe(self._calls.start)
+        self._listener.start()
+        me = self.replica.me
+        self._glass.event(
+            INFO, "cluster", f"the node joins cluster {self.identity.cluster}", origin=me.origin,
+            incarnation=me.incarnation, address=me.address,
+        )  # fmt: skip
+
+    def threads(self) -> list[threading.Thread]:
+        """Return the threads that `stop` ends."""
+        return [self._listener.thread, self._work.thread]
+
+    def stop(self) -> None:
+        """Say goodbye, and take nothing in any more; the port's loop still runs."""
+        with self._intake:
+            self.replica.leave()
+        self._listener.stop()
+        self._work.stop()
+        self._loop.call_soon_threadsafe(self._calls.stop)
+
+    def close(self) -> None:
+        """Close the sockets, after the threads have ended."""
+        self._sockets.close()
+
+    def tasks(self) -> list[Task]:
+        """Return what the timer does for the cluster."""
+        return [
+            Task("cluster figures", SHOW_SECONDS, self.show),
+            Task("cluster notes", NOTE_SECONDS, self.note),
+        ]
+
+    # ------------------------------------------------------------------ stamps
+    def draw(self, count: int) -> int:
+        """Return the first of `count` stamps above all that were drawn or seen here."""
+        if self._seen_stamp > self._glass.draws.latest_stamp:
+            self._glass.observe(self._seen_stamp)
+        return self._glass.stamp(count)
+
+    def latest_stamp(self) -> int:
+        """Return the newest stamp that was drawn or seen here."""
+        return max(self._seen_stamp, self._glass.draws.latest_stamp)
+
+    def observe(self, stamp: int) -> None:
+        """Draw later stamps from now on; the shared clock hears of it with the next draw."""
+        self._seen_stamp = max(self._seen_stamp, stamp)
+
+    def wall_ms(self) -> int:
+        """Return the wall clock."""
+        return clock.wall_ns() // clock.NANOSECONDS_PER_MILLISECOND
+
+    # ------------------------------------------------------------------ sending
+    def multicast(self, kind: int, body: Any) -> None:
+        """Send a datagram to all."""
+        data = self._sealer.seal(kind, body, clock.monotonic_ns())
+        self._sent(self._sockets.multicast(data), data)
+
+    def unicast(self, origin: int, kind: int, body: Any) -> None:
+        """Send a datagram to one member, if it said where it is."""
+        member = self.replica.members.members.get(origin)
+        if member is not None and member.report is not None:
+            where = (member.report.address, member.report.datagram_port)
+            data = self._sealer.seal(kind | datagrams.TO_ONE, body, clock.monotonic_ns())
+            self._sent(self._sockets.unicast(where, data), data)
+
+    def _sent(self, taken: bool, data: bytes) -> None:
+        network = self.figures.network
+        if taken:
+            network.sent += 1
+            network.sent_bytes += len(data)
+        else:
+            network.send_failures += 1
+
+    def _send(self) -> None:
+        """Send own updates now, or soon; the lock is held."""
+        if self.replica.urgent or self.replica.full:
+            self.replica.flush()
+        elif not self._flush_due:
+            self._flush_due = True
+            self._calls.on_loop(lambda: self._loop.call_later(FLUSH_SECONDS, self._flush) and None)
+
+    def _flush(self) -> None:
+        with self._intake:
+            self._flush_due = False
+            self.replica.flush()
+
+    # ------------------------------------------------------------------ calls
+    def call(self, origin: int, request: list[Any], done: Answered) -> None:
+        """Ask one member."""
+        self._calls.call(origin, request, done)
+
+    def _stream_address(self, origin: int) -> Address | None:
+        member = self.replica.members.members.get(origin)
+        report = member.report if member is not None and member.heard else None
+        return (report.address, report.stream_port) if report is not None else None
+
+    def _serve(self, request: list[Any], reply: Answered) -> None:
+        with self._intake:
+            self.replica.serve(request, reply)
+            self._intake.hear()
+
+    def _locked(self, done: Callable[[Any], None], result: Any) -> None:
+        with self._intake:
+            done(result)
+            self._intake.hear()
+
+    def digests(self, horizon: int, done: Callable[[Any], None]) -> None:
+        """Read the own store in the background."""
+        self._work.digests(horizon, done)
+
+    def records(self, buckets: list[int], cursor: list[Any], done: Callable[[Any], None]) -> None:
+        """Read the own store in the background."""
+        self._work.records(buckets, cursor, done)
+
+    # ------------------------------------------------------------------ trouble
+    def _refused(self, error: BadDatagram) -> None:
+        network = self.figures.network
+        setattr(network, error.reason, getattr(network, error.reason) + 1)
+        young = clock.monotonic_ns() - self._started_ns < YOUNG_NS
+        if error.reason == "duplicate_node" and young:
+            self._fail(
+                DuplicateNode(
+                    f"another node of cluster {self.identity.cluster} is called"
+                    f" {self._settings.node} or has its number: give this one another name, or set"
+                    " origin_number"
+                )
+            )
+
+    # ------------------------------------------------------------------ the timer's tasks
+    def show(self) -> None:
+        """Bring the panels up to date."""
+        own, group = self._sockets.memory()
+        network = self.figures.network
+        network.buffer = group.granted_bytes
+        network.buffer_used = own.waiting_bytes + group.waiting_bytes
+        network.socket_drops = own.drops + group.drops
+        with self._intake:
+            self._share_losses(group.drops)
+            self.figures.show(self.replica, clock.monotonic_ns())
+            self._news.look(self.replica)
+            forgotten = self.replica.forgotten
+        if forgotten:
+            self._fail(
+                ClusterError(
+                    f"the cluster has forgotten this node: move {self._store.path} away and start"
+                    " it again, it then joins anew"
+                )
+            )
+
+    def _share_losses(self, drops: int) -> None:
+        """Tell what the network lost from what this node's own socket dropped."""
+        dropped = drops - self._drops
+        self._drops = drops
+        for origin in self.replica.members.members:
+            lost = self._opener.lost(origin)
+            fresh = max(lost - self._losses.get(origin, 0), 0)
+            own = min(fresh, dropped)
+            dropped -= own
+            self._losses[origin] = lost
+            self.figures.lost(origin, fresh - own, own)
+
+    def note(self) -> None:
+        """Note what no batch has noted: new members, and how far streams are, when all is quiet."""
+        with self._intake:
+            if self._intake.shelf.batch is not None:
+                return
+            place = self._intake.shelf.applied_through
+            notes: Mapping[bytes, bytes] = self.replica.notes_through(place)
+        if notes:
+            self._store.apply([], notes=notes)
+            with self._intake:
+                self.replica.applied(place, notes)
+
+    def horizon(self) -> int:
+        """Return the stamp below which deletions have reached every member."""
+        with self._intake:
+            return self.replica.horizon.everywhere()
