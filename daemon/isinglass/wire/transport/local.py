@@ -1,4 +1,4 @@
-"""The only sockets of the product: the Unix socket between clients and their daemon.
+"""The Unix socket between clients and their daemon, and the daemon's end of any stream.
 
 The client's side is a blocking socket with the kernel's own timeouts (socket(7), SO_RCVTIMEO): one
 system call to send and one to receive, where Python's timeouts would add a poll to each. The
