@@ -1,4 +1,4 @@
-"""A simulated host: the product's own node, queue and datagrams, with a disk, clocks and a power cord.
+"""A simulated host: the product's own node, queue and datagrams, with a disk and clocks.
 
 What is real: `Replica` and all its parts, `UpdateQueue`, `NodeShelf`, the bytes of the datagrams
 with their tags. What is simulated: time, the network, the threads (one at a time, any order), and

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from isinglass import clock
@@ -24,6 +23,7 @@ from isinglass.errors import ClusterError, DiskFull, DuplicateNode, MapFull
 from isinglass.glass import segment
 from isinglass.glass.severity import INFO
 from isinglass.node.cluster_news import ClusterNews
+from isinglass.node.cluster_settings import ClusterSettings
 from isinglass.node.figures import Figures
 from isinglass.node.intake import Intake
 from isinglass.node.listener import Listener
@@ -32,9 +32,8 @@ from isinglass.node.peer_calls import PeerCalls
 from isinglass.node.replica import Replica, Self
 from isinglass.node.schedule import Task
 from isinglass.node.store_work import StoreWork
-from isinglass.settings import Settings
 from isinglass.store.database import Store
-from isinglass.wire import datagrams, keys
+from isinglass.wire import datagrams
 from isinglass.wire.bodies import BadDatagram
 from isinglass.wire.datagrams import Identity, Opener, Sealer
 from isinglass.wire.transport.cluster import Address, ClusterSockets, listen_for_streams
@@ -45,13 +44,6 @@ NOTE_SECONDS = 1.0
 YOUNG_NS = 5 * clock.NANOSECONDS_PER_SECOND  # of two with one name, the one just started ends
 LIFE_NOTE = b"i"
 CLUSTER_NOTE = b"c"
-
-
-def origin_of(settings: Settings) -> int:
-    """Return the node's number in the versions of records; 0 without a cluster."""
-    if not settings.cluster:
-        return 0
-    return settings.origin_number or datagrams.origin_number(settings.node)
 
 
 def next_life(store: Store, cluster: str) -> int:
@@ -89,7 +81,9 @@ class Cluster:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ClusterSettings,
+        me: str,
+        journal_limit: int,
         intake: Intake,
         store: Store,
         glass: segment.Segment,
@@ -98,45 +92,38 @@ class Cluster:
         report: Callable[[Exception], None],
         fail: Callable[[Exception], None],
     ) -> None:
-        self._settings, self._intake, self._store = settings, intake, store
+        self._name, self._intake, self._store = me, intake, store
         self._glass, self._loop, self._report, self._fail = glass, loop, report, fail
-        key = keys.load(Path(settings.cluster_key_file)) if not settings.insecure else b""
-        life = next_life(store, settings.cluster)
-        self.identity = Identity(settings.cluster, key, origin_of(settings), life)
-        self._sockets = ClusterSockets(
-            settings.multicast_group, settings.multicast_port, settings.interface,
-            settings.multicast_ttl, settings.receive_buffer_bytes,
-        )  # fmt: skip
+        life = next_life(store, settings.name)
+        self.identity = Identity(settings.name, settings.key, settings.origin, life)
+        self._sockets = ClusterSockets(*settings[3:])
         address, port = self._sockets.address
         streams = listen_for_streams(address)
         self._sealer = Sealer(self.identity)
-        self._opener = Opener(settings.cluster, key, self.identity.origin, life)
+        self._opener = Opener(settings.name, settings.key, settings.origin, life)
         self.figures, self._news = Figures(), ClusterNews(glass.event)
-        me = Self(
-            settings.node, self.identity.origin, life, address, port, streams.getsockname()[1]
-        )
+        node = Self(me, settings.origin, life, address, port, streams.getsockname()[1])
         self._seen_stamp = 0
         self._flush_due = False
         self._started_ns = clock.monotonic_ns()
         self._losses, self._drops = dict[int, int](), 0
         self.replica = Replica(
-            me, intake.shelf, self, self.figures, store.notes(),
+            node, intake.shelf, self, self.figures, store.notes(),
             stamp=intake.stamp_write, latest_stamp=self.latest_stamp, clock=clock.monotonic_ns,
-            journal_limit=settings.journal_limit,
+            journal_limit=journal_limit,
         )  # fmt: skip
         intake.join(self.replica, self.draw, self._send)
         self._work = StoreWork(store, self._locked, report)
         self._calls = PeerCalls(
-            loop, streams, self.identity, settings.node, self.figures.network,
+            loop, streams, self.identity, me, self.figures.network,
             address_of=self._stream_address, serve=self._serve, locked=self._locked, report=report,
         )  # fmt: skip
         self._listener = Listener(
             self._sockets, self._opener, intake, self.replica,
             refused=self._refused, report=report,
         )  # fmt: skip
-        self.figures.cluster.cluster = settings.cluster
-        where = f"{settings.multicast_group} {settings.multicast_port} {address}"
-        self.figures.network.group = where
+        self.figures.cluster.cluster = settings.name
+        self.figures.network.group = f"{settings.group} {settings.port} {address}"
 
     # ------------------------------------------------------------------ life
     def start(self) -> None:
@@ -220,7 +207,10 @@ class Cluster:
             self.replica.flush()
         elif not self._flush_due:
             self._flush_due = True
-            self._calls.on_loop(lambda: self._loop.call_later(FLUSH_SECONDS, self._flush) and None)
+            self._calls.on_loop(self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._loop.call_later(FLUSH_SECONDS, self._flush)
 
     def _flush(self) -> None:
         with self._intake:
@@ -264,7 +254,7 @@ class Cluster:
             self._fail(
                 DuplicateNode(
                     f"another node of cluster {self.identity.cluster} is called"
-                    f" {self._settings.node} or has its number: give this one another name, or set"
+                    f" {self._name} or has its number: give this one another name, or set"
                     " origin_number"
                 )
             )

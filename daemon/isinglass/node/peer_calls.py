@@ -85,7 +85,7 @@ class _Connection:
             elif isinstance(event, Request):
                 self._asked(event)
             elif isinstance(event, Opened):
-                self._opened(event)
+                self._send_early()
             elif isinstance(event, Failed):
                 self._calls.report(event.error)
                 self._flush()
@@ -94,7 +94,7 @@ class _Connection:
         self._flush()
         mark.waiting("for clients")
 
-    def _opened(self, event: Opened) -> None:
+    def _send_early(self) -> None:
         early, self._early = self._early, []
         for request, done, limit in early:
             self._send(request, done, limit)

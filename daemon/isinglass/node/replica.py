@@ -372,7 +372,8 @@ class Replica:
         self.healing.catch_up(now_ns)
 
     def beat(self, now_ns: int) -> None:
-        """Send a heartbeat."""
+        """Send a heartbeat, behind all updates that it counts."""
+        self.flush()
         self._beat_ns = now_ns + HEARTBEAT_NS
         self._outside.multicast(bodies.STATE, self._report(now_ns).body())
         self._mark_joined()

@@ -29,9 +29,10 @@ from isinglass.glass.probe import mark
 from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.node import kept_aside
 from isinglass.node.applier import Applier
-from isinglass.node.cluster import Cluster, origin_of
+from isinglass.node.cluster import Cluster
+from isinglass.node.cluster_settings import cluster_of
 from isinglass.node.housekeeping import Housekeeping
-from isinglass.node.intake import Intake
+from isinglass.node.intake import ORIGIN, Intake
 from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
 from isinglass.node.port import Port
 from isinglass.node.recovery import Recovery
@@ -52,9 +53,7 @@ SOCKET_NAME = "port.sock"
 class Service:
     """A running daemon: everything that `run` starts, in the order in which it starts."""
 
-    def __init__(
-        self, settings: Settings, glass: segment.Segment, end: Callable[[], None]
-    ) -> None:
+    def __init__(self, settings: Settings, glass: segment.Segment, end: Callable[[], None]) -> None:
         self._settings, self._glass, self.end = settings, glass, end
         self.failure: Exception | None = None
         self._reported = ""
@@ -87,7 +86,9 @@ class Service:
             merging=settings.merge,
         )
         self._queue.define(self._recovery.foreseen(store.table_states()))
-        self._intake = Intake(self._queue, glass.stamp, store.look_up_hidden, origin_of(settings))
+        member = cluster_of(settings)
+        origin = member.origin if member else ORIGIN
+        self._intake = Intake(self._queue, glass.stamp, store.look_up_hidden, origin)
         self._recover()
         self._applier_panel, self._port_panel = ApplierPanel(), PortPanel()
         self._applier = Applier(
@@ -113,10 +114,10 @@ class Service:
             self._greeting(),
         )
         self._cluster: Cluster | None = None
-        if settings.cluster:
+        if member is not None:
             self._cluster = Cluster(
-                settings, self._intake, store, glass, self._port.loop,
-                report=self._report, fail=self._end_with,
+                member, settings.node, settings.journal_limit, self._intake, store, glass,
+                self._port.loop, report=self._report, fail=self._end_with,
             )  # fmt: skip
             tasks += self._cluster.tasks()
             self._housekeeping.passed_everywhere = self._cluster.horizon
