@@ -118,6 +118,10 @@ class ProcessAway(IsinglassError):
     """The process of a daemon cannot be signalled from here."""
 
 
+class ThreadStuck(IsinglassError):
+    """A thread of the daemon did not end within its limit."""
+
+
 class ClientError(IsinglassError):
     """The client could not get an answer from its daemon."""
 

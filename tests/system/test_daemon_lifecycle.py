@@ -18,6 +18,8 @@ import pytest
 import isinglass
 from cli.commands import COMMAND
 from cli.commands import isinglass as command
+from held_thread import held, wait_until_held
+from isinglass.glass.reader import SegmentReader
 from isinglass.node.ownership import owner_of
 from programs import program
 from ssh_server import SshServer
@@ -242,26 +244,19 @@ def test_the_service_manager_hears_of_the_daemons_life(
     assert service.wait(WAIT_SECONDS) == 0
 
 
-HOLD_THE_STORE = """
-import sys
-import lmdb
-with lmdb.open(sys.argv[1], max_dbs=16).begin(write=True):
-    print("ready", flush=True)
-    sys.stdin.readline()
-"""
-
-
 def test_the_watchdog_bites_when_one_thread_does_not_get_on(
-    node: str,
-    service: subprocess.Popen[bytes],
-    manager: socket.socket,
-    data_dir: Path,
+    node: str, service: subprocess.Popen[bytes], manager: socket.socket, runtime_dir: Path
 ) -> None:
     assert manager.recv(4096) == b"READY=1"
+    with SegmentReader(str(runtime_dir / node / "segment")) as reader:
+        owner = reader.snapshot().owner
+        assert owner is not None
+    applier = next(thread.tid for thread in owner.threads if thread.name == "applier")
     with isinglass.connect(node) as database:
         database.create_table("t")
-        with program(HOLD_THE_STORE, str(data_dir / node)):
-            database.put("t", "key", {"waits": "for the store"})
+        with held(service.pid, applier) as thread:
+            database.put("t", "key", {"waits": "for the disk"})
+            wait_until_held(thread)
             manager.settimeout(4 * WATCHDOG_SECONDS)
             with pytest.raises(TimeoutError):
                 while True:
@@ -269,4 +264,4 @@ def test_the_watchdog_bites_when_one_thread_does_not_get_on(
         manager.settimeout(WAIT_SECONDS)
         assert manager.recv(4096) == b"WATCHDOG=1", "the thread gets on, so the pats go on"
         database.flush()
-        assert database.get("t", "key") == {"waits": "for the store"}
+        assert database.get("t", "key") == {"waits": "for the disk"}

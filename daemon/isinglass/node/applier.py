@@ -24,6 +24,7 @@ from isinglass import clock
 from isinglass.errors import StoreError
 from isinglass.glass.probe import mark
 from isinglass.glass.severity import INFO, WARNING
+from isinglass.node import ending
 from isinglass.node.intake import Intake
 from isinglass.node.load import LoadMeter
 from isinglass.node.panels import ApplierPanel
@@ -38,6 +39,7 @@ RETRY_SECONDS = 0.25
 LOOK_UP_SECONDS = 0.25
 RESCUE_ENTRIES = 200
 RESCUE_STEPS = 500
+LAST_TURN_SECONDS = 5.0  # for the batch in hand when the time is up
 _NANOSECONDS = clock.NANOSECONDS_PER_SECOND
 
 
@@ -81,12 +83,16 @@ class Applier:
         self._thread.start()
 
     def stop(self, limit_seconds: float) -> None:
-        """Apply what is queued, for at most so long, and end the thread."""
+        """Apply what is queued, for at most so long, and end the thread.
+
+        Raises:
+            ThreadStuck: it does not end even LAST_TURN_SECONDS later.
+        """
         self._deadline_ns = clock.monotonic_ns() + int(limit_seconds * _NANOSECONDS)
         self._stopping.set()
         self._intake.hurry.set()
         self._intake.work.set()
-        self._thread.join()
+        ending.join(self._thread, limit_seconds + LAST_TURN_SECONDS)
 
     # ------------------------------------------------------------------ the thread
     def _run(self) -> None:

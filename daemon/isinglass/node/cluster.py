@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from isinglass import clock
 from isinglass.errors import ClusterError, DiskFull, DuplicateNode, MapFull
 from isinglass.glass import segment
 from isinglass.glass.severity import INFO
+from isinglass.node import ending
 from isinglass.node.cluster_news import ClusterNews
 from isinglass.node.cluster_settings import ClusterSettings
 from isinglass.node.figures import Figures
@@ -137,10 +137,6 @@ class Cluster:
             incarnation=me.incarnation, address=me.address,
         )  # fmt: skip
 
-    def threads(self) -> list[threading.Thread]:
-        """Return the threads that `stop` ends."""
-        return [self._listener.thread, self._work.thread]
-
     def stop(self) -> None:
         """Say goodbye, and take nothing in any more; the port's loop still runs."""
         with self._intake:
@@ -150,7 +146,13 @@ class Cluster:
         self._loop.call_soon_threadsafe(self._calls.stop)
 
     def close(self) -> None:
-        """Close the sockets, after the threads have ended."""
+        """Wait for the threads to end, and close the sockets.
+
+        Raises:
+            ThreadStuck: one of them does not end.
+        """
+        ending.join(self._listener.thread)
+        ending.join(self._work.thread)
         self._sockets.close()
 
     def tasks(self) -> list[Task]:

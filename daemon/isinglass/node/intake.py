@@ -307,6 +307,8 @@ class Intake:
         """Take all that waits out of the queue, the batch in hand first, when the daemon ends."""
         steps: list[Step] = []
         with self:
+            # A port that is stuck, and gets on later, must not acknowledge what nobody will take.
+            self.trouble = self.trouble or StoreError("the daemon is ending: write to the next one")
             while (batch := self._queue.take(EVERYTHING)) is not None:
                 steps.extend(batch.steps)
                 self._queue.applied(batch, 0, clock.monotonic_ns())

@@ -20,6 +20,7 @@ from typing import Any
 from isinglass.errors import IsinglassError, LockTimeout, RequestRefused
 from isinglass.glass import segment
 from isinglass.glass.probe import mark
+from isinglass.node import ending
 from isinglass.node.panels import PortPanel
 from isinglass.node.requests import Requests
 from isinglass.wire import messages, transport
@@ -214,9 +215,13 @@ class Port:
         stopped.set()
 
     def close(self) -> None:
-        """Close every connection, and end the thread."""
+        """Close every connection, and end the thread.
+
+        Raises:
+            ThreadStuck: a request does not end.
+        """
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
+        ending.join(self._thread)
 
     # ------------------------------------------------------------------ for conversations
     def refuse(self, request_id: int, error: IsinglassError) -> Answer:

@@ -19,11 +19,12 @@ store has every batch whose commit had ended; what was only queued is lost, as `
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 import isinglass
 from isinglass import clock
-from isinglass.errors import StoreCorrupt, StoreError
+from isinglass.errors import LockTimeout, StoreCorrupt, StoreError, ThreadStuck
 from isinglass.glass import layout, segment
 from isinglass.glass.probe import mark
 from isinglass.glass.severity import ERROR, INFO, WARNING
@@ -167,7 +168,11 @@ class Service:
         )  # fmt: skip
 
     def stop(self) -> None:
-        """Take no more requests, put the queue into the store, flush, end the threads."""
+        """Take no more requests, put the queue into the store, flush, end the threads.
+
+        Raises:
+            ThreadStuck: one does not end; what was queued is kept aside, and the store left open.
+        """
         mark("stopping")
         self._panel.state = "draining"
         self._glass.event(INFO, "daemon", "the daemon stops: it takes no more requests")
@@ -175,14 +180,17 @@ class Service:
         if self._cluster is not None:
             self._cluster.stop()
         mark.waiting("for the applier to empty the queue")
-        self._applier.stop(self._settings.stop_limit_seconds)
+        stuck = [_ended(lambda: self._applier.stop(self._settings.stop_limit_seconds))]
         mark("keeping aside what is left")
         self._recovery.leave()
         self._keep_aside()
-        self._port.close()
-        self._timer.stop()
+        mark.waiting("for the other threads to end")
+        stuck += [_ended(self._port.close), _ended(self._timer.stop)]
         if self._cluster is not None:
-            self._cluster.close()
+            stuck.append(_ended(self._cluster.close))
+        for error in filter(None, stuck):
+            self._report(error)
+            raise error
         mark("closing the store")
         self._housekeeping.statistics()
         self._housekeeping.show_tables()
@@ -192,7 +200,12 @@ class Service:
     def _keep_aside(self) -> None:
         # Readers must go on seeing what the store has, not what the file has.
         through = self._queue_panel.applied_through
-        steps = self._intake.take_everything()
+        try:
+            steps = self._intake.take_everything()
+        except LockTimeout as error:
+            self._report(error)
+            self._glass.event(ERROR, "store", "acknowledged updates are lost: a thread holds them")
+            return
         self._queue_panel.applied_through = through
         if not steps:
             return
@@ -226,6 +239,11 @@ class Service:
             self._glass.event(severity, "daemon", sentence)
 
     def _show_trouble(self) -> None:
+        held_up = self._store.held_up()
+        if held_up is not None and self._intake.trouble is None:
+            for waiter in self._intake.failed(held_up):
+                waiter.done(held_up)
+            self._report(held_up)
         trouble = self._intake.trouble
         self._panel.trouble = str(trouble) if trouble else ""
 
@@ -244,10 +262,21 @@ class Service:
             )
 
 
+def _ended(end: Callable[[], None]) -> ThreadStuck | None:
+    """End a thread; return the error when it does not."""
+    try:
+        end()
+    except ThreadStuck as error:
+        return error
+    return None
+
+
 def run(settings: Settings, ready: Callable[[], None]) -> int:
     """Be the daemon of a node until a signal ends it; return the exit code.
 
     The caller holds the node's lock (`node/ownership`).
+
+    A daemon with a thread that cannot be ended leaves at once, with exit code 1 and one sentence.
 
     Args:
         ready: called once clients are served.
@@ -266,7 +295,13 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         mark.waiting("for a signal to stop")
         signals.wait()
         transport.notify_supervisor("STOPPING=1")
-        service.stop()
+        try:
+            service.stop()
+        except ThreadStuck as error:
+            # The interpreter would wait for that thread for ever, and close LMDB under it. The
+            # kernel lets go of all locks; the segment stays for the post-mortem as it is.
+            print(f"isinglass: {error}", file=sys.stderr, flush=True)
+            os._exit(error.exit_code)
         if service.failure is not None:
             raise service.failure
     return 0

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from isinglass import clock
 from isinglass.glass.probe import mark
+from isinglass.node import ending
 from isinglass.node.panels import TimerPanel
 from isinglass.node.schedule import Schedule, Task
 
@@ -35,9 +36,13 @@ class Timer:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after the task that it runs now."""
+        """End the thread after the task that it runs now.
+
+        Raises:
+            ThreadStuck: the task does not end.
+        """
         self._stopping.set()
-        self._thread.join()
+        ending.join(self._thread)
 
     def _run(self) -> None:
         mark.waiting("for the next task")

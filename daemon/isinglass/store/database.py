@@ -244,6 +244,10 @@ class Store(StoreReader):
         self._count("readers_cleared", cleared)
         return cleared
 
+    def held_up(self) -> StoreError | None:
+        """Return what a writing thread cannot say, since a foreign program has it wait; or None."""
+        return self._engine.writer_lock.held_up()
+
     def publish(self, now_ns: int) -> None:
         """Bring the panel's sizes, counts and readers up to date; for the timer, once a second.
 

@@ -9,10 +9,10 @@ a commit, by durability of the environment:
              a crash of the machine the daemon reads the whole store before it uses it
 
 Locks. LMDB has one writer: the daemon that holds `daemon.lock`, one thread of it at a time (`Store`
-sees to that, with a limit). Readers wait for nobody, but a fork waits for the readers of its
-process (see `gate`), some microseconds: a child that closes its copy of an open read transaction
-takes the parent's reader slot away, and the pages from under the parent's snapshot. After a fork a
-reader's child opens the store for itself; a writer's child cannot use it.
+sees to that, with a limit, and `writer_lock` to foreign programs). Readers wait for nobody, but a
+fork waits for the readers of its process (see `gate`), some microseconds: a child that closes its
+copy of an open read transaction takes the parent's reader slot away, and the pages from under the
+parent's snapshot. After a fork a reader's child opens the store for itself; a writer's cannot.
 
 The map of a reader is far larger than any store, so a daemon that comes back with a larger map
 costs its readers nothing; where address space is limited they take the new size when LMDB asks.
@@ -40,6 +40,7 @@ from isinglass.store.room import DISK_FULL_CODES, has_room
 from isinglass.store.sizes import Statistics, statistics
 from isinglass.store.tables import SCHEMA_KEY
 from isinglass.store.transaction import Scope
+from isinglass.store.writer_lock import WriterLock, find_place
 
 T = TypeVar("T")
 
@@ -76,8 +77,8 @@ class Engine:
 
     def __init__(self, path: Path, *, map_bytes: int, sync: bool, readonly: bool) -> None:
         self.path, self.readonly, self._sync, self._map_bytes = path, readonly, sync, map_bytes
-        self._gate = ReadGate()
-        self._ages = ReaderAges()
+        self._gate, self._ages = ReadGate(), ReaderAges()
+        self._lock_file = -1
         self._abandoned: lmdb.Environment | None = None  # of the parent, in a forked child
         self._seen: tuple[int, bytes | None] = (-1, None)  # a snapshot and its schema version
         self._open()
@@ -88,17 +89,25 @@ class Engine:
             if not self.readonly:
                 allocate_table(self.path / LOCK_FILE, READER_LIMIT, FILE_MODE)
             self._environment = self._new_environment()
+            # LMDB's own locks go when any descriptor of it is closed: open as long as they are
+            self._lock_file = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+            place = None if self.readonly else find_place(lmdb.open, LOCK_FILE)
+            self.writer_lock = WriterLock(self.path / LOCK_FILE, self._lock_file, place)
+            self.writer_lock.await_free()
             handles = (
                 self._environment.open_db(name, create=not self.readonly)
                 for name in (b"records", b"indexes", b"meta")
             )
             self._records, self._indexes, self._meta = handles
-        except (lmdb.Error, OSError) as error:
+        except (lmdb.Error, OSError, StoreError) as error:
+            if self._lock_file >= 0:
+                os.close(self._lock_file)
+                self._lock_file = -1
+            if isinstance(error, StoreError):
+                raise
             raise self._explained(error) from error
         # how a read begins: at once, when the gate is open again, or by opening in a child
         self._begin: Callable[..., Any] = self._environment.begin
-        # LMDB's own locks go when any descriptor of the file is closed: kept as long as they are
-        self._lock_file = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
 
     def _new_environment(self) -> lmdb.Environment:
         def opened(map_bytes: int) -> lmdb.Environment:
@@ -204,7 +213,7 @@ class Engine:
         mark("beginning a write transaction")
         if self._abandoned:
             raise self._forked()
-        transaction = self._environment.begin(write=True)
+        transaction = self.writer_lock.take(lambda: self._environment.begin(write=True))
         try:
             result = work(Scope(transaction, self._records, self._indexes, self._meta))
             mark("committing")
@@ -241,6 +250,7 @@ class Engine:
         with self._alone():
             self._environment.close()
             os.close(self._lock_file)
+            self._lock_file = -1
             self._open()
 
     def _set_map(self, size_bytes: int) -> None:

@@ -1,0 +1,81 @@
+"""A foreign program that holds the store's write lock: named in time, then no trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import isinglass
+from daemon_process import DaemonProcess, daemon
+from isinglass import clock
+from isinglass.errors import StoreError
+from programs import hear, program, tell
+
+HOLD = """
+import sys
+import lmdb
+with lmdb.open(sys.argv[1], max_dbs=16).begin(write=True):
+    print("ready", flush=True)
+    sys.stdin.readline()
+print("free", flush=True)
+"""
+WAIT_SECONDS = 20.0
+
+
+@pytest.fixture
+def oak() -> Iterator[DaemonProcess]:
+    """A daemon with one record."""
+    with daemon("oak", stop_limit_seconds=5) as process:
+        with isinglass.connect("oak") as database:
+            database.create_table("t")
+            database.put("t", "before", {"n": 0}, durability="commit")
+        yield process
+
+
+def wait_for_trouble(oak: DaemonProcess, *, wanted: bool) -> str:
+    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
+    while bool(trouble := str(oak.panel("daemon")["trouble"])) != wanted:
+        assert clock.monotonic_ns() < until
+        clock.sleep(0.02)
+    return trouble
+
+
+def test_writes_are_refused_meanwhile_and_go_on_afterwards(
+    oak: DaemonProcess, data_dir: Path
+) -> None:
+    with isinglass.connect("oak") as database:
+        with program(HOLD, str(data_dir / "oak")) as holder:
+            # The one who waits for the disk is told, long before its own limit of 30 s.
+            with pytest.raises(StoreError, match=f"process {holder.pid} .*end it"):
+                database.put("t", "waits", {"n": 1}, durability="commit")
+            assert f"process {holder.pid} " in wait_for_trouble(oak, wanted=True)
+            with pytest.raises(StoreError, match=f"process {holder.pid} "):
+                database.put("t", "refused", {"n": 2})
+            assert database.get("t", "before") == {"n": 0}
+            assert [key for key, _ in database.scan("t")] == ["before"]
+            tell(holder, "enough")
+            assert hear(holder) == "free"
+        wait_for_trouble(oak, wanted=False)
+        database.put("t", "after", {"n": 3}, durability="commit")
+        # It was kept, though its writer was told that it is not on the disk.
+        assert database.get("t", "waits") == {"n": 1}
+        assert database.get("t", "refused") is None
+
+
+def test_a_stop_meanwhile_loses_nothing(oak: DaemonProcess, data_dir: Path) -> None:
+    with program(HOLD, str(data_dir / "oak")) as holder:
+        with isinglass.connect("oak") as database:
+            for number in range(50):
+                database.put("t", f"key {number}", {"n": number})
+        assert oak.stop() == 0
+        assert (data_dir / "oak" / "kept-aside").stat().st_size > 0
+        with pytest.raises(AssertionError, match=f"process {holder.pid} "):
+            oak.start()
+        oak.process.wait(WAIT_SECONDS)
+    oak.start()
+    with isinglass.connect("oak") as database:
+        assert {key for key, _ in database.scan("t")} == {"before"} | {
+            f"key {number}" for number in range(50)
+        }

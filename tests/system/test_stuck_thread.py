@@ -1,0 +1,55 @@
+"""A daemon that is told to end while one of its threads hangs: it leaves, and loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import isinglass
+from daemon_process import DaemonProcess, daemon
+from held_thread import held, wait_until_held
+from isinglass.glass.snapshot import Verdict
+
+
+@pytest.fixture
+def oak() -> Iterator[DaemonProcess]:
+    """A daemon that does not wait long for its threads."""
+    with daemon("oak", stop_limit_seconds=0.5) as process:
+        yield process
+
+
+def number_of(oak: DaemonProcess, thread: str) -> int:
+    owner = oak.snapshot().owner
+    assert owner is not None
+    return next(probed.tid for probed in owner.threads if probed.name == thread)
+
+
+def test_an_applier_that_hangs_in_a_commit_is_left_behind(
+    oak: DaemonProcess, data_dir: Path
+) -> None:
+    with isinglass.connect("oak") as database:
+        database.create_table("t")
+        database.put("t", "before", {"n": 0}, durability="commit")
+        with held(oak.pid, number_of(oak, "applier")) as applier:
+            for number in range(100):
+                database.put("t", f"key {number}", {"n": number})
+            wait_until_held(applier)
+            database.put("t", "last", {"n": 100})
+            assert database.get("t", "last") == {"n": 100}
+            oak.process.terminate()
+            assert oak.process.stderr is not None
+            said = oak.process.stderr.read()
+            assert oak.gone() == 1
+    assert said.startswith("isinglass: the thread applier of the daemon did not end within 5.5 s")
+    assert "Traceback" not in said and len(said.splitlines()) == 1
+    owner = oak.snapshot().owner
+    assert owner is not None and owner.verdict == Verdict.KILLED
+    assert any(error.kind == "ThreadStuck" for error in owner.errors)
+    assert (data_dir / "oak" / "kept-aside").stat().st_size > 0
+    oak.start()
+    with isinglass.connect("oak") as database:
+        stored = {key: value["n"] for key, value in database.scan("t")}
+    expected = {f"key {number}": number for number in range(100)}
+    assert stored == {"before": 0, "last": 100, **expected}
