@@ -88,6 +88,10 @@ class Applier:
         self._intake.work.set()
         self._thread.join()
 
+    def worked_ns(self, now_ns: int) -> int:
+        """Return the time at work since the start, the batch in hand included; any thread may."""
+        return self._load.worked_ns(now_ns)
+
     # ------------------------------------------------------------------ the thread
     def _run(self) -> None:
         while True:

@@ -29,6 +29,7 @@ from isinglass.node import kept_aside
 from isinglass.node.applier import Applier
 from isinglass.node.housekeeping import Housekeeping
 from isinglass.node.intake import Intake
+from isinglass.node.pacing import Pacing
 from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
 from isinglass.node.port import Port
 from isinglass.node.recovery import Recovery
@@ -95,7 +96,11 @@ class Service:
             event=glass.event,
         )
         self._housekeeping = Housekeeping(settings, glass, store, self._intake)
-        tasks = [*self._housekeeping.tasks(), Task("trouble", 0.5, self._show_trouble)]
+        self._pacing = Pacing(
+            settings, self._queue_panel, self._applier, self._applier_panel, alone=True
+        )
+        tasks = [*self._pacing.tasks(), *self._housekeeping.tasks()]
+        tasks.append(Task("trouble", 0.5, self._show_trouble))
         self._watchdog = Watchdog(settings.watchdog_limit_seconds)
         interval = pat_interval_seconds(os.environ, os.getpid())
         if interval is not None:
@@ -103,7 +108,7 @@ class Service:
         self._timer = Timer(tasks, self._report)
         self._port = Port(
             str(settings.node_runtime_dir / SOCKET_NAME),
-            Requests(self._intake, self._port_panel),
+            Requests(self._intake, self._port_panel, self._pacing.admission),
             self._port_panel,
             self._greeting(),
         )
