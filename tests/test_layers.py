@@ -66,6 +66,11 @@ NOT_IMPORTED = [
         SANS_IO,
         "codecs are sans-IO",
     ),
+    (
+        r"isinglass\.wire\.(admission|backlog|flow|limiters)",
+        SANS_IO,
+        "flow control takes reports and the time as arguments",
+    ),
     (r"isinglass\.node\.(load|watchdog)", SANS_IO, "they take the time as an argument"),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
 ]

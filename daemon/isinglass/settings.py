@@ -105,6 +105,17 @@ class Settings:
     queue_limit_bytes: int = _setting(
         size(2**10, 2**40), "Bytes of updates that may wait for the store.", 256 * 2**20
     )
+    queue_limit_seconds: float = _setting(
+        seconds(0.1, 86_400),
+        "How long updates may wait for the store; writers are held to half of the queue's limits.",
+        10.0,
+    )
+    flow_control: bool = _setting(
+        SWITCH,
+        "Hold writers to a pace that the slowest node can take; off, they run into the queue's"
+        " limits.",
+        True,
+    )
     batch_limit: int = _setting(
         count(1, 10**6), "Updates that one transaction of the store applies at most.", 4096
     )

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgpack
-from memory_store import MemoryStore
-from world import MILLISECOND, SECOND, Network, World
 
 from isinglass.clock import HybridLogicalClock
 from isinglass.errors import IsinglassError, StoreError
@@ -26,6 +24,8 @@ from isinglass.store.records import older_bound, version_bytes
 from isinglass.store.tables import TableShape
 from isinglass.wire.bodies import BadDatagram
 from isinglass.wire.datagrams import TO_ONE, Identity, Opener, Sealer
+from memory_store import MemoryStore
+from world import MILLISECOND, SECOND, Network, World
 
 CLUSTER, KEY = "simulated", b"k" * 32
 CALL_LIMIT = 2 * SECOND

@@ -103,7 +103,7 @@ class Client:
             key: at most 400 bytes of UTF-8.
             value: text keys to whatever msgpack carries; at most 64 KiB packed.
             durability: "none", "second" or "commit" instead of the client's.
-            wait: when the daemon's queue is full, wait for room; else raise RequestRefused.
+            wait: while there is no room, or writers are too fast, wait; else raise RequestRefused.
 
         Raises:
             TableMissing, BadRecord, RecordTooLarge: it cannot be written.

@@ -24,6 +24,8 @@ class ClientPanel(Panel):
     waits = Counter("waits", "Times a write waited because the queue was full.")
     waited = Real("seconds", "Time spent in these waits.")
     wait_time = Histogram("microseconds", "How long each write that waited did so.")
+    throttled = Counter("waits", "Times a write waited because the node's writers were too fast.")
+    throttled_time = Real("seconds", "Time spent in these waits.")
     request_time = Histogram("microseconds", "From a request to its answer.")
     catching_up = Counter("waits", "Times a scan waited for own writes to be applied.")
     retries = Counter("requests", "Requests sent again after a broken connection.")

@@ -2,7 +2,7 @@
 
     connected ──broken──▶ backing off ──daemon answers──▶ connected, the request is sent again
                                       └─timeout─────────▶ DaemonAway
-              ──WAIT────▶ waits as told, asks again ──timeout──▶ RequestRefused
+              ──WAIT, PACED──▶ waits as told, asks again ──timeout──▶ RequestRefused
               ──silence─▶ RequestTimeout (it may have been done)
 
 Sending again is safe. A write that is repeated carries the newest stamp that the node had given
@@ -27,12 +27,25 @@ from isinglass.client.own_writes import OwnWrites
 from isinglass.client.panels import ClientPanel
 from isinglass.errors import DaemonAway, IsinglassError, RequestRefused, WritesLost
 from isinglass.glass.probe import mark
-from isinglass.wire.messages import DONE
+from isinglass.wire.messages import DONE, PACED
 
 FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.2
 _NO_PAUSE = 0.0
 _REQUESTS = ClientPanel.requests.index
+
+
+def _why_not(node: str, paced: bool) -> str:
+    """Return the sentence for a write that was not taken in time, or at once."""
+    if paced:
+        return (
+            f"the writers of node {node} are faster than the slowest node can take (`isinglass dump"
+            f" {node}`, panel flow): write later or slower, or allow a longer timeout"
+        )
+    return (
+        f"the queue of node {node} is full, so it takes no more writes now: write later or slower,"
+        " or allow a longer timeout"
+    )
 
 
 def _nothing() -> None:
@@ -142,7 +155,7 @@ class Session:
 
         Args:
             write: the last argument is "since", which a repeated write carries.
-            wait: wait while the queue is full, instead of raising.
+            wait: wait while the queue is full or writers are too fast, instead of raising.
 
         Raises:
             DaemonAway, RequestTimeout, RequestRefused: no answer, or none in time, or no.
@@ -182,11 +195,12 @@ class Session:
                     for number in left:
                         requests[number][-1] = since
             else:
+                paced = any(answer[1] == PACED for answer in answers)
                 left, pause = self._sort(answers, left, results)
                 if not left:
                     self._time((clock.monotonic_ns() - started_ns) // 1000)
                     return results
-                self._pause(pause, deadline, wait)
+                self._pause(pause, deadline, wait, paced)
             answers = self._exchange([requests[number] for number in left], started_ns)
 
     def _deadline(self, started_ns: int) -> int:
@@ -230,20 +244,25 @@ class Session:
                 pause = max(pause, answer[2])
         return again, pause
 
-    def _pause(self, seconds: float, deadline_ns: int, wait: bool) -> None:
+    def _pause(self, seconds: float, deadline_ns: int, wait: bool, paced: bool) -> None:
         left = seconds_left(deadline_ns)
         if not wait or left <= 0:
-            raise RequestRefused(
-                f"the queue of node {self.node} is full, so it takes no more writes now: write"
-                " later or slower, or allow a longer timeout"
-            )
-        mark.waiting("for room in the daemon's queue")
+            raise RequestRefused(_why_not(self.node, paced))
         started = clock.monotonic_ns()
+        if paced:
+            mark.waiting("for the node's pace")
+        else:
+            mark.waiting("for room in the daemon's queue")
         clock.sleep(min(seconds, left))
         elapsed = clock.monotonic_ns() - started
-        self.panel.waits += 1
-        self.panel.waited += elapsed / clock.NANOSECONDS_PER_SECOND
-        self.panel.wait_time.record(elapsed // 1000)
+        panel, passed = self.panel, elapsed / clock.NANOSECONDS_PER_SECOND
+        if paced:
+            panel.throttled += 1
+            panel.throttled_time += passed
+        else:
+            panel.waits += 1
+            panel.waited += passed
+        panel.wait_time.record(elapsed // 1000)
 
     def check_lost(self) -> None:
         """Say, once, that a killed daemon took writes with it.

@@ -94,6 +94,10 @@ class Applier:
         self._intake.work.set()
         ending.join(self._thread, limit_seconds + LAST_TURN_SECONDS)
 
+    def worked_ns(self, now_ns: int) -> int:
+        """Return the time at work since the start, the batch in hand included; any thread may."""
+        return self._load.worked_ns(now_ns)
+
     # ------------------------------------------------------------------ the thread
     def _run(self) -> None:
         while True:

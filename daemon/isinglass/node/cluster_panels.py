@@ -145,6 +145,8 @@ class FlowPanel(Panel):
     backlog = Real("share", "This node's backlog as a share of its limit; the target is a half.")
     backlog_by = Text(16, "The worst of its limits: entries, bytes, age.")
     backlog_trend = Real("share/second", "How fast the backlog grows; negative when it drains.")
+    full_in = Real("seconds", "Until the backlog is at its limit at this trend; 0: never.")
+    drained_in = Real("seconds", "Until there is no backlog at this trend; 0: never.")
     retired = Real("updates/second", "Updates that this node retires in a second of work.")
     report_age = Real("seconds", "Mean age of the reports that the pace is computed from.")
     settling = Real("seconds", "Time constant of the control; at least three times the age.")

@@ -38,6 +38,13 @@ class LoadMeter:
         self.account(now_ns)
         self._working = False
 
+    def worked_ns(self, now_ns: int) -> int:
+        """Return the time at work up to `now_ns`, also for another thread, which changes nothing.
+
+        When the thread accounts at the same moment that is off by what it accounts for, once.
+        """
+        return self.working_ns + (max(now_ns - self._since_ns, 0) if self._working else 0)
+
     def account(self, now_ns: int) -> None:
         """Bring the averages up to `now_ns`, in the middle of whatever the thread does."""
         elapsed = now_ns - self._since_ns

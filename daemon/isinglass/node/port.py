@@ -158,16 +158,22 @@ class Port:
         requests: does what clients ask for.
         panel: counts it.
         greeting: the answer to a handshake, `[version, node, generation, place, data]`.
+        loop: of this thread alone once it has started.
     """
 
     def __init__(
-        self, path: str, requests: Requests, panel: PortPanel, greeting: list[Any]
+        self,
+        path: str,
+        requests: Requests,
+        panel: PortPanel,
+        greeting: list[Any],
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.panel, self.greeting = panel, greeting
         self.conversations: set[Conversation] = set()
         self.handlers = requests.handlers
         self._path, self.idle, self.stopping = path, True, False
-        self.loop = asyncio.new_event_loop()
+        self.loop = loop
         self.loop.set_exception_handler(self._report_fault)
         self._thread = threading.Thread(target=self._run, name="port")
         self._outbox: deque[tuple[Conversation, Answer]] = deque()

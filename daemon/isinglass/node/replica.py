@@ -64,6 +64,10 @@ class Replica:
         stamp: see `Primary`.
         latest_stamp: returns the newest stamp that this node has drawn or seen.
         clock: monotonic nanoseconds.
+
+    Attributes:
+        load: what the next heartbeats say of the own backlog.
+        on_heard: called with each member whose heartbeat came.
     """
 
     def __init__(
@@ -105,6 +109,7 @@ class Replica:
             self.vectors, self.members, shelf, outside, figures.primary, stamp, clock
         )
         self.load = Load()
+        self.on_heard: Callable[[Member], None] | None = None
         self.leaving = self.forgotten = False
         self.urgent = False  # somebody waits for the next own datagram to be held
         self.update_rate = 0.0
@@ -319,6 +324,8 @@ class Replica:
                 member.measure(echo, self._outside.wall_ms(), now_ns)
         self.primary.acknowledged()
         self._choose()
+        if self.on_heard is not None:
+            self.on_heard(member)
 
     def _hear_vector(self, report: Report, returned: bool, now_ns: int) -> None:
         more = False

@@ -7,6 +7,7 @@ or value that the store could not take would otherwise fail long after it was ac
 
 from __future__ import annotations
 
+from isinglass import clock
 from isinglass.errors import BadRecord, IsinglassError, UsageError
 from isinglass.node.intake import Intake
 from isinglass.node.panels import PortPanel
@@ -14,7 +15,8 @@ from isinglass.store import records
 from isinglass.store.merge import REFUSED
 from isinglass.store.tables import TableShape, check_name
 from isinglass.wire import messages
-from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, WAIT
+from isinglass.wire.admission import Admission
+from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, PACED, WAIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +47,9 @@ class Later:
 class Requests:
     """The operations of `messages.OPERATIONS`, by their numbers."""
 
-    def __init__(self, intake: Intake, panel: PortPanel) -> None:
+    def __init__(self, intake: Intake, panel: PortPanel, admission: Admission) -> None:
         self._intake, self._panel, self._words = intake, panel, panel.words
+        self._admission = admission
         self.handlers: dict[int, Callable[[list[Any], Send], list[Any] | None]] = {
             messages.HELLO: self._hello,
             messages.PUT: self._put,
@@ -66,8 +69,11 @@ class Requests:
             check_payload(payload)
         place = since and self._repeated(table, encoded, since)
         if not place:
+            if seconds := self._held_up(send, 1):
+                return [request_id, PACED, seconds]
             place, _ = self._intake.offer(table, ((encoded, payload),))
             if not place:
+                self._admission.give_back(id(send), 1)
                 return self._wait(request_id)
             self._words[_UPDATES] += 1
         if durability == ACKNOWLEDGE_ON_DISK:
@@ -85,7 +91,11 @@ class Requests:
             place = max(known, default=0)
         entered = 0
         if items:
+            if seconds := self._held_up(send, len(items)):
+                return [request_id, PACED, seconds]
             newest, entered = self._intake.offer(table, items)
+            if entered < len(items):
+                self._admission.give_back(id(send), len(items) - entered)
             if not entered:
                 return self._wait(request_id)
             place = max(place, newest)
@@ -101,6 +111,15 @@ class Requests:
         place = self._intake.newer_than(table, key, since)
         self._panel.repeated += bool(place)
         return place
+
+    def _held_up(self, send: Send, updates: int) -> float:
+        """Return how long a connection must wait with updates; 0.0 when it may go on.
+
+        While the store takes no writes nobody is held up: the offer says what is the matter.
+        """
+        if self._intake.trouble is not None:
+            return 0.0
+        return self._admission.admit(clock.monotonic_ns(), id(send), updates)
 
     def _wait(self, request_id: int) -> list[Any]:
         self._words[_WAITS] += 1

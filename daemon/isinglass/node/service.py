@@ -18,6 +18,7 @@ store has every batch whose commit had ended; what was only queued is lost, as `
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from isinglass.node.cluster import Cluster
 from isinglass.node.cluster_settings import cluster_of
 from isinglass.node.housekeeping import Housekeeping
 from isinglass.node.intake import ORIGIN, Intake
+from isinglass.node.pacing import Pacing
 from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
 from isinglass.node.port import Port
 from isinglass.node.recovery import Recovery
@@ -108,21 +110,26 @@ class Service:
         interval = pat_interval_seconds(os.environ, os.getpid())
         if interval is not None:
             tasks.append(Task("watchdog", interval, self._pat))
-        self._port = Port(
-            str(settings.node_runtime_dir / SOCKET_NAME),
-            Requests(self._intake, self._port_panel),
-            self._port_panel,
-            self._greeting(),
-        )
+        loop = asyncio.new_event_loop()  # the port's thread runs it, for clients and nodes
         self._cluster: Cluster | None = None
         if member is not None:
             self._cluster = Cluster(
-                member, settings.node, settings.journal_limit, self._intake, store, glass,
-                self._port.loop, report=self._report, fail=self._end_with,
+                member, settings.node, settings.journal_limit, self._intake, store, glass, loop,
+                report=self._report, fail=self._end_with,
             )  # fmt: skip
             tasks += self._cluster.tasks()
             self._housekeeping.passed_everywhere = self._cluster.horizon
-        self._timer = Timer(tasks, self._report)
+        self._pacing = Pacing(
+            settings, self._queue_panel, self._applier, self._applier_panel, self._intake
+        )
+        self._port = Port(
+            str(settings.node_runtime_dir / SOCKET_NAME),
+            Requests(self._intake, self._port_panel, self._pacing.admission),
+            self._port_panel,
+            self._greeting(),
+            loop,
+        )
+        self._timer = Timer([*self._pacing.tasks(), *tasks], self._report)
 
     def _greeting(self) -> list[object]:
         place = layout.region_offset(self._glass.region) + self._queue_panel.place_of(

@@ -10,6 +10,7 @@ which the daemon counts; it never guesses, and closes the connection.
     answer     [id, DONE, result]
                [id, REFUSED, error name, sentence]  the name of a class of `isinglass.errors`
                [id, WAIT, seconds]                  the queue is full: ask again after that long
+               [id, PACED, seconds]                 the node's writers are over their pace: as WAIT
     first request of a connection: [id, HELLO, "isinglass", version, pid]
               answered: [id, DONE, [version, node, generation of the segment, place, data]]: where
               the word "applied through" lies in the segment, and the directory of the store
@@ -35,7 +36,7 @@ LENGTH = struct.Struct("<I")
 LENGTH_BYTES = LENGTH.size
 
 HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE = range(6)
-DONE, REFUSED, WAIT = range(3)
+DONE, REFUSED, WAIT, PACED = range(4)
 
 # How long an answer to a write waits: until it is queued (for "none" and "second", which differ
 # only in when the store flushes), or until it is on the disk.
@@ -76,7 +77,7 @@ class BadFrame(Exception):
 
 _pack = msgpack.Packer(autoreset=True).pack
 _unpack = msgpack.unpackb
-_ANSWER_LENGTHS = {DONE: 3, REFUSED: 4, WAIT: 3}
+_ANSWER_LENGTHS = {DONE: 3, REFUSED: 4, WAIT: 3, PACED: 3}
 
 
 def encode(message: list[Any]) -> bytes:
@@ -196,7 +197,7 @@ decode_request = Requests(OPERATIONS).decode  # of clients
 
 
 def decode_answer(body: bytes) -> list[Any]:
-    """Return an answer, `[id, DONE | REFUSED | WAIT, ...]`.
+    """Return an answer, `[id, DONE | REFUSED | WAIT | PACED, ...]`.
 
     Raises:
         BadFrame: it is none.
@@ -207,7 +208,7 @@ def decode_answer(body: bytes) -> list[Any]:
             return message
     except (ValueError, TypeError, LookupError, msgpack.UnpackException):
         pass
-    raise BadFrame("malformed", "an answer is [id, DONE | REFUSED | WAIT, ...]")
+    raise BadFrame("malformed", "an answer is [id, DONE | REFUSED | WAIT | PACED, ...]")
 
 
 def refusal(request_id: int, error: Exception) -> list[Any]:

@@ -5,7 +5,8 @@ a node knows of another one comes from here, so a lost one costs 100 ms and noth
 vectors of more streams than fit into a datagram take turns; those of living nodes always come.
 
     [name, address, datagram port, stream port, phase, view, wall ms, horizon, backlog, limited by,
-     retired per busy second, demand, applied updates, [echo...], [vector entry...], [forgotten...]]
+     limit, retired per busy second, demand, applied updates, [echo...], [vector entry...],
+     [forgotten...]]
     echo          [origin, sent_ns of its newest heartbeat, ns that it was held]
     vector entry  [origin, incarnation, received, taken, applied, floor of the journal]
     forgotten     [origin, incarnation]: lives that an operator took out of the cluster
@@ -49,6 +50,7 @@ class Load(NamedTuple):
 
     backlog: float = 0.0  # share of the limit, the worst of its limits
     limited_by: int = 0  # which one, of LIMITS
+    limit: float = 0.0  # how many updates would make it full, by that limit
     retired: float = 0.0  # updates per busy second
     demand: float = 0.0  # updates per second
     applied: int = 0  # updates that it has retired in all: whether it gets on
@@ -81,22 +83,40 @@ class Report(NamedTuple):
         ]
 
 
-_KINDS = (str, str, int, int, int, int, int, int, float, int, float, float, int, list, list, list)
+_KINDS = (
+    str,
+    str,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    float,
+    int,
+    float,
+    float,
+    float,
+    int,
+    list,
+    list,
+    list,
+)
 
 
 def parse(body: Any) -> Report | None:
     """Return the heartbeat in a body, or None when it is none."""
     if type(body) is not list or len(body) != len(_KINDS) or not all(map(isinstance, body, _KINDS)):
         return None
-    numbers = (*body[2:8], body[9], body[12])
+    numbers = (*body[2:8], body[9], body[13])
     if min(numbers) < 0 or not 0 <= body[4] < len(PHASES) or not 0 <= body[9] < len(LIMITS):
         return None
-    echoes, vector, forgotten = body[13:]
+    echoes, vector, forgotten = body[14:]
     if not (_rows(echoes, 3) and _rows(vector, 6) and _rows(forgotten, 2)):
         return None
     parts = (
         *body[:8],
-        Load(*body[8:13]),
+        Load(*body[8:14]),
         tuple(Echo(*row) for row in echoes),
         {(row[0], row[1]): Progress(*row[2:]) for row in vector},
         tuple((row[0], row[1]) for row in forgotten),
