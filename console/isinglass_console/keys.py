@@ -32,6 +32,8 @@ KEYS: tuple[Key, ...] = (
     Key("view.overview", "1", "view('overview')", "Views", "overview: every node side by side"),
     Key("view.probes", "2", "view('probes')", "Views", "probes: where each thread is"),
     Key("view.queue", "3", "view('queue')", "Views", "queue: what was merged away, what waits"),
+    Key("view.flow", "4", "view('flow')", "Views", "flow: who limits the cluster, who is held up"),
+    Key("view.lag", "5", "view('lag')", "Views", "lag: who is behind whom, and how it heals"),
     Key("view.store", "6", "view('store')", "Views", "store and timers"),
     Key("view.panels", "9,p", "view('panels')", "Views", "panels: every field of every process"),
     Key("view.next", "tab", "view_next(1)", "Views", "the next view"),

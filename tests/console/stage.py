@@ -105,12 +105,19 @@ for line in sys.stdin:
 """
 
 
+def run(process: subprocess.Popen[str], statement: str) -> None:
+    """Have a staged program execute a statement, and wait until it has."""
+    tell(process, statement)
+    assert hear(process) == "done"
+
+
 class Stage:
     """One staged node; `reading(n)` is what a source would say at second n."""
 
     def __init__(self, node: str, process: subprocess.Popen[str], pid: int) -> None:
         self.node = node
         self.process = process
+        self.clients: list[subprocess.Popen[str]] = []
         self._pid = pid
 
     def reading(
@@ -119,8 +126,8 @@ class Stage:
         """Set the figures of a second, read them through the real reader, and fix the clocks."""
         now = START_NS + tick * SECOND
         if verdict == Verdict.ALIVE:
-            tell(self.process, f"tick({tick}, {now})")
-            assert hear(self.process) == "done"
+            for process in (self.process, *self.clients):
+                run(process, f"tick({tick}, {now})")
         with SegmentReader(self.node) as reader:
             snapshot = reader.snapshot()
         fixed = self._fixed(snapshot, now, verdict, silent_seconds)
@@ -151,8 +158,8 @@ class Stage:
         fixed.processes = tuple(
             Process(
                 process.slot,
-                [0, process.claim, self._pid, 0, START_NS, beat, 0, 0],
-                _fixed_region(process.raw, self._pid, beat),
+                [0, process.claim, self._pid + process.slot, 0, START_NS, beat, 0, 0],
+                _fixed_region(process.raw, self._pid + process.slot, beat),
                 verdict,
                 fixed,
             )

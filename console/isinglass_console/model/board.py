@@ -100,6 +100,8 @@ def _worst_of_each(troubles: Iterable[Trouble]) -> tuple[Trouble, ...]:
 THRESHOLDS: tuple[Threshold, ...] = (
     Threshold("backlog", 0.75, 0.60, Severity.WARNING, "backlog", "share", "backlog of its limit"),
     Threshold("backlog", 0.95, 0.85, Severity.CRITICAL, "full", "share", "backlog of its limit"),
+    Threshold("lag_seconds", 1.0, 0.5, Severity.WARNING, "lag", "seconds", "behind by"),
+    Threshold("lag_seconds", 30, 15, Severity.CRITICAL, "far behind", "seconds", "behind by"),
     Threshold("oldest_seconds", 5, 2, Severity.WARNING, "slow", "seconds", "oldest update waits"),
     Threshold("commit_seconds", 1.0, 0.5, Severity.WARNING, "disk", "seconds", "commits take"),
     Threshold("overdue_seconds", 3, 1, Severity.WARNING, "timer", "seconds", "a timer is late by"),
@@ -107,3 +109,11 @@ THRESHOLDS: tuple[Threshold, ...] = (
     Threshold("map_share", 0.85, 0.80, Severity.WARNING, "map", "share", "the LMDB map is used by"),
     Threshold("map_share", 0.97, 0.95, Severity.CRITICAL, "map full", "share", "the LMDB map is"),
 )
+
+
+def severity_of(figure: str, value: float) -> Severity:
+    """Return how bad one value of a figure is by itself, without memory of the ones before."""
+    return max(
+        (each.severity for each in THRESHOLDS if each.figure == figure and value >= each.raise_at),
+        default=Severity.WELL,
+    )

@@ -6,7 +6,7 @@ nothing here is zero because it is not known.
 
 from __future__ import annotations
 
-from math import isfinite, nan
+from math import isnan, nan
 
 from isinglass.glass.snapshot import PanelView, Snapshot
 from isinglass_console.model.rates import Pair, number
@@ -33,11 +33,22 @@ def node_figures(before: Snapshot | None, now: Snapshot) -> dict[str, float]:
         ),
         **queue_figures(now),
         **store_figures(pair),
+        **flow_figures(now),
     }
     offered = found["offered_rate"]
     merged = sum(pair.rate("queue", rule) for rule in MERGED)
     found["merged_share"] = merged / offered if offered > 0 else nan
-    return {name: value for name, value in found.items() if isfinite(value)}
+    return {name: value for name, value in found.items() if not isnan(value)}
+
+
+def flow_figures(now: Snapshot) -> dict[str, float]:
+    """Return what flow control allows: the node's pace, what is asked for, the backlog it sees."""
+    flow = now.panel("flow")
+    return {
+        "pace": number(flow, "allowed"),
+        "demand": number(flow, "demand"),
+        "flow_backlog": number(flow, "backlog"),
+    }
 
 
 def queue_figures(now: Snapshot) -> dict[str, float]:

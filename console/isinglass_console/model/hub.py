@@ -14,12 +14,15 @@ from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model import figures
 from isinglass_console.model.board import THRESHOLDS, Board
 from isinglass_console.model.frame import Condition, Frame, NodeFrame
+from isinglass_console.model.lag import Measured, measured_lags
 from isinglass_console.model.log import Log, LogEntry
+from isinglass_console.model.members import cluster_of
 from isinglass_console.model.reading import Reading
 from isinglass_console.model.series import SeriesBook
 
 OVER = (Condition.KILLED, Condition.LEFT)
 CONSOLE = "console"
+LAGS = ("lag_seconds", "lag_updates")
 
 
 @dataclass(slots=True)
@@ -51,15 +54,20 @@ class Hub:
             interval_seconds: the interval at which frames are made now.
         """
         self._number += 1
-        nodes = tuple(self._node(reading, wall_ns) for reading in readings)
+        lags = measured_lags(
+            reading.snapshot
+            for reading in readings
+            if reading.snapshot is not None and reading.condition == Condition.ALIVE
+        )
+        nodes = tuple(self._node(reading, wall_ns, lags) for reading in readings)
         for node in nodes:
-            if node.condition != Condition.ALIVE:
-                continue  # A gap: what does not move has no trend.
-            values = (((node.name, name), value) for name, value in node.figures.items())
-            self.series.put(self._number, values)
+            # Gaps are left: what does not move has no trend, but for what others measure of it.
+            alive = node.condition == Condition.ALIVE
+            kept = ((name, value) for name, value in node.figures.items() if alive or name in LAGS)
+            self.series.put(self._number, (((node.name, name), value) for name, value in kept))
         return Frame(self._number, wall_ns, interval_seconds, nodes)
 
-    def _node(self, reading: Reading, wall_ns: int) -> NodeFrame:
+    def _node(self, reading: Reading, wall_ns: int, lags: Measured) -> NodeFrame:
         memory = self._memories.setdefault(reading.node, _Memory())
         self._follow_life(reading, memory, wall_ns)
         found: dict[str, float] = {}
@@ -70,6 +78,7 @@ class Hub:
             memory.snapshot = reading.snapshot
         self.log.add(reading.events)
         snapshot = memory.snapshot
+        found.update(lags.get((cluster_of(snapshot), reading.node), {}))
         return NodeFrame(
             name=reading.node,
             condition=reading.condition,

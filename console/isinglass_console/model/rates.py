@@ -19,6 +19,12 @@ def number(panel: PanelView | None, field: str) -> float:
     return float(value) if isinstance(value, int | float) else nan
 
 
+def word(panel: PanelView | None, field: str) -> str:
+    """Return a text field; "" when the panel or the field is not there."""
+    value = panel.get(field, "") if panel is not None else ""
+    return value if isinstance(value, str) else ""
+
+
 def histogram(panel: PanelView | None, field: str) -> HistogramValue | None:
     """Return a histogram field, None when it is not there."""
     value = panel.get(field) if panel is not None else None

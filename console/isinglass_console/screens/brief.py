@@ -6,11 +6,20 @@ from math import nan
 
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
+from isinglass_console.model.flow import limit_of
 from isinglass_console.model.frame import NodeFrame
+from isinglass_console.model.lag import lag_matrix
+from isinglass_console.model.members import cluster_of
 from isinglass_console.model.merging import merge_rows
 from isinglass_console.model.store import commit_percentiles, store_rows
 from isinglass_console.model.timers import timer_rows
 from isinglass_console.screens import words
+from isinglass_console.screens.cluster_panes import (
+    allowed_pen,
+    furthest,
+    held_writers,
+    limit_span,
+)
 from isinglass_console.screens.panes import marked_threads
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Pen
@@ -21,8 +30,9 @@ LABEL = 10
 def build(scene: Scene, node: NodeFrame) -> Block:
     """Return the node in exactly the scene's height."""
     block = Block(scene.width)
-    tail = [*_merges(scene, node), *_timers(scene, node), *_store(scene, node)]
-    tail = tail or _panels(scene, node)
+    cluster = [*_flow(scene, node), *_lag(scene, node)]
+    rest = [] if cluster else [*_timers(scene, node), *_store(scene, node)]
+    tail = [*_merges(scene, node), *cluster, *rest] or _panels(scene, node)
     room = max(2, scene.height - len(tail))
     for line in (*_probes(scene, node, room), *tail):
         block.add(line.line())
@@ -66,6 +76,40 @@ def _merges(scene: Scene, node: NodeFrame) -> list[Pen]:
         label, share = f"  {row.label} ", text.share(row.share)
         if row.share > 0 and not blank and pen.at + len(label) + len(share) < scene.width:
             pen.put(label, "dim").put(share)
+    return [pen]
+
+
+def _flow(scene: Scene, node: NodeFrame) -> list[Pen]:
+    limit = limit_of(node)
+    if limit is None:
+        return []
+    pen = _label(scene, "FLOW").put("limited by ", "dim").put(*limit_span(limit))
+    pens = [allowed_pen(pen.put("; allowed ", "dim"), limit)]
+    held = held_writers(scene, node)
+    if held:
+        pen = _label(scene, "").put("held up ", "dim")
+        for row in held:
+            pen.fact(f"{row.node} {row.process.name} ", f"{text.share(row.held_share)}  ")
+        pens.append(pen)
+    return pens
+
+
+def _lag(scene: Scene, node: NodeFrame) -> list[Pen]:
+    """Return how far the node is behind, or, when it is not, the one that is furthest behind."""
+    if cluster_of(node.snapshot) == "":
+        return []
+    matrix = lag_matrix(scene.frame, node)
+    own = next((row for row in matrix.rows if row.replica == node.name and row.waits_on), None)
+    row = own or furthest(matrix)
+    pen = _label(scene, "LAG")
+    if row is None or row.worst is None:
+        return [pen.put("nobody is behind", "dim")]
+    cell = row.worst
+    pen.put(*words.glyph(cell.severity)).put(f" {row.replica} ", "bright")
+    pen.put(f"behind {row.worst_origin} ", "dim").put(text.seconds(cell.seconds))
+    pen.fact("", f" ({text.count(cell.updates)} updates)")
+    for number, (place, part) in enumerate(row.waits_on):
+        pen.fact(", " if number else "; ", f"{place} {text.share(part)}")
     return [pen]
 
 

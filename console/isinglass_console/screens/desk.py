@@ -25,6 +25,8 @@ from isinglass_console.model.table import (
 from isinglass_console.screens.scene import Scene
 from isinglass_console.screens.settings import Settings
 
+# Their rows are nodes: a row that is selected in one is the node of all views.
+NODE_TABLES = ("nodes", "flow", "lag")
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -116,13 +118,15 @@ class Desk:
         names = [node.name for node in self.scene(0, 0).frame.nodes]
         if names:
             at = names.index(self.settings.node) if self.settings.node in names else 0
-            self.settings.node = names[(at + steps) % len(names)]
+            self.select(NODE_TABLES[0], names[(at + steps) % len(names)])
 
     def select(self, table: str, key: str) -> None:
-        """Select a row; in the table of nodes this is the node of all other views."""
-        if table == "nodes":
+        """Select a row; in a table of nodes this is the node of all other views."""
+        of_nodes = table in NODE_TABLES and self.scene(0, 0).frame.node(key) is not None
+        for each in NODE_TABLES if of_nodes else (table,):
+            self.settings.tables[each] = replace(self.table(each), selected=key)
+        if of_nodes:
             self.settings.node = key
-        self.settings.tables[table] = replace(self.table(table), selected=key)
 
     def move(self, table: str, rows: list[Row], steps: int) -> None:
         """Move the selection by rows."""

@@ -18,6 +18,7 @@ from isinglass_console.widgets.palette import Palette
 SIGNS: tuple[tuple[str, str], ...] = (
     ("· well   ▲ warning   ✖ critical   ~ stale   ? unknown", "plain"),
     ("● the thread works there   ○ it waits there on purpose", "plain"),
+    ("h r a: another member is heard, receives, applies", "plain"),
     ("dim: well, or old; then its age stands beside it", "dim"),
     ("-- is no figure: nothing old is ever shown as live", "dim"),
 )

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from isinglass_console.keys import KEYS
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
-from isinglass_console.screens.desk import Desk, rows_to_copy
+from isinglass_console.screens.desk import NODE_TABLES, Desk, rows_to_copy
 from isinglass_console.screens.help import HelpScreen
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.prompt import PromptScreen
@@ -107,12 +107,11 @@ class MainScreen(LiveScreen):
     def action_node(self, steps: int) -> None:
         """Select another node."""
         self.desk.move_node(steps)
-        self.desk.select("nodes", self.desk.settings.node)
         self.paint()
 
     async def action_open(self) -> None:
         """Open what is selected: a node's threads, a thread's source."""
-        if self.page.table == "nodes":
+        if self.page.table in NODE_TABLES:
             self.action_view("probes")
         elif self.page.table == "threads" and self.page.rows:
             rows = rows_to_copy(self.desk, "threads", self.page.rows)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from math import isfinite
 
 from isinglass_console.model import format as text
+from isinglass_console.model.board import severity_of
 from isinglass_console.model.frame import Condition, NodeFrame
 from isinglass_console.model.layout import Column, place, split
 from isinglass_console.model.series import sparkline
 from isinglass_console.model.table import Cell, Row
 from isinglass_console.screens import brief, words
 from isinglass_console.screens.events import events_block
-from isinglass_console.screens.panes import Pane, age_note, aged, dimmed, panes_of
+from isinglass_console.screens.node_panes import Pane, panes_of
+from isinglass_console.screens.panes import age_note, aged, dimmed
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.screens.trends import TRENDS, has_trends, trends_row
 from isinglass_console.screens.waiting import unread_node
@@ -33,27 +35,35 @@ TRENDS_MOST = 20
 COLUMNS = (
     Column("node", "NODE", 9, 0, grow=1, largest=16),
     Column("state", "STATE", 12, 0),
-    Column("load", "LOAD", 13, 2, grow=1, largest=23),
+    Column("load", "LOAD", 9, 2, grow=1, largest=23),
     Column("backlog", "BACKLOG┃TARGET", 14, 3, grow=1, largest=23),
-    Column("merged", "MERGED", 7, 1, right=True),
-    Column("applied", "APPLIED/s", 9, 1, right=True),
-    Column("trend", "", 12, 4, grow=2, largest=30),
-    Column("offered", "OFFERED/s", 9, 5, right=True),
-    Column("oldest", "OLDEST", 8, 6, right=True),
-    Column("alarms", "ALARMS", 20, 7, grow=6),
+    Column("pace", "PACE/s", 7, 2, right=True),
+    Column("merged", "MERGED", 6, 1, right=True),
+    Column("lag", "WORST LAG", 9, 0, right=True),
+    Column("lag_trend", "", 6, 6, grow=1, largest=20),
+    Column("applied", "APPLIED/s", 9, 4, right=True),
+    Column("trend", "", 6, 5, grow=2, largest=30),
+    Column("alarms", "ALARMS", 7, 4, grow=6, largest=90),
+    Column("offered", "OFFERED/s", 9, 7, right=True),
+    Column("oldest", "OLDEST", 8, 8, right=True),
 )
+# column: the figure that at least one node must have
+OF_CLUSTERS = {"pace": "pace", "lag": "lag_seconds", "lag_trend": "lag_seconds"}
+SENTENCE_CELLS = 16
 
 
 def build(scene: Scene) -> Page:
     """Return the overview."""
-    rows = [_row(scene, node) for node in scene.frame.nodes]
-    page = Page(Block(scene.width), TABLE, rows, list(COLUMNS))
+    columns = _columns(scene)
+    widths = {item.column.key: item.width for item in place(columns, scene.width - 2)}
+    rows = [_row(scene, node, widths) for node in scene.frame.nodes]
+    page = Page(Block(scene.width), TABLE, rows, columns)
     if scene.settings.zoomed:
-        page.block, page.rows = table_block(scene, TABLE, COLUMNS, rows, scene.height)
+        page.block, page.rows = table_block(scene, TABLE, columns, rows, scene.height)
         return page
     table_height = min(len(rows) + 1, max(3, scene.height // 3))
     page.block, page.rows = table_block(
-        scene, TABLE, COLUMNS, rows, table_height, filtered=bool(len(rows) > 1)
+        scene, TABLE, columns, rows, table_height, filtered=bool(len(rows) > 1)
     )
     _below(scene, page.block, scene.height - table_height)
     return page
@@ -128,17 +138,22 @@ def _heights(scene: Scene, node: NodeFrame, grid: list[list[Pane]], height: int)
     return [first, *lower]
 
 
-def _row(scene: Scene, node: NodeFrame) -> Row:
+def _columns(scene: Scene) -> list[Column]:
+    """Return the columns that at least one node has something for."""
+    known = {figure for node in scene.frame.nodes for figure in node.figures}
+    return [
+        column
+        for column in COLUMNS
+        if column.key not in OF_CLUSTERS or OF_CLUSTERS[column.key] in known
+    ]
+
+
+def _row(scene: Scene, node: NodeFrame, widths: dict[str, int]) -> Row:
     fresh = scene.freshness(node)
     load, backlog = node.figure("load"), node.figure("backlog")
-    applied, offered = node.figure("applied_rate"), node.figure("offered_rate")
     state = words.state_word(node)
     glyph = words.glyph(node.severity)
-    alarms = words.life_sentence(node, scene.frame.wall_ns, scene.frame.interval_seconds)
-    if not alarms:
-        alarms = "; ".join(trouble.sentence() for trouble in node.troubles)
-    widths = _widths(scene)
-    trend = sparkline(scene.trend(node, "applied_rate", widths.get("trend", 1)))
+    alarms = _alarms(scene, node, widths.get("alarms", 0))
     return Row(
         key=node.name,
         cells={
@@ -146,10 +161,13 @@ def _row(scene: Scene, node: NodeFrame) -> Row:
             "state": (glyph, (f" {state}", glyph[1] if node.severity else "plain")),
             "load": _bar_cell(load, widths.get("load", 0), load >= 0.9),
             "backlog": _bar_cell(backlog, widths.get("backlog", 0), backlog >= 0.75, TARGET),
+            "pace": cell(words.pace(node.figure("pace"))),
             "merged": cell(text.share(node.figure("merged_share"))),
-            "applied": cell(text.count(applied)),
-            "trend": cell(trend, "spark"),
-            "offered": cell(text.count(offered)),
+            "lag": _lag_cell(node.figure("lag_seconds")),
+            "lag_trend": _spark(scene, node, "lag_seconds", widths.get("lag_trend", 1)),
+            "applied": cell(text.count(node.figure("applied_rate"))),
+            "trend": _spark(scene, node, "applied_rate", widths.get("trend", 1)),
+            "offered": cell(text.count(node.figure("offered_rate"))),
             "oldest": cell(text.seconds(node.figure("oldest_seconds"))),
             "alarms": cell(alarms, glyph[1] if node.severity else "dim"),
         },
@@ -158,20 +176,38 @@ def _row(scene: Scene, node: NodeFrame) -> Row:
             "state": -float(node.severity),
             "load": load,
             "backlog": backlog,
+            "pace": node.figure("pace"),
             "merged": node.figure("merged_share"),
-            "applied": applied,
-            "offered": offered,
+            "lag": node.figure("lag_seconds"),
+            "applied": node.figure("applied_rate"),
+            "offered": node.figure("offered_rate"),
             "oldest": node.figure("oldest_seconds"),
-            "alarms": alarms,
+            "alarms": -float(node.severity),
         },
         search=f"{node.name} {state} {alarms}",
         stale=fresh.dim or node.condition != Condition.ALIVE,
     )
 
 
-def _widths(scene: Scene) -> dict[str, int]:
-    """Return the widths that the columns will have, so that bars fill theirs."""
-    return {item.column.key: item.width for item in place(COLUMNS, scene.width - 2)}
+def _alarms(scene: Scene, node: NodeFrame, width: int) -> str:
+    """Return the worst glyph with what is wrong: sentences where there is room, else a word."""
+    life = words.life_sentence(node, scene.frame.wall_ns, scene.frame.interval_seconds)
+    if not life and not node.troubles:
+        return ""
+    glyph = words.glyph(node.severity)[0]
+    if width < SENTENCE_CELLS:
+        return f"{glyph} {words.state_word(node)}"
+    return f"{glyph} {life or '; '.join(each.sentence() for each in node.troubles)}"
+
+
+def _lag_cell(seconds: float) -> Cell:
+    glyph, role = words.glyph(severity_of("lag_seconds", seconds))
+    shown = text.seconds(seconds)
+    return ((f"{glyph} {shown}", role),) if role != "dim" else cell(shown)
+
+
+def _spark(scene: Scene, node: NodeFrame, figure: str, width: int) -> Cell:
+    return cell(sparkline(scene.trend(node, figure, width)), "spark")
 
 
 def _bar_cell(share: float, width: int, high: bool, target: float | None = None) -> Cell:

@@ -1,15 +1,10 @@
-"""The panes of the overview: a few lines each about one side of the selected node.
-
-A pane whose panels the node does not have is not there; a daemon that is not ours gets its own
-panels instead.
-"""
+"""The panes of the overview about one node by itself: probes, queue merges, timers, store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from math import isfinite, nan
 
-from isinglass.glass.snapshot import PanelView, Process, Snapshot, Thread, Verdict
+from isinglass.glass.snapshot import Process, Snapshot, Thread, Verdict
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
 from isinglass_console.model.frame import Condition, NodeFrame
@@ -26,7 +21,6 @@ from isinglass_console.widgets.line import Block, Pen, fit_left
 NAME_CELLS, THREAD_CELLS, LABEL_LEAST = 12, 8, 12
 KEPT = ("title", "critical", "warning", "rule")
 OVER = (Condition.KILLED, Condition.LEFT)
-OURS = ("daemon", "applier", "port", "timer", "queue", "store", "reader")
 
 
 def aged(scene: Scene, node: NodeFrame, block: Block) -> Block:
@@ -213,46 +207,3 @@ def store_pane(scene: Scene, node: NodeFrame) -> Block:
         pen = Pen(width).put(f" {label}", "dim", min(20, width // 2)).put(value, role)
         block.add(pen.line())
     return block
-
-
-# ---------------------------------------------------------------------- other people's panels
-def panel_pane(panel: PanelView) -> Pane:
-    """Return a pane for any panel: label, value with its unit, help where there is room."""
-
-    def pane(scene: Scene, node: NodeFrame) -> Block:
-        title = f"{panel.name} {panel.instance}".strip().upper()
-        width = scene.width
-        block = heading(title, node.name, "", width)
-        label = min(24, width // 2)
-        for field in panel.fields[: scene.height - 1]:
-            value = text.field_value(field, scene.frame.wall_ns)
-            pen = Pen(width).put(f" {field.name}", "dim", label).put(value, "plain")
-            if width - pen.at > 24:
-                pen.to(label + 20).put(field.help, "dim")
-            block.add(pen.line())
-        return block
-
-    return pane
-
-
-Pane = Callable[[Scene, NodeFrame], Block]
-_PANES: tuple[tuple[str, Pane], ...] = (
-    ("queue", merges_pane),
-    ("timer", timers_pane),
-    ("store", store_pane),
-)
-
-
-def panes_of(node: NodeFrame, most: int) -> list[Pane]:
-    """Return the panes that this node has data for, ours first, then any other panel's."""
-    return [pane for pane, _ in zip(_panes(node), range(most), strict=False)]
-
-
-def _panes(node: NodeFrame) -> Iterator[Pane]:
-    yield probes_pane
-    if node.snapshot is None or node.snapshot.owner is None:
-        return
-    panels = node.snapshot.owner.panels
-    names = {panel.name for panel in panels}
-    yield from (pane for name, pane in _PANES if name in names)
-    yield from (panel_pane(panel) for panel in panels if panel.name not in OURS)

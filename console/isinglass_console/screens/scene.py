@@ -13,6 +13,7 @@ from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_fres
 from isinglass_console.model.history import History
 from isinglass_console.model.layout import Column
 from isinglass_console.model.log import LogEntry
+from isinglass_console.model.members import companions
 from isinglass_console.model.rates import Pair
 from isinglass_console.model.series import SeriesBook
 from isinglass_console.model.table import Row, arrange
@@ -58,6 +59,11 @@ class Scene:
             return None
         earlier = self.earlier.node(node.name) if self.earlier is not None else None
         return Pair.of(earlier.snapshot if earlier is not None else None, node.snapshot)
+
+    def pairs(self, node: NodeFrame) -> dict[str, Pair]:
+        """Return the two snapshots of every node of a node's cluster that is read here, by name."""
+        found = ((each.name, self.pair(each)) for each in companions(self.frame, node))
+        return {name: pair for name, pair in found if pair is not None}
 
     def freshness(self, node: NodeFrame) -> Freshness:
         """Return how old the node's figures are."""

@@ -27,6 +27,17 @@ STORE_TRENDS: tuple[Trend, ...] = (
     ("records", "records", "records"),
     ("file_bytes", "LMDB file", "bytes"),
 )
+FLOW_TRENDS: tuple[Trend, ...] = (
+    ("flow_backlog", "backlog", "share"),
+    ("pace", "allowed", "rate"),
+    ("demand", "demand", "rate"),
+    ("applied_rate", "applied", "rate"),
+)
+LAG_TRENDS: tuple[Trend, ...] = (
+    ("lag_seconds", "behind", "seconds"),
+    ("lag_updates", "behind, updates", "updates"),
+    ("applied_rate", "applied", "rate"),
+)
 MOST_FRAMES = 900
 WIDE_COLUMNS = 100
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from isinglass_console.screens import overview, panels, probes, queue, store, waiting
+from isinglass_console.screens import (
+    flow,
+    lag,
+    overview,
+    panels,
+    probes,
+    queue,
+    store,
+    waiting,
+)
 from isinglass_console.screens.panes import age_note, dimmed
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.sources.files import SourceFiles
@@ -38,6 +47,8 @@ VIEWS: tuple[View, ...] = (
     View("1", "overview", (), _without_files(overview.build)),
     View("2", "probes", (), probes.build),
     View("3", "queue", ("queue",), _without_files(queue.build), of_daemon=True),
+    View("4", "flow", ("flow",), _without_files(flow.build)),
+    View("5", "lag", ("cluster",), _without_files(lag.build)),
     View("6", "store", ("store", "timer"), _without_files(store.build), of_daemon=True),
     View("9", "panels", (), _without_files(panels.build)),
 )

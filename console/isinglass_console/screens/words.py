@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Thread, Verdict
 from isinglass_console.model import format as text
@@ -88,3 +90,8 @@ def place_glyph(site: Site | None) -> Span:
     if site is None:
         return (" ", "dim")
     return (WAITS, "dim") if site.waits else (WORKS, "accent")
+
+
+def pace(per_second: float) -> str:
+    """Return a rate that flow control allows; without a limit it says so."""
+    return "free" if per_second == inf else text.count(per_second)

@@ -1,0 +1,232 @@
+"""Flow control as each node tells it: who limits the cluster, by what, and who is held up for it.
+
+The daemons decide; this only lays their figures side by side. Two figures are the console's own and
+follow from the others: what a writer would write if it were not held up, and how much it would be
+given at most, its max-min fair part of what its node may write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite, nan
+
+from isinglass.glass.snapshot import PanelView, Process
+from isinglass_console.model.frame import Frame, NodeFrame
+from isinglass_console.model.members import companions, member_names, peers_of
+from isinglass_console.model.rates import Pair, growth, number, word
+
+TARGET = 0.5
+STEADY_PER_SECOND = 0.0005
+FAR_SECONDS = 3600.0
+HELD_MOST = 0.99
+WRITES = ("puts", "deletes", "adds")
+HELD = ("throttled_time", "waited")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Who holds the cluster up, as one node sees it; no limiter: nobody does."""
+
+    limiter: str
+    by: str
+    seconds: float
+    rate: float
+    demand: float
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRow:
+    """One member: its backlog as a share of its limit, and what its writers may do.
+
+    `own`: it is read here; of the others only backlog, limit, demand and what they retire is known.
+    """
+
+    name: str
+    own: bool
+    backlog: float
+    by: str
+    retired: float
+    demand: float
+    trend: float = nan
+    allowed: float = nan
+    admitted: float = nan
+    held_share: float = nan
+    held_seconds: float = nan
+    report_age: float = nan
+    settling: float = nan
+    swing: float = nan
+
+    @property
+    def loop_ratio(self) -> float:
+        """The control's time constant in mean report ages; below 2.7 it overshoots."""
+        return self.settling / self.report_age if self.report_age > 0 else nan
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Where a backlog goes: `word` is rising, falling, steady or full; `end` what that comes to."""
+
+    word: str
+    end: str = ""
+    seconds: float = nan
+
+
+@dataclass(frozen=True, slots=True)
+class WriterRow:
+    """One client process that writes: rates per second, the time it was held up, waits so far."""
+
+    node: str
+    process: Process
+    actual: float
+    demand: float
+    allowed: float
+    held_share: float
+    held_seconds: float
+    waits: float
+
+
+def limit_of(node: NodeFrame) -> Limit | None:
+    """Return what a node says of the cluster; None when it has no flow control."""
+    panel = node.snapshot.panel("flow") if node.snapshot is not None else None
+    if panel is None or node.snapshot is None:
+        return None
+    since = number(panel, "limited_since")
+    return Limit(
+        word(panel, "limiter"),
+        word(panel, "limited_by"),
+        (node.snapshot.taken_wall_ns - since) / 1e9 if since > 0 else nan,
+        number(panel, "cluster_rate"),
+        number(panel, "cluster_demand"),
+    )
+
+
+def flow_rows(frame: Frame, node: NodeFrame, pairs: dict[str, Pair]) -> list[FlowRow]:
+    """Return every member of a node's cluster.
+
+    Args:
+        pairs: two snapshots of each node that is read here, by its name.
+    """
+    nodes = {each.name: each for each in companions(frame, node)}
+    seen = peers_of(node.snapshot)
+    rows = []
+    for name in member_names(nodes.values()):
+        pair = pairs.get(name)
+        panel = pair.now.panel("flow") if pair is not None else None
+        if pair is not None and panel is not None:
+            rows.append(own_row(name, pair, panel))
+        elif name in seen:
+            rows.append(_seen_row(name, seen[name]))
+    return rows
+
+
+def own_row(name: str, pair: Pair, panel: PanelView) -> FlowRow:
+    """Return the row of a node from its own panel."""
+    held = pair.growth(pair.now.owner, "flow", "throttled_time")
+    return FlowRow(
+        name,
+        own=True,
+        backlog=number(panel, "backlog"),
+        by=word(panel, "backlog_by"),
+        retired=number(panel, "retired"),
+        demand=number(panel, "demand"),
+        trend=number(panel, "backlog_trend"),
+        allowed=number(panel, "allowed"),
+        admitted=number(panel, "admitted"),
+        held_share=held / pair.seconds,
+        held_seconds=number(panel, "throttled_time"),
+        report_age=number(panel, "report_age"),
+        settling=number(panel, "settling"),
+        swing=number(panel, "swing"),
+    )
+
+
+def _seen_row(name: str, peer: PanelView) -> FlowRow:
+    return FlowRow(
+        name,
+        own=False,
+        backlog=number(peer, "backlog"),
+        by=word(peer, "limited_by"),
+        retired=number(peer, "retired"),
+        demand=number(peer, "demand"),
+    )
+
+
+def outlook(backlog: float, trend: float) -> Outlook:
+    """Return where a backlog (share of its limit) goes at this trend (share a second)."""
+    if not (isfinite(backlog) and isfinite(trend)):
+        return Outlook("")
+    if backlog >= 1 and trend >= 0:
+        return Outlook("full")
+    if abs(trend) < STEADY_PER_SECOND:
+        return Outlook("steady")
+    rising = trend > 0
+    seconds = (1 - backlog) / trend if rising else backlog / -trend
+    if seconds > FAR_SECONDS or (backlog <= 0 and not rising):
+        return Outlook("steady")
+    return Outlook("rising", "full", seconds) if rising else Outlook("falling", "drained", seconds)
+
+
+# ---------------------------------------------------------------------- writers
+def writer_rows(name: str, pair: Pair) -> list[WriterRow]:
+    """Return the client processes of a node that ever wrote, in the order of their regions."""
+    found = list(_writers(pair))
+    allowed = number(pair.now.panel("flow"), "allowed")
+    limits = fair_limits(allowed, [demand for _, _, _, demand, _ in found])
+    rows = []
+    for (process, panel, actual, demand, held), limit in zip(found, limits, strict=True):
+        total = number(panel, _held_field(panel))
+        waits = number(panel, "waits")
+        rows.append(WriterRow(name, process, actual, demand, limit, held, total, waits))
+    return rows
+
+
+def _writers(pair: Pair) -> Iterator[tuple[Process, PanelView, float, float, float]]:
+    for process in pair.now.processes:
+        before = pair.earlier(process)
+        for panel in process.panels:
+            if panel.name != "client" or not sum(_counted(panel)):
+                continue
+            earlier = before.panel(panel.name, panel.instance) if before is not None else None
+            actual = _grown(earlier, panel) / pair.seconds
+            held = growth(earlier, panel, _held_field(panel)) / pair.seconds
+            share = min(held, HELD_MOST) if isfinite(held) else 0.0
+            yield process, panel, actual, actual / (1 - share), held
+
+
+def _counted(panel: PanelView) -> list[float]:
+    return [number(panel, field) for field in WRITES if isfinite(number(panel, field))]
+
+
+def _grown(before: PanelView | None, now: PanelView) -> float:
+    if before is None:
+        return nan
+    grown = sum(_counted(now)) - sum(_counted(before))
+    return grown if grown >= 0 else nan
+
+
+def _held_field(panel: PanelView) -> str:
+    """Return the field that counts the time held up: clients differ in how finely they count."""
+    return next((field for field in HELD if isfinite(number(panel, field))), HELD[-1])
+
+
+def fair_limits(allowed: float, demands: Sequence[float]) -> list[float]:
+    """Return the most that each could have if it asked for more and the others did not.
+
+    This is the max-min fair part (Bertsekas and Gallager, Data Networks, 6.5.2) of one who asks
+    without end.
+    """
+    if not isfinite(allowed):
+        return [allowed] * len(demands)
+    known = [demand if isfinite(demand) else 0.0 for demand in demands]
+    return [_level(allowed, [*known[:at], *known[at + 1 :], inf]) for at in range(len(known))]
+
+
+def _level(allowed: float, demands: list[float]) -> float:
+    left, waiting = allowed, sorted(demands)
+    while waiting:
+        part = left / len(waiting)
+        if waiting[0] > part:
+            return part
+        left -= waiting.pop(0)
+    return left

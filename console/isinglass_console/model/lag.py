@@ -1,0 +1,156 @@
+"""How far each replica is behind each origin, and where its updates wait.
+
+An origin measures its replicas on its own clock, so the column of an origin comes from the panels
+of that origin. Where the origin is not read here, the replica's own account of its stream says how
+many updates are missing, but not for how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite, nan
+
+from isinglass.glass.snapshot import PanelView, Snapshot
+from isinglass_console.model.board import Severity, severity_of
+from isinglass_console.model.frame import Frame, NodeFrame, node_freshness
+from isinglass_console.model.members import (
+    cluster_of,
+    companions,
+    member_names,
+    peers_of,
+    streams_of,
+)
+from isinglass_console.model.rates import number
+
+PLACES = (("network", "lag_network"), ("queue", "lag_queue"), ("disk", "lag_disk"))
+
+
+@dataclass(frozen=True, slots=True)
+class LagCell:
+    """One replica behind one origin; NaN is what nobody says.
+
+    `stale`: who measured it does not move any more.
+    """
+
+    updates: float
+    seconds: float = nan
+    stale: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is; an old figure is judged by nobody."""
+        return Severity.STALE if self.stale else severity_of("lag_seconds", self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class LagRow:
+    """One replica: its cells by origin, none for itself, and where its missing updates are."""
+
+    replica: str
+    cells: dict[str, LagCell]
+    waits_on: tuple[tuple[str, float], ...]
+
+    @property
+    def worst(self) -> LagCell | None:
+        """The cell that is furthest behind, of those that are measured now."""
+        fresh = [cell for cell in self.cells.values() if not cell.stale]
+        return max(fresh, key=_badness, default=None)
+
+    @property
+    def worst_origin(self) -> str:
+        """The origin of that cell; "" without one."""
+        worst = self.worst
+        return next((name for name, cell in self.cells.items() if cell is worst), "")
+
+
+@dataclass(frozen=True, slots=True)
+class StaleOrigin:
+    """An origin whose figures are old."""
+
+    name: str
+    condition: str
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LagMatrix:
+    """All replicas (rows) behind all origins (columns)."""
+
+    origins: tuple[str, ...]
+    rows: tuple[LagRow, ...]
+    stale: tuple[StaleOrigin, ...]
+
+
+def lag_matrix(frame: Frame, node: NodeFrame) -> LagMatrix:
+    """Return the lags within a node's cluster, as far as they are known on this machine."""
+    nodes = {each.name: each for each in companions(frame, node)}
+    names = member_names(nodes.values())
+    old = {
+        name: each
+        for name, each in nodes.items()
+        if node_freshness(each, frame.interval_seconds).dim
+    }
+    rows = tuple(_row(name, names, nodes, old) for name in names)
+    stale = tuple(StaleOrigin(name, each.condition, each.age_seconds) for name, each in old.items())
+    return LagMatrix(tuple(names), rows, stale)
+
+
+def _row(
+    replica: str, names: list[str], nodes: dict[str, NodeFrame], old: dict[str, NodeFrame]
+) -> LagRow:
+    cells: dict[str, LagCell] = {}
+    fresh: list[PanelView] = []
+    for origin in names:
+        if origin == replica:
+            continue
+        measured = peers_of(nodes[origin].snapshot).get(replica) if origin in nodes else None
+        if measured is not None:
+            stale = origin in old
+            seconds = number(measured, "lag_seconds")
+            cells[origin] = LagCell(number(measured, "lag_updates"), seconds, stale)
+            if not stale:
+                fresh.append(measured)
+        elif origin not in nodes and replica in nodes:
+            stream = streams_of(nodes[replica].snapshot).get(origin)
+            missing = number(stream, "last") - number(stream, "applied")
+            cells[origin] = LagCell(missing, nan, replica in old)
+        else:
+            cells[origin] = LagCell(nan)
+    return LagRow(replica, cells, _waits_on(fresh))
+
+
+def _waits_on(measured: Iterable[PanelView]) -> tuple[tuple[str, float], ...]:
+    """Return where the updates that a replica has not applied are, as shares, the most first."""
+    panels = list(measured)
+    sums = {place: sum(number(panel, field) for panel in panels) for place, field in PLACES}
+    whole = sum(sums.values())
+    if not whole > 0:
+        return ()
+    found = [(place, count / whole) for place, count in sums.items() if count > 0]
+    return tuple(sorted(found, key=lambda part: -part[1]))
+
+
+def _badness(cell: LagCell) -> tuple[float, float]:
+    seconds = cell.seconds if isfinite(cell.seconds) else -1.0
+    return (seconds, cell.updates if isfinite(cell.updates) else -1.0)
+
+
+Measured = dict[tuple[str, str], dict[str, float]]
+
+
+def measured_lags(origins: Iterable[Snapshot]) -> Measured:
+    """Return the worst lag of every replica, by cluster and name, from origins that live.
+
+    These are figures of a node that others measure: they go on while the node itself is stopped.
+    """
+    found: Measured = {}
+    for snapshot in origins:
+        cluster = cluster_of(snapshot)
+        for replica, peer in peers_of(snapshot).items():
+            worst = found.setdefault((cluster, replica), {})
+            for figure in ("lag_seconds", "lag_updates"):
+                value = number(peer, figure)
+                if isfinite(value):
+                    worst[figure] = max(worst.get(figure, 0.0), value)
+    return found

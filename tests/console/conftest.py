@@ -1,0 +1,37 @@
+"""What tests of a cluster's screens get: three staged members, read once a module."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+from stage import Stage
+from staged_cluster import ALIVE_TICKS, ALL_TICKS, Frames, cluster
+
+from isinglass.glass.snapshot import Verdict
+from isinglass_console.model.reading import Reading
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frames]:
+    """Readings by `NODE`, and by `NODE stalled` or `NODE killed` from the thirteenth second on."""
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    runtime = tempfile.mkdtemp(prefix="isg-", dir=shared)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISINGLASS_RUNTIME_DIR", runtime)
+        with cluster(tmp_path_factory.mktemp("sources")) as nodes:
+            yield {key: list(readings) for key, readings in _all(nodes)}
+    shutil.rmtree(runtime)
+
+
+def _all(nodes: list[Stage]) -> Iterator[tuple[str, list[Reading]]]:
+    for node in nodes:
+        early = [node.reading(tick) for tick in range(1, ALIVE_TICKS + 1)]
+        late = range(ALIVE_TICKS + 1, ALL_TICKS + 1)
+        for verdict in (Verdict.STALLED, Verdict.KILLED):
+            old = [node.reading(tick, verdict, tick - ALIVE_TICKS + 0.2) for tick in late]
+            yield f"{node.node} {verdict}", [*early, *old]
+        yield node.node, [*early, *(node.reading(tick) for tick in late)]

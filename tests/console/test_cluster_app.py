@@ -1,0 +1,110 @@
+"""Views of a cluster through Textual's pilot, as pictures, and painted line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
+from test_app import SIZES, body, play, screen_text
+from textual.pilot import Pilot
+
+from isinglass_console.app import IsinglassApp
+from isinglass_console.widgets.line import text_of
+
+
+@pytest.fixture
+def app(frames: Frames, tmp_path: Path) -> IsinglassApp:
+    return IsinglassApp(desk=desk_of(frames, *NAMES), feeding=False, keymap_path=tmp_path / "none")
+
+
+def test_a_node_that_is_chosen_in_one_view_is_chosen_in_all(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("4", "j", "j")
+        assert app.desk.settings.node == "cedar"
+        assert "as cedar sees it" in screen_text(app)
+        await pilot.press("5")
+        assert "▸▲ cedar" in screen_text(app)
+        assert "PEERS  of cedar" in screen_text(app)
+        await pilot.press("k", "1")
+        assert "PROBES  birch" in screen_text(app)
+        await pilot.press("5", "enter")
+        assert app.desk.settings.view == "probes"
+        assert app.desk.settings.node == "birch"
+
+    play(app, script)
+
+
+def test_writers_stand_alone_sort_and_are_copied(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("4", "z")
+        assert "OUTLOOK" not in screen_text(app)
+        await pilot.press(">", "I", "g", "x", "y")
+        assert "CLIENT▾" in screen_text(app)
+        assert "counter 3\tcedar\t6001\t1 000" in app.clipboard
+        await pilot.press("slash", *"birch", "enter")
+        assert "counter 3" not in screen_text(app)
+        await pilot.press("escape", "z")
+        assert "OUTLOOK" in screen_text(app)
+
+    play(app, script)
+
+
+def test_the_lag_sorts_by_an_origin_and_filters(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        at = text_of([body(app).lines[1]]).index("from birch")
+        await pilot.click("#body", offset=(at, 1))
+        assert "from birch▴" in screen_text(app)
+        shown = screen_text(app)
+        assert shown.index("· alder") < shown.index("▲ cedar")
+        await pilot.press("I")
+        shown = screen_text(app)
+        assert shown.index("▲ cedar") < shown.index("· alder")
+        await pilot.press("slash", *"cedar", "enter")
+        assert "· alder" not in screen_text(app)
+
+    play(app, script)
+
+
+def test_lines_of_the_canvas_are_what_the_model_says(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        line = body(app).render_line(4)
+        assert "▲ cedar" in line.text
+        assert "▲ 1.8 s (3 390)" in line.text
+        assert len(line.text) == 120
+        warned = [segment for segment in line if "3 390" in segment.text]
+        plain = [segment for segment in body(app).render_line(2) if "20 ms" in segment.text]
+        assert warned[0].style != plain[0].style
+        await pilot.press("4")
+        assert "limited by cedar, by entries, for 42 s" in body(app).render_line(1).text
+
+    play(app, script)
+
+
+def test_help_names_the_views_of_a_cluster(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("?")
+        shown = text_of(body(app).lines)
+        assert "who limits the cluster" in shown
+        assert "who is behind whom" in shown
+
+    play(app, script, (160, 48))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("view", ["1", "4", "5"])
+def test_views_of_a_cluster_look_as_they_did(
+    snap_compare: Callable[..., bool], app: IsinglassApp, view: str, size: tuple[int, int]
+) -> None:
+    assert snap_compare(app, press=[view, "h"], terminal_size=size)
+
+
+def test_a_killed_member_looks_as_it_did(
+    snap_compare: Callable[..., bool], frames: Frames, tmp_path: Path
+) -> None:
+    desk = desk_of(frames, "alder killed", "birch", "cedar", ticks=ALL_TICKS)
+    app = IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
+    assert snap_compare(app, press=["5"], terminal_size=(120, 36))
