@@ -40,6 +40,22 @@ REFUSED = [
     ("tombstone_seconds", -1),
     ("stop_limit_seconds", 0),
     ("watchdog_limit_seconds", False),
+    ("cluster", ""),
+    ("cluster", "A shop"),
+    ("cluster_key_file", "cluster.key"),
+    ("insecure", "perhaps"),
+    ("origin_number", 65_536),
+    ("multicast_group", "10.0.0.1"),
+    ("multicast_group", "224.0.0.1"),
+    ("multicast_group", "ff02::1"),
+    ("multicast_group", 7),
+    ("multicast_port", 0),
+    ("interface", ""),
+    ("interface", "0.0.0.0"),
+    ("interface", "10.0.0"),
+    ("interface", "an interface"),
+    ("multicast_ttl", 256),
+    ("receive_buffer_bytes", "1 KiB"),
 ]
 
 
@@ -104,10 +120,15 @@ def test_every_setting_can_be_set_in_all_three_places(tmp_path: Path) -> None:
         "durability": "commit",
         "map_size_bytes": "1 GiB",
         "merge": "false",
+        "cluster": "shop",
+        "cluster_key_file": "/etc/isinglass/cluster.key",
+        "insecure": "true",
+        "multicast_group": "239.1.2.3",
+        "interface": "eth0",
     }
     for name, row in settings.TABLE.items():
         text = texts.get(name, "64 MiB" if name.endswith("_bytes") else "9")
-        written = text if text.isdigit() or text == "false" else f'"{text}"'
+        written = text if text.isdigit() or text in ("true", "false") else f'"{text}"'
         path = tmp_path / "node.toml"
         path.write_text(f"{name} = {written}\n")
         variable = {f"ISINGLASS_{name.upper()}": text}

@@ -6,6 +6,7 @@ environment) or typed (TOML); both go through the same function, so both are ref
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any, Final
 NODE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 UNIT_NAMES = {1: "bytes", 2**10: "KiB", 2**20: "MiB", 2**30: "GiB", 2**40: "TiB"}
+_ANYTHING = re.compile(".*")
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,14}")  # IFNAMSIZ, linux/if.h
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -63,10 +66,26 @@ def _truth(value: object) -> bool:
     return value if isinstance(value, bool) else TRUTHS[str(value).lower()]
 
 
-def _directory(value: object) -> Path:
+def _path(value: object) -> Path:
     if not isinstance(value, str | Path) or not Path(value).is_absolute():
         raise ValueError(value)
     return Path(value)
+
+
+def _multicast_group(value: object) -> str:
+    address = ipaddress.IPv4Address(_text(value, _ANYTHING))
+    # The first 256 groups are for routers and are never forwarded (RFC 5771, section 4).
+    if not address.is_multicast or address in ipaddress.IPv4Network("224.0.0.0/24"):
+        raise ValueError(value)
+    return str(address)
+
+
+def _interface(value: object) -> str:
+    text = _text(value, _INTERFACE)
+    # What looks like an address must be one, and one that others can send to.
+    if re.fullmatch(r"[0-9.]+", text) and ipaddress.IPv4Address(text).is_unspecified:
+        raise ValueError(value)
+    return text
 
 
 def choice(words: tuple[str, ...]) -> Kind:
@@ -99,7 +118,9 @@ def size_text(size_bytes: int) -> str:
     return f"{size_bytes // unit:,} {UNIT_NAMES[unit]}"
 
 
-NODE = Kind("lower-case letters, digits, - and _, at most 48, a letter or digit first",
+NAME = Kind("lower-case letters, digits, - and _, at most 48, a letter or digit first",
             lambda value: _text(value, NODE_NAME))  # fmt: skip
-DIRECTORY = Kind("an absolute path", _directory)
+GROUP = Kind("an IPv4 multicast address, from 224.0.1.0 to 239.255.255.255", _multicast_group)
+INTERFACE = Kind("the name or the IPv4 address of an interface of this machine", _interface)
+PATH = Kind("an absolute path", _path)
 SWITCH = Kind("true or false", _truth)

@@ -21,8 +21,10 @@ from typing import Any
 from isinglass.errors import SettingsError
 from isinglass.glass import layout
 from isinglass.setting_kinds import (
-    DIRECTORY,
-    NODE,
+    GROUP,
+    INTERFACE,
+    NAME,
+    PATH,
     SWITCH,
     Kind,
     choice,
@@ -71,17 +73,17 @@ class Settings:
     """Everything that a daemon can be told; `load` makes one, and checks each value."""
 
     node: str = _setting(
-        NODE, "The name of the node.", host_node_name, "the machine's short host name"
+        NAME, "The name of the node.", host_node_name, "the machine's short host name"
     )
     runtime_dir: Path = _setting(
-        DIRECTORY,
+        PATH,
         "The folder of the nodes' segments, sockets and locks; on a tmpfs. Clients and the other"
         " commands find another one by the environment alone.",
         _runtime_directory,
         "`/run/isinglass`; not as root `$XDG_RUNTIME_DIR/isinglass`; else `/dev/shm/isinglass-UID`",
     )
     data_dir: Path = _setting(
-        DIRECTORY,
+        PATH,
         "The folder of the nodes' stores; on a disk.",
         data_directory,
         "`/var/lib/isinglass`; not as root `$XDG_STATE_HOME/isinglass`",
@@ -124,6 +126,54 @@ class Settings:
         seconds(0.1, 86_400),
         "How long a thread may work on one thing before the service manager hears no more.",
         10.0,
+    )
+
+    cluster: str = _setting(
+        NAME,
+        "The name of the cluster that the node belongs to; the same at all its nodes.",
+        "",
+        "none: a node on its own",
+    )
+    cluster_key_file: Path | None = _setting(
+        PATH,
+        "The file of the cluster's key, made with `isinglass cluster key FILE`; a copy of the same"
+        " file at every node, readable by its owner alone.",
+        None,
+        "none",
+    )
+    insecure: bool = _setting(
+        SWITCH,
+        "Let the cluster do without a key: whoever reaches the network can then read and change"
+        " what its nodes store.",
+        False,
+    )
+    origin_number: int = _setting(
+        count(0, 65_535),
+        "The node's number in the versions of records, for two nodes whose names give the same one;"
+        " never another one for the same store.",
+        0,
+        "`0`: made from the node's name",
+    )
+    multicast_group: str = _setting(
+        GROUP, "The group by which the nodes of a cluster hear each other.", "239.255.73.71"
+    )
+    multicast_port: int = _setting(
+        count(1, 65_535), "The port of the group; another one for each cluster.", 7371
+    )
+    interface: str = _setting(
+        INTERFACE,
+        "The interface to the other nodes; `lo` keeps the cluster inside this machine.",
+        "",
+        "the one through which this machine's routes lead to the group",
+    )
+    multicast_ttl: int = _setting(
+        count(0, 255), "How many networks a datagram to the group may cross.", 1
+    )
+    receive_buffer_bytes: int = _setting(
+        size(2**12, 2**30),
+        "What the kernel may keep of other nodes' datagrams until they are read; not as root it"
+        " grants no more than `net.core.rmem_max`.",
+        4 * 2**20,
     )
 
     @property

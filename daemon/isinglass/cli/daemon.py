@@ -16,6 +16,7 @@ from isinglass.cli.daemon_life import print_status, stop
 from isinglass.cli.options import Command, Option, Positional, near
 from isinglass.errors import IsinglassError, SettingsError, StoreLocked, UsageError
 from isinglass.node import ownership
+from isinglass.node.cluster_settings import cluster_of
 from isinglass.node.daemonize import Outcome, daemonize
 from isinglass.settings import DURABILITIES, TABLE, Settings, default_text, load
 
@@ -39,7 +40,7 @@ def _settings_options() -> tuple[Option, ...]:
         Option(
             name.replace("_", "-"),
             f"{row.metadata['help']} Default: {default_text(row).replace('`', '')}.",
-            value="VALUE",
+            value="" if row.default is False else "VALUE",
             choices=DURABILITIES if name == "durability" else (),
         )
         for name, row in TABLE.items()
@@ -117,8 +118,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _settings(values: Values) -> Settings:
-    flags = {
-        name: values.text(name.replace("_", "-"))
+    flags: dict[str, object] = {
+        name: values.text(name.replace("_", "-")) or values.flag(name.replace("_", "-"))
         for name in TABLE
         if name != "node" and values.given(name.replace("_", "-"))
     }
@@ -157,9 +158,13 @@ def _run(settings: Settings, _: Values) -> int:
 
 
 def _serve(settings: Settings, ready: Callable[[], None]) -> int:
-    """Hold the node and run its daemon until it is told to end."""
+    """Hold the node and run its daemon until it is told to end.
+
+    What its settings cannot be together is said before anything is made.
+    """
     from isinglass.node import service
 
+    cluster_of(settings)
     # What this process and the library find their segment by (glass/layout).
     os.environ["ISINGLASS_RUNTIME_DIR"] = str(settings.runtime_dir)
     try:
