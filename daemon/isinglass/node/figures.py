@@ -7,6 +7,8 @@ member last said, so they are too high by at most one heartbeat, and never too l
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from isinglass import clock
 from isinglass.node.cluster_panels import (
     ClusterPanel,
@@ -15,14 +17,34 @@ from isinglass.node.cluster_panels import (
     PrimaryPanel,
     StreamPanel,
 )
-from isinglass.wire.membership import Member
+from isinglass.node.horizon import Horizon
+from isinglass.node.outside import Self
+from isinglass.node.primary import Primary
+from isinglass.node.vectors import Vectors
+from isinglass.wire.journal import Journal
+from isinglass.wire.membership import Member, Membership
 from isinglass.wire.reports import LIMITS, LIVE, PHASES
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from isinglass.node.replica import Replica
+from isinglass.wire.streams import SendTimes, StreamId
 
 _SECOND = 1e9
+
+
+class Shown(Protocol):
+    """What a node is seen by: the parts of a `Replica` that its figures follow from."""
+
+    me: Self
+    own: StreamId
+    members: Membership
+    vectors: Vectors
+    primary: Primary
+    journal: Journal
+    horizon: Horizon
+    times: SendTimes
+    update_rate: float
+
+    @property
+    def phase(self) -> int:
+        """Joining, healing, live or leaving."""
 
 
 class Figures:
@@ -69,7 +91,7 @@ class Figures:
             panel.lost_socket += socket
 
     # ------------------------------------------------------------------ what follows from the state
-    def show(self, replica: Replica, now_ns: int) -> None:
+    def show(self, replica: Shown, now_ns: int) -> None:
         """Bring everything up to date."""
         self._show_cluster(replica)
         members = replica.members.members
@@ -81,7 +103,7 @@ class Figures:
         primary.time_limit = replica.primary.limits.limit_ns / _SECOND
         primary.breaker_open = replica.primary.limits.open(now_ns)
 
-    def _show_cluster(self, replica: Replica) -> None:
+    def _show_cluster(self, replica: Shown) -> None:
         panel, members = self.cluster, replica.members.members
         panel.state = PHASES[replica.phase]
         panel.origin, panel.incarnation = replica.me.origin, replica.me.incarnation
@@ -95,7 +117,7 @@ class Figures:
         if replica.phase == LIVE:
             panel.heal_progress = 1.0
 
-    def _show_peer(self, replica: Replica, member: Member, now_ns: int) -> None:
+    def _show_peer(self, replica: Shown, member: Member, now_ns: int) -> None:
         panel = self._peers.get(member.origin)
         if panel is None:
             panel = self._peers[member.origin] = PeerPanel(self._instance + member.name)
@@ -116,7 +138,7 @@ class Figures:
         panel.backlog, panel.limited_by = load.backlog, LIMITS[load.limited_by]
         panel.retired, panel.demand = load.retired, load.demand
 
-    def _show_lag(self, panel: PeerPanel, replica: Replica, member: Member, now_ns: int) -> None:
+    def _show_lag(self, panel: PeerPanel, replica: Shown, member: Member, now_ns: int) -> None:
         sequence, progress = replica.vectors.sequence, member.progress(replica.own)
         panel.lag_updates = lag = sequence - progress.applied
         panel.lag_network = sequence - progress.received
@@ -125,7 +147,7 @@ class Figures:
         age = replica.times.age_ns(progress.applied + 1, now_ns) if lag else 0
         panel.lag_seconds = age / _SECOND
 
-    def _show_stream(self, replica: Replica, member: Member) -> None:
+    def _show_stream(self, replica: Shown, member: Member) -> None:
         origin = member.origin
         inbox = replica.vectors.inboxes.get((origin, member.incarnation))
         panel = self._streams.get(origin)

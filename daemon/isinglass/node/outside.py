@@ -8,12 +8,23 @@ calls `done` later, on the thread that holds the node's lock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Item = tuple[str, bytes, bytes]
 """Table, key and stored record; an empty key means the table itself (see `shelf`)."""
 Answered = Callable[[list[Any] | None], None]
 """Called with an answer, or None when there was none."""
+
+
+class Self(NamedTuple):
+    """Who a node is, and where it answers."""
+
+    name: str
+    origin: int
+    incarnation: int
+    address: str = ""
+    datagram_port: int = 0
+    stream_port: int = 0
 
 
 class Outside(Protocol):

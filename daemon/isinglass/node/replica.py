@@ -7,53 +7,40 @@
     taken, applied   how far the own queue is
     tick      time passes
 
-It holds the parts together: `vectors` (what came), `repairs` (what is missing), `healing` (what no
-journal has), `primary` (who stamps), membership and journal. The caller holds one lock around every
-call. The daemon runs it with real sockets, the simulator with a seeded scheduler; see
-docs/protocol.md for the datagrams and the state machines.
+It holds the parts together: `receiving` and `vectors` (what came), `repairs` (what is missing),
+`healing` (what no journal has), `primary` (who stamps), membership and journal. The caller holds
+one lock around every call. The daemon runs it with real sockets, the simulator with a seeded
+scheduler; see docs/protocol.md for the datagrams and the state machines.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 
-from isinglass.errors import TableMissing
 from isinglass.node.figures import Figures
 from isinglass.node.healing import BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
-from isinglass.node.outside import Answered, Outside, Shelf
+from isinglass.node.outside import Answered, Outside, Self, Shelf
 from isinglass.node.primary import READ, WRITE, Primary
+from isinglass.node.receiving import Receiving
 from isinglass.node.repairs import Repairs
 from isinglass.node.vectors import Vectors
 from isinglass.wire import bodies, reports
-from isinglass.wire.bodies import repairs_of, updates_of
 from isinglass.wire.datagrams import Datagram
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import DOWN, SUSPECTED, UP, Member, Membership
-from isinglass.wire.packing import Packer, PartBuffer
+from isinglass.wire.packing import Packer
 from isinglass.wire.placement import placement_of
 from isinglass.wire.reports import JOINING, LEAVING, LIVE, PHASES, Echo, Load, Report
-from isinglass.wire.streams import Inbox, SendTimes, StreamId
+from isinglass.wire.streams import SendTimes
 
 HEARTBEAT_NS = 100_000_000
 DEAF_NS = 1_000_000_000
 MEMBER_NOTE = b"m"
-_VERSION_STAMP = slice(0, 8)
-
-
-class Self(NamedTuple):
-    """Who a node is, and where it answers."""
-
-    name: str
-    origin: int
-    incarnation: int
-    address: str = ""
-    datagram_port: int = 0
-    stream_port: int = 0
 
 
 class Replica:
@@ -93,7 +80,8 @@ class Replica:
         self._entries = self.journal.open(self.own, 1)
         self.members = Membership()
         self.notes: dict[bytes, bytes] = {}  # to be noted with the next batch
-        self._packer, self._parts = Packer(*self.own), PartBuffer()
+        self._packer = Packer(*self.own)
+        self.receiving = Receiving(self.vectors, self.journal, shelf, outside, figures)
         self.times = SendTimes()
         self.horizon = Horizon(self.vectors, self.members, latest_stamp)
         self.repairs = Repairs(
@@ -117,13 +105,13 @@ class Replica:
         self._applied_place = 0
         self._beat_ns = self._looked_ns = now_ns
         self._inbox = self.vectors.inboxes[self.own]
-        self._receivers = {
-            bodies.UPDATES: self._updates,
-            bodies.URGENT: self._urgent_updates,
-            bodies.PART: self._part,
+        self._receivers: dict[int, Callable[[Datagram], object]] = {
+            bodies.UPDATES: self.receiving.updates,
+            bodies.URGENT: self.receiving.urgent,
+            bodies.PART: self.receiving.part,
             bodies.STATE: self._state,
             bodies.NACK: self._nack,
-            bodies.REPAIR: self._repair,
+            bodies.REPAIR: self.receiving.repair,
             bodies.VOID: self._void,
             bodies.ACK: self._ack,
         }
@@ -188,89 +176,6 @@ class Replica:
         if self.members.is_forgotten(datagram.origin, datagram.incarnation):
             return
         self._receivers[datagram.kind](datagram)
-
-    def _updates(self, datagram: Datagram) -> Inbox | None:
-        stream = (datagram.origin, datagram.incarnation)
-        inbox = self.vectors.inbox(stream)
-        if inbox is None:
-            return None
-        entries = self.journal.open(stream, inbox.received + 1)
-        offer, newest = self._shelf.offer, b""
-        start, last, place, duplicates = 0, 0, 0, 0
-        for number, table, key, record in updates_of(datagram.body):
-            if number <= inbox.received or inbox.has(number):
-                duplicates += 1
-                continue
-            entered = self._offer(offer, table, key, record)
-            if not entered:
-                inbox.known_last = max(inbox.known_last, number)
-                continue
-            entries[number] = (table, key)
-            newest = max(newest, record)
-            if start and number != last + 1:
-                inbox.add(start, last, place)
-                start = 0
-            start, last, place = start or number, number, entered
-        if start:
-            inbox.add(start, last, place)
-        if newest:
-            self._outside.observe(int.from_bytes(newest[_VERSION_STAMP], "big"))
-        if duplicates:
-            self.figures.duplicates(stream[0], duplicates)
-        self.journal.trim(stream)
-        return inbox
-
-    @staticmethod
-    def _offer(offer: Any, table: str, key: bytes, record: bytes) -> int:
-        try:
-            return int(offer(table, key, record))
-        except TableMissing:
-            return 0  # its table comes by another stream; asked for again until then
-
-    def _urgent_updates(self, datagram: Datagram) -> None:
-        inbox = self._updates(datagram)
-        if inbox is not None:
-            stream = (datagram.origin, datagram.incarnation)
-            self._outside.unicast(stream[0], bodies.ACK, [*stream, inbox.received])
-
-    def _part(self, datagram: Datagram) -> None:
-        origin, incarnation, numbers = datagram.body[:3]
-        inbox = self.vectors.inbox((origin, incarnation))
-        if inbox is None or all(map(inbox.has, numbers)):
-            return
-        inbox.known_last = max(inbox.known_last, numbers[-1])
-        whole = self._parts.add(datagram.body)
-        if whole is not None:
-            self._take_in((origin, incarnation), *whole[2])
-
-    def _take_in(
-        self, stream: StreamId, numbers: list[int], table: str, key: bytes, record: bytes
-    ) -> None:
-        """Take one record that stands for some numbers of a stream."""
-        inbox = self.vectors.inbox(stream)
-        if inbox is None:
-            return
-        place = self._offer(self._shelf.offer, table, key, record) if record else 1
-        if not place:
-            return
-        if record:
-            self._outside.observe(int.from_bytes(record[_VERSION_STAMP], "big"))
-        else:
-            place = self._shelf.last_place
-        entries = self.journal.open(stream, inbox.received + 1)
-        fresh = [number for number in numbers if not inbox.has(number)]
-        for number in fresh:
-            entries[number] = (table, key)
-            inbox.add(number, number, place)
-        self.figures.cluster.repaired += len(fresh)
-
-    def _repair(self, datagram: Datagram) -> None:
-        stream = (datagram.body[0], datagram.body[1])
-        if stream == self.own:
-            return
-        for update in repairs_of(datagram.body):
-            self._take_in(stream, *update)
-        self.journal.trim(stream)
 
     def _nack(self, datagram: Datagram) -> None:
         target, origin, incarnation, edges = datagram.body
