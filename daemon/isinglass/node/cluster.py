@@ -27,9 +27,9 @@ from isinglass.node.cluster_settings import ClusterSettings
 from isinglass.node.figures import Figures
 from isinglass.node.intake import Intake
 from isinglass.node.listener import Listener
-from isinglass.node.outside import Answered
+from isinglass.node.outside import Answered, Self
 from isinglass.node.peer_calls import PeerCalls
-from isinglass.node.replica import Replica, Self
+from isinglass.node.replica import Replica
 from isinglass.node.schedule import Task
 from isinglass.node.store_work import StoreWork
 from isinglass.store.database import Store

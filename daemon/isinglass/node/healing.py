@@ -258,4 +258,5 @@ class Healing:
             self.phase = HEALING
         self._goal = None
         self._panel.heals += 1
+        self._panel.last_heal = self._outside.wall_ms() * 1_000_000
         self._panel.heal_progress = 1.0
