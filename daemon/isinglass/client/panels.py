@@ -19,6 +19,8 @@ class ClientPanel(Panel):
     own_gets = Counter("records", "Of these, answered from own writes that are not applied yet.")
     scans = Counter("scans", "Key ranges and indexes read.")
     scanned = Counter("records", "Records that these returned.")
+    by_primary = Counter("answers", "Writes and reads answered by the record's primary.")
+    by_others = Counter("answers", "Immediate ones answered by another node: it was silent.")
     requests = Counter("requests", "Requests sent to the daemon.")
     refused = Counter("answers", "Requests that the daemon refused.")
     waits = Counter("waits", "Times a write waited because the queue was full.")

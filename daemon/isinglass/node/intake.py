@@ -240,10 +240,14 @@ class Intake:
     def await_place(self, place: int, durable: bool, done: Done) -> None:
         """Call `done` from the applier's thread when a place is reached (0: the newest one)."""
         with self:
-            # A place of the last daemon is behind all of this one's: what it had is recovered.
-            last = self._queue.last_place
-            self._waiters.append(Waiter(min(place or last, last), durable, done))
-            self._wake()
+            self.await_place_locked(place, durable, done)
+
+    def await_place_locked(self, place: int, durable: bool, done: Done) -> None:
+        """Do as `await_place`; the lock is held."""
+        # A place of the last daemon is behind all of this one's: what it had is recovered.
+        last = self._queue.last_place
+        self._waiters.append(Waiter(min(place or last, last), durable, done))
+        self._wake()
         self.hurry.set()
 
     # ------------------------------------------------------------------ batches, on the applier's

@@ -255,7 +255,10 @@ class Port:
         self._outbox.append((conversation, answer))
         if not self._delivery_due:
             self._delivery_due = True
-            self.loop.call_soon_threadsafe(self._deliver)
+            if threading.get_ident() == self._thread.ident:
+                self.loop.call_soon(self._deliver)
+            else:
+                self.loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         # Before the first look: what is put in from now on brings a wake-up of its own.

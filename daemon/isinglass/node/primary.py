@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from isinglass.errors import IsinglassError
+from isinglass.errors import IsinglassError, TableMissing
 from isinglass.node.outside import Answered, Outside, Shelf
 from isinglass.node.vectors import Vectors
 from isinglass.store.buckets import bucket_of
@@ -49,11 +49,13 @@ class Receipt(NamedTuple):
     """Who answered: `by` is the node's number, `primary` whether it is the record's primary.
 
     held: how many nodes are known to hold the write, this one included.
+    error: why it was not done after all, by anybody.
     """
 
     by: int
     primary: bool
     held: int = 1
+    error: IsinglassError | None = None
 
 
 class _Reply:
@@ -151,13 +153,20 @@ class Primary:
             return
 
         def fall_back() -> None:
-            self._panel.accepted_locally += 1
-            self._write_here(table, key, payload, ack, done, primary=False)
+            try:
+                self._write_here(table, key, payload, ack, done, primary=False)
+            except IsinglassError as error:
+                done(0, Receipt(self._own, False, 0, error))
+            else:
+                self._panel.accepted_locally += 1
 
         def answered(answer: list[Any]) -> None:
             record, held = answer[1], answer[2]
             self._panel.forwarded += 1
-            place = self._shelf.offer(table, key, record)
+            try:
+                place = self._shelf.offer(table, key, record)
+            except TableMissing:
+                place = 0  # its table is on the way
             done(place or self._shelf.last_place, Receipt(primary, True, held))
 
         self._ask(primary, [WRITE, table, key, payload, ack], answered, fall_back)

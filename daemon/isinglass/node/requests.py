@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from isinglass import clock
 from isinglass.errors import BadRecord, IsinglassError, UsageError
+from isinglass.node.immediate import Immediate
 from isinglass.node.intake import Intake
 from isinglass.node.panels import PortPanel
 from isinglass.store import records
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # How long a writer is told to wait for room: about what a batch takes to be applied.
 WAIT_SECONDS = 0.02
+_CONSISTENCIES, _ACKS = range(len(messages.CONSISTENCIES)), range(len(messages.ACKS))
 _UPDATES = PortPanel.updates.index
 _WAITS = PortPanel.waits.index
 
@@ -47,8 +49,9 @@ class Later:
 class Requests:
     """The operations of `messages.OPERATIONS`, by their numbers."""
 
-    def __init__(self, intake: Intake, panel: PortPanel, admission: Admission) -> None:
+    def __init__(self, intake: Intake, panel: PortPanel, admission: Admission, node: str) -> None:
         self._intake, self._panel, self._words = intake, panel, panel.words
+        self._immediate = Immediate(intake, node)
         self._admission = admission
         self.handlers: dict[int, Callable[[list[Any], Send], list[Any] | None]] = {
             messages.HELLO: self._hello,
@@ -57,6 +60,8 @@ class Requests:
             messages.FLUSH: self._flush,
             messages.CREATE_TABLE: self._create_table,
             messages.DROP_TABLE: self._drop_table,
+            messages.WRITE: self._write,
+            messages.READ: self._read,
         }
 
     def _hello(self, *_: object) -> list[Any]:
@@ -106,6 +111,29 @@ class Requests:
             self._intake.await_place(place, True, Later(request_id, [place, done], send))
             return None
         return [request_id, DONE, [place, done]]
+
+    def _write(self, request: list[Any], send: Send) -> list[Any] | None:
+        request_id, _, table, key, payload, durability, consistency, ack, since = request
+        encoded = records.key_bytes(key)
+        if payload is not None:
+            check_payload(payload)
+        if consistency not in _CONSISTENCIES or ack not in _ACKS:
+            raise UsageError("a write is eventual or immediate, with one of three acks")
+        if since and (place := self._repeated(table, encoded, since)):
+            return [request_id, DONE, [place, [self._immediate.node, False, 1, 0.0]]]
+        if seconds := self._held_up(send, 1):
+            return [request_id, PACED, seconds]
+        self._words[_UPDATES] += 1
+        if self._immediate.write(
+            request_id, table, encoded, payload, durability, consistency, ack, send
+        ):
+            return None
+        self._admission.give_back(id(send), 1)
+        return self._wait(request_id)
+
+    def _read(self, request: list[Any], send: Send) -> None:
+        request_id, _, table, key = request
+        self._immediate.read(request_id, table, records.key_bytes(key), send)
 
     def _repeated(self, table: str, key: bytes, since: int) -> int:
         place = self._intake.newer_than(table, key, since)

@@ -124,7 +124,7 @@ class Service:
         )
         self._port = Port(
             str(settings.node_runtime_dir / SOCKET_NAME),
-            Requests(self._intake, self._port_panel, self._pacing.admission),
+            Requests(self._intake, self._port_panel, self._pacing.admission, settings.node),
             self._port_panel,
             self._greeting(),
             loop,

@@ -176,6 +176,11 @@ def stored_value(record: bytes) -> dict[str, Any]:
     return value
 
 
+def packed_value(record: bytes) -> bytes:
+    """Return the value of a stored record that is no tombstone, packed."""
+    return record[PAYLOAD:]
+
+
 def older_bound(version: bytes) -> bytes:
     """Return what every record of this version or an older one sorts below.
 

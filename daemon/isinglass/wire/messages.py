@@ -15,6 +15,10 @@ which the daemon counts; it never guesses, and closes the connection.
               answered: [id, DONE, [version, node, generation of the segment, place, data]]: where
               the word "applied through" lies in the segment, and the directory of the store
 
+Results: of PUT a place in line, of PUT_MANY [place, how many], of WRITE [place, receipt], of READ
+[packed value or nil, receipt]; a receipt is [name of the node that answered, whether it is the
+record's primary, how many nodes hold it, seconds that the answer may be behind].
+
 A record's value travels as it is stored: the bytes of a msgpack map, packed once, by the client.
 """
 
@@ -35,13 +39,18 @@ FRAME_LIMIT_BYTES = 16 * 1024 * 1024
 LENGTH = struct.Struct("<I")
 LENGTH_BYTES = LENGTH.size
 
-HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE = range(6)
+HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE, WRITE, READ = range(8)
 DONE, REFUSED, WAIT, PACED = range(4)
 
 # How long an answer to a write waits: until it is queued (for "none" and "second", which differ
 # only in when the store flushes), or until it is on the disk.
 DURABILITIES = ("none", "second", "commit")
 ACKNOWLEDGE_ON_DISK = DURABILITIES.index("commit")
+
+# Who stamps a write, and how many nodes must hold it before the answer (`node/primary`).
+CONSISTENCIES = ("eventual", "immediate")
+IMMEDIATE = CONSISTENCIES.index("immediate")
+ACKS = ("primary", "one", "majority")
 
 Operations = dict[int, tuple[str, tuple[tuple[type, ...], ...]]]
 
@@ -54,6 +63,9 @@ OPERATIONS: Operations = {
     FLUSH: ("flush", ((int,), (int,))),  # place (0: all), durability
     CREATE_TABLE: ("create table", ((str,), (str,), (list,))),  # separator, indexed fields
     DROP_TABLE: ("drop table", ((str,),)),
+    # table, key, packed value or nil, durability, consistency, ack, since
+    WRITE: ("write", ((str,), (str,), (bytes, type(None)), (int,), (int,), (int,), (int,))),
+    READ: ("read", ((str,), (str,))),  # table, key
 }
 
 REASONS = (
