@@ -177,7 +177,7 @@ def test_a_long_reader_is_shown_with_its_process_and_a_dead_one_is_cleared(
 
 
 def test_a_clean_stop_writes_what_is_queued(data_dir: object) -> None:
-    with daemon("oak", gather_seconds=5) as oak:
+    with daemon("oak", gather_seconds=10) as oak:
         with isinglass.connect("oak") as database:
             database.create_table("t")
             database.put_many("t", {str(number): {"n": number} for number in range(2000)})

@@ -27,7 +27,7 @@ def join(thread: threading.Thread, limit_seconds: float = THREAD_LIMIT_SECONDS) 
     if thread.is_alive():
         raise ThreadStuck(
             f"the thread {thread.name} of the daemon did not end within {limit_seconds:g} s: it"
-            f" stands {_place(thread)}; the daemon leaves without it, what was queued is kept aside"
+            f" stands {_place(thread)}; the daemon leaves without it"
         )
 
 

@@ -144,7 +144,7 @@ def find_place(open_store: Callable[..., Any], lock_name: str) -> int | None:
 
 def _tried_place(open_store: Callable[..., Any], lock_name: str) -> int | None:
     memory = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="isinglass-", dir=memory) as folder:
+    with tempfile.TemporaryDirectory(prefix="isinglass-trial-", dir=memory) as folder:
         lock = Path(folder, lock_name)
         with open_store(folder, map_size=_TRIAL_BYTES) as store:
             with store.begin(write=True):
