@@ -132,6 +132,28 @@ class MemoryStore:
             raise TableMissing(f"there is no table {table!r}: create it first")
         return found.records.get(key)
 
+    def stored(self, table: str, key: bytes) -> bytes | None:
+        """Return a stored record, tombstones included, also of a table that is dropped."""
+        found = self._now.tables.get(table)
+        return found.records.get(key) if found else None
+
+    def reclaim(self, horizon: bytes) -> None:
+        """Delete the tombstones up to a version, as `Store.reclaim`."""
+        bound = records.older_bound(horizon)
+        for name, table in self._now.tables.items():
+            gone = [k for k, r in table.records.items() if r[10] == records.TOMBSTONE and r < bound]
+            disk = self._disk.tables.get(name)
+            for key in gone:
+                del table.records[key]
+                if disk is not None and disk.records.get(key, bound) < bound:
+                    del disk.records[key]
+
+    def every_record(self) -> Iterator[pieces.Item]:
+        """Yield table, key and record of everything, tombstones included."""
+        for name, table in self._now.tables.items():
+            for key, record in table.records.items():
+                yield name, key, record
+
     def table_states(self) -> list[TableState]:
         """Return the state of every table, dropped ones included, in the order of their names."""
         return [

@@ -83,6 +83,11 @@ class Healing:
         self._next_ns, self._pause = now_ns, RETRY_SECONDS
         repairs.paused = fresh
 
+    @property
+    def waiting(self) -> int:
+        """How many copied records wait for room in line."""
+        return len(self._copy.items) if self._copy is not None else 0
+
     # ------------------------------------------------------------------ phases
     def catch_up(self, now_ns: int) -> None:
         """Stop being live until this node has what the others have now."""

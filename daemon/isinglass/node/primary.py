@@ -133,6 +133,11 @@ class Primary:
         self._waiting: list[tuple[int, int, int, Callable[[int], None]]] = []
         self._next = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many requests and writes wait for other nodes."""
+        return len(self._replies) + len(self._waiting)
+
     # ------------------------------------------------------------------ this node's clients
     def write(
         self,

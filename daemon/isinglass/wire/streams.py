@@ -137,6 +137,10 @@ class Inbox:
         have = sum(last - first + 1 for first, last in zip(self._firsts, self._lasts, strict=True))
         return self.known_last - self.received - have
 
+    def ranges(self) -> list[tuple[int, int]]:
+        """Return what came above `received`, in order and apart."""
+        return list(zip(self._firsts, self._lasts, strict=True))
+
     def gaps(self, limit: int) -> list[tuple[int, int]]:
         """Return the ranges that are missing, in order, `limit` updates of them at most."""
         found: list[tuple[int, int]] = []
