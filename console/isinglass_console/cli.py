@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "put": ("isinglass.cli.put", "Store one record."),
     "delete": ("isinglass.cli.delete", "Delete one record."),
     "scan": ("isinglass.cli.scan", "Print the records of a key range or of an index value."),
+    "verify": ("isinglass.cli.verify", "Compare the stores of a cluster's nodes."),
+    "forget": ("isinglass.cli.forget", "Take a node out of its cluster for good."),
     "completion": ("isinglass_console.completion", "Print the completion script of a shell."),
     "complete-nodes": ("isinglass.cli.complete_nodes", ""),
 }

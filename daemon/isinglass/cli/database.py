@@ -8,6 +8,7 @@ import re
 from isinglass.cli.options import Option, Values
 from isinglass.client import Client, connect
 from isinglass.errors import UsageError
+from isinglass.wire.messages import ACKS, CONSISTENCIES
 
 Plain = int | float | bool | str | None
 
@@ -31,10 +32,35 @@ _REAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Plain] = {"true": True, "false": False, "null": None}
 
 
-def database(values: Values, process: str) -> Client:
+CONSISTENCY = Option(
+    "consistency",
+    "Who decides: this node (eventual), or the record's primary in the cluster (immediate).",
+    value="WHO",
+    choices=CONSISTENCIES,
+    default="eventual",
+)
+ACK = Option(
+    "ack",
+    "How many nodes must hold a write before the command ends: the one that stamped it, one more,"
+    " or a majority.",
+    value="HOW_MANY",
+    choices=ACKS,
+    default="primary",
+)
+
+
+def database(
+    values: Values, process: str, *, node: str = "", timeout_seconds: float = 5.0
+) -> Client:
     """Connect to the node that the options name."""
-    durability = values.text("durability") or "second"
-    return connect(values.text("node") or None, durability=durability, process=process)
+    return connect(
+        node or values.text("node") or None,
+        timeout_seconds=timeout_seconds,
+        durability=values.text("durability") or "second",
+        consistency=values.text("consistency") or "eventual",
+        ack=values.text("ack") or "primary",
+        process=process,
+    )
 
 
 def number_or_text(text: str) -> int | float | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from isinglass.cli.database import JSON, NODE, cell, database, json_text
+from isinglass.cli.database import CONSISTENCY, JSON, NODE, cell, database, json_text
 from isinglass.cli.options import Command, Positional
 from isinglass.cli.printing import show
 from isinglass.cli.sheet import Section
@@ -13,7 +13,7 @@ COMMAND = Command(
     "get",
     "Print one record.",
     positionals=(Positional("TABLE", "the table"), Positional("KEY", "the record's key")),
-    options=(NODE, JSON),
+    options=(NODE, JSON, CONSISTENCY),
     notes=("Exit code: 0 it is there; 1 it is not, or the node cannot be asked.",),
     examples=("isinglass get orders 2026/1", "isinglass get orders 2026/1 --json | jq .total"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from isinglass.cli.database import DURABILITY, NODE, TEXT, database, pair
+from isinglass.cli.database import ACK, CONSISTENCY, DURABILITY, NODE, TEXT, database, pair
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.errors import UsageError
 
@@ -20,6 +20,8 @@ COMMAND = Command(
     options=(
         NODE,
         DURABILITY,
+        CONSISTENCY,
+        ACK,
         TEXT,
         Option("create", "Create the table when it is not there."),
     ),
@@ -37,7 +39,12 @@ def main(arguments: list[str]) -> int:
     with database(values, "put") as client:
         if values.flag("create"):
             client.create_table(values.text("TABLE"))
-        client.put(values.text("TABLE"), values.text("KEY"), value)
+        receipt = client.put(values.text("TABLE"), values.text("KEY"), value)
+    if values.text("consistency") == "immediate" and not receipt.primary:
+        print(
+            f"isinglass: the record's primary did not answer; {receipt.node} took the write.",
+            file=sys.stderr,
+        )
     return 0
 
 

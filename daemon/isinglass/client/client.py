@@ -162,6 +162,27 @@ class Client(Reading):
         self._session.check_lost()
         mark.waiting("for the program's next call")
 
+    # ------------------------------------------------------------------ the cluster
+    def verify(self) -> dict[str, Any]:
+        """Compare the stores of all nodes that are heard; return what `node/verifying` found.
+
+        Raises:
+            UsageError: the node belongs to no cluster.
+            ClusterError: another node did not answer.
+            DaemonAway, RequestTimeout: no answer, or none in time.
+        """
+        found: dict[str, Any] = self._session.ask([messages.VERIFY])
+        return found
+
+    def forget(self, node: str) -> None:
+        """Take a node that is not alive out of the cluster for good.
+
+        Raises:
+            UsageError: there is no such node, or it is alive, or there is no cluster.
+            DaemonAway, RequestTimeout: no answer, or none in time.
+        """
+        self._session.ask([messages.FORGET, node])
+
     # ------------------------------------------------------------------ tables
     def create_table(self, name: str, *, group_by: str = "", indexes: Iterable[str] = ()) -> None:
         """Create a table; nothing happens when it is there with the same shape.

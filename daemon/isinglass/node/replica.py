@@ -72,8 +72,8 @@ class Replica:
         random_source: random.Random | None = None,
     ) -> None:
         self.me, self.own = me, (me.origin, me.incarnation)
-        self._shelf, self._outside, self.figures = shelf, outside, figures
-        self._clock = clock
+        self._shelf, self.outside, self.figures = shelf, outside, figures
+        self.clock = clock
         now_ns = clock()
         self.vectors = Vectors(self.own, notes)
         self.journal = Journal(journal_limit)
@@ -162,10 +162,10 @@ class Replica:
         if not made:
             return
         updates = sum(outgoing.updates for outgoing in made)
-        self.times.add(self.vectors.sequence - updates + 1, self._clock())
+        self.times.add(self.vectors.sequence - updates + 1, self.clock())
         for kind, packed, _ in made:
             urgent = self.urgent and kind == bodies.UPDATES
-            self._outside.multicast(bodies.URGENT if urgent else kind, packed)
+            self.outside.multicast(bodies.URGENT if urgent else kind, packed)
         self.urgent = False
         self.figures.network.sent_updates += updates
         self.journal.trim(self.own)
@@ -181,9 +181,9 @@ class Replica:
         target, origin, incarnation, edges = datagram.body
         stream = (origin, incarnation)
         if target == self.me.origin:
-            self.repairs.serve(datagram.origin, stream, edges, self._clock())
+            self.repairs.serve(datagram.origin, stream, edges, self.clock())
         else:
-            self.repairs.overheard(stream, edges, self._clock())
+            self.repairs.overheard(stream, edges, self.clock())
 
     def _void(self, datagram: Datagram) -> None:
         origin, incarnation, _, last = datagram.body
@@ -204,7 +204,7 @@ class Replica:
         if report is None:
             self.figures.network.malformed += 1
             return
-        now_ns = self._clock()
+        now_ns = self.clock()
         origin, incarnation = datagram.origin, datagram.incarnation
         if self.own in report.forgotten:
             self.forgotten = True
@@ -226,7 +226,7 @@ class Replica:
         self._hear_vector(report, returned, now_ns)
         for echo in report.echoes:
             if echo.origin == self.me.origin:
-                member.measure(echo, self._outside.wall_ms(), now_ns)
+                member.measure(echo, self.outside.wall_ms(), now_ns)
         self.primary.acknowledged()
         self._choose()
         if self.on_heard is not None:
@@ -287,7 +287,7 @@ class Replica:
         """Send a heartbeat, behind all updates that it counts."""
         self.flush()
         self._beat_ns = now_ns + HEARTBEAT_NS
-        self._outside.multicast(bodies.STATE, self._report(now_ns).body())
+        self.outside.multicast(bodies.STATE, self._report(now_ns).body())
         self._mark_joined()
 
     def _mark_joined(self) -> None:
@@ -302,7 +302,7 @@ class Replica:
         me = self.me
         return Report(
             me.name, me.address, me.datagram_port, me.stream_port, self.phase,
-            self.primary.placement.view, self._outside.wall_ms(), self.horizon.own(),
+            self.primary.placement.view, self.outside.wall_ms(), self.horizon.own(),
             self.load, tuple(echoes), self.vectors.entries(members, self.journal),
             tuple(forgotten),
         )  # fmt: skip
@@ -326,7 +326,7 @@ class Replica:
         elif kind == DIGESTS:
             self._serve_digests(request[1], reply)
         elif kind == BUCKETS:
-            self._outside.records(request[1], request[2], reply)
+            self.outside.records(request[1], request[2], reply)
         else:
             reply(None)
 
@@ -338,7 +338,7 @@ class Replica:
             tables = [list(item) for item in self._shelf.tables()]
             reply(None if own is None else [vector, level, own, tables])
 
-        self._outside.digests(level, read)
+        self.outside.digests(level, read)
 
     # ------------------------------------------------------------------ the own queue
     def notes_through(self, place: int) -> dict[bytes, bytes]:
@@ -375,7 +375,7 @@ class Replica:
         """Say that this node ends on purpose."""
         self.flush()
         self.leaving = True
-        self.beat(self._clock())
+        self.beat(self.clock())
 
     @property
     def phase_name(self) -> str:

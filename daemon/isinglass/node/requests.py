@@ -11,6 +11,7 @@ from isinglass import clock
 from isinglass.errors import BadRecord, IsinglassError, UsageError
 from isinglass.node.immediate import Immediate
 from isinglass.node.intake import Intake
+from isinglass.node.operator import Operator
 from isinglass.node.panels import PortPanel
 from isinglass.store import records
 from isinglass.store.merge import REFUSED
@@ -52,6 +53,7 @@ class Requests:
     def __init__(self, intake: Intake, panel: PortPanel, admission: Admission, node: str) -> None:
         self._intake, self._panel, self._words = intake, panel, panel.words
         self._immediate = Immediate(intake, node)
+        self._operator = Operator(intake)
         self._admission = admission
         self.handlers: dict[int, Callable[[list[Any], Send], list[Any] | None]] = {
             messages.HELLO: self._hello,
@@ -62,6 +64,8 @@ class Requests:
             messages.DROP_TABLE: self._drop_table,
             messages.WRITE: self._write,
             messages.READ: self._read,
+            messages.VERIFY: self._verify,
+            messages.FORGET: self._forget,
         }
 
     def _hello(self, *_: object) -> list[Any]:
@@ -134,6 +138,13 @@ class Requests:
     def _read(self, request: list[Any], send: Send) -> None:
         request_id, _, table, key = request
         self._immediate.read(request_id, table, records.key_bytes(key), send)
+
+    def _verify(self, request: list[Any], send: Send) -> None:
+        self._operator.verify(request[0], send)
+
+    def _forget(self, request: list[Any], _: Send) -> list[Any]:
+        self._operator.forget(request[2])
+        return [request[0], DONE, None]
 
     def _repeated(self, table: str, key: bytes, since: int) -> int:
         place = self._intake.newer_than(table, key, since)

@@ -17,7 +17,8 @@ which the daemon counts; it never guesses, and closes the connection.
 
 Results: of PUT a place in line, of PUT_MANY [place, how many], of WRITE [place, receipt], of READ
 [packed value or nil, receipt]; a receipt is [name of the node that answered, whether it is the
-record's primary, how many nodes hold it, seconds that the answer may be behind].
+record's primary, how many nodes hold it, seconds that the answer may be behind]; of VERIFY what
+`node/verifying` found.
 
 A record's value travels as it is stored: the bytes of a msgpack map, packed once, by the client.
 """
@@ -39,7 +40,7 @@ FRAME_LIMIT_BYTES = 16 * 1024 * 1024
 LENGTH = struct.Struct("<I")
 LENGTH_BYTES = LENGTH.size
 
-HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE, WRITE, READ = range(8)
+HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE, WRITE, READ, VERIFY, FORGET = range(10)
 DONE, REFUSED, WAIT, PACED = range(4)
 
 # How long an answer to a write waits: until it is queued (for "none" and "second", which differ
@@ -66,6 +67,8 @@ OPERATIONS: Operations = {
     # table, key, packed value or nil, durability, consistency, ack, since
     WRITE: ("write", ((str,), (str,), (bytes, type(None)), (int,), (int,), (int,), (int,))),
     READ: ("read", ((str,), (str,))),  # table, key
+    VERIFY: ("verify", ()),
+    FORGET: ("forget", ((str,),)),  # name of a node
 }
 
 REASONS = (
