@@ -187,6 +187,12 @@ class Settings:
         4 * 2**20,
     )
 
+    patience_seconds: float = _setting(
+        seconds(0.001, 60),
+        "How long the primary of a record is waited for at least, however quick it was before;"
+        " then the node answers alone, and says so.",
+        0.1,
+    )
     journal_limit: int = _setting(
         count(1_000, 10**8),
         "Updates of all nodes whose names are kept to repair what another node misses; about 100"

@@ -32,6 +32,7 @@ from isinglass.node.peer_calls import PeerCalls
 from isinglass.node.replica import Replica
 from isinglass.node.schedule import Task
 from isinglass.node.store_work import StoreWork
+from isinglass.settings import Settings
 from isinglass.store.database import Store
 from isinglass.wire import datagrams
 from isinglass.wire.bodies import BadDatagram
@@ -81,9 +82,8 @@ class Cluster:
 
     def __init__(
         self,
-        settings: ClusterSettings,
-        me: str,
-        journal_limit: int,
+        settings: Settings,
+        member: ClusterSettings,
         intake: Intake,
         store: Store,
         glass: segment.Segment,
@@ -92,38 +92,39 @@ class Cluster:
         report: Callable[[Exception], None],
         fail: Callable[[Exception], None],
     ) -> None:
-        self._name, self._intake, self._store = me, intake, store
+        self._name, self._intake, self._store = settings.node, intake, store
         self._glass, self._loop, self._report, self._fail = glass, loop, report, fail
-        life = next_life(store, settings.name)
-        self.identity = Identity(settings.name, settings.key, settings.origin, life)
-        self._sockets = ClusterSockets(*settings[3:])
+        life = next_life(store, member.name)
+        self.identity = Identity(member.name, member.key, member.origin, life)
+        self._sockets = ClusterSockets(*member[3:])
         address, port = self._sockets.address
         streams = listen_for_streams(address)
         self._sealer = Sealer(self.identity)
-        self._opener = Opener(settings.name, settings.key, settings.origin, life)
+        self._opener = Opener(member.name, member.key, member.origin, life)
         self.figures, self._news = Figures(), ClusterNews(glass.event)
-        node = Self(me, settings.origin, life, address, port, streams.getsockname()[1])
+        me = Self(settings.node, member.origin, life, address, port, streams.getsockname()[1])
         self._seen_stamp = 0
         self._flush_due = False
         self._started_ns = clock.monotonic_ns()
         self._losses, self._drops = dict[int, int](), 0
         self.replica = Replica(
-            node, intake.shelf, self, self.figures, store.notes(),
+            me, intake.shelf, self, self.figures, store.notes(),
             stamp=intake.stamp_write, latest_stamp=self.latest_stamp, clock=clock.monotonic_ns,
-            journal_limit=journal_limit,
+            journal_limit=settings.journal_limit,
+            patience_ns=int(settings.patience_seconds * clock.NANOSECONDS_PER_SECOND),
         )  # fmt: skip
         intake.join(self.replica, self.draw, self._send)
         self._work = StoreWork(store, self._locked, report)
         self._calls = PeerCalls(
-            loop, streams, self.identity, me, self.figures.network,
+            loop, streams, self.identity, settings.node, self.figures.network,
             address_of=self._stream_address, serve=self._serve, locked=self._locked, report=report,
         )  # fmt: skip
         self._listener = Listener(
             self._sockets, self._opener, intake, self.replica,
             refused=self._refused, report=report,
         )  # fmt: skip
-        self.figures.cluster.cluster = settings.name
-        self.figures.network.group = f"{settings.group} {settings.port} {address}"
+        self.figures.cluster.cluster = member.name
+        self.figures.network.group = f"{member.group} {member.port} {address}"
 
     # ------------------------------------------------------------------ life
     def start(self) -> None:

@@ -10,7 +10,8 @@ write is accepted here, the read answered from here, and the receipt says so.
                                      └── silence, refusal, breaker open ──▶ stamped here ("local")
     read    asked ──answer──▶ ("primary")     silence ──▶ second replica's or own, newest ("local")
 
-*Time limit*: four times the 95th percentile of the last successful replies; time-outs do not feed
+*Time limit*: four times the 95th percentile of the last successful replies, and at least
+the patience that is set; time-outs do not feed
 it (a limit fed by its own time-outs collapses). *Circuit breaker*: after three silences in a row a
 member is not asked for a second, then for two, four, eight; the next success closes it (Nygard,
 "Release It!", 2007). *Hedge*: only a read, and only one that is marked local anyway, may take the
@@ -37,7 +38,8 @@ WRITE, READ = 1, 2  # operations of `peer_calls`
 DONE, NOT_PRIMARY, FAILED = "done", "not primary", "failed"
 ACK_PRIMARY, ACK_ONE, ACK_MAJORITY = range(3)
 ACKS = ("primary", "one", "majority")
-FIRST_LIMIT_NS, SMALLEST_LIMIT_NS, LARGEST_LIMIT_NS = 250_000_000, 20_000_000, 1_000_000_000
+FIRST_LIMIT_NS, LARGEST_LIMIT_NS = 250_000_000, 1_000_000_000
+PATIENCE_NS = 100_000_000
 ACK_LIMIT_NS = 1_000_000_000
 REPLIES_KEPT = 64
 BREAKER_AFTER = 3
@@ -71,13 +73,18 @@ class _Reply:
 
 
 class TimeLimits:
-    """How long another node may take, and whether it is asked at all; by origin."""
+    """How long another node may take, and whether it is asked at all; by origin.
 
-    def __init__(self) -> None:
+    Args:
+        patience_ns: the least that it may take, however quick it was before.
+    """
+
+    def __init__(self, patience_ns: int = PATIENCE_NS) -> None:
+        self._patience_ns = patience_ns
         self._replies: deque[int] = deque(maxlen=REPLIES_KEPT)
         self._silences: dict[int, int] = {}
         self._open_until: dict[int, int] = {}
-        self.limit_ns = FIRST_LIMIT_NS
+        self.limit_ns = max(FIRST_LIMIT_NS, patience_ns)
 
     def asks(self, origin: int, now_ns: int) -> bool:
         """Tell whether a member is asked now."""
@@ -94,7 +101,7 @@ class TimeLimits:
         self._replies.append(took_ns)
         ordered = sorted(self._replies)
         percentile = ordered[len(ordered) * 95 // 100]
-        self.limit_ns = min(max(4 * percentile, SMALLEST_LIMIT_NS), LARGEST_LIMIT_NS)
+        self.limit_ns = max(min(4 * percentile, LARGEST_LIMIT_NS), self._patience_ns)
 
     def silent(self, origin: int, now_ns: int) -> None:
         """Note that a member did not answer in time."""
@@ -112,6 +119,7 @@ class Primary:
         stamp: stamps and queues `(table, key, payload)` here; returns the record, its place in line
             and its number in the own stream. Raises what refuses the write.
         clock: monotonic nanoseconds.
+        patience_ns: the least that another primary may take.
     """
 
     def __init__(
@@ -123,12 +131,13 @@ class Primary:
         panel: Any,
         stamp: Callable[[str, bytes, bytes | None], tuple[bytes, int, int]],
         clock: Callable[[], int],
+        patience_ns: int = PATIENCE_NS,
     ) -> None:
         self._vectors, self._members, self._shelf = vectors, members, shelf
         self._outside, self._panel, self._stamp, self._clock = outside, panel, stamp, clock
         self._own = vectors.own[0]
         self.placement = Placement(())
-        self.limits = TimeLimits()
+        self.limits = TimeLimits(patience_ns)
         self._replies: dict[int, _Reply] = {}
         self._waiting: list[tuple[int, int, int, Callable[[int], None]]] = []
         self._next = 0

@@ -25,7 +25,7 @@ from isinglass.node.figures import Figures
 from isinglass.node.healing import BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Answered, Outside, Self, Shelf
-from isinglass.node.primary import READ, WRITE, Primary
+from isinglass.node.primary import PATIENCE_NS, READ, WRITE, Primary
 from isinglass.node.receiving import Receiving
 from isinglass.node.repairs import Repairs
 from isinglass.node.vectors import Vectors
@@ -69,6 +69,7 @@ class Replica:
         latest_stamp: Callable[[], int],
         clock: Callable[[], int],
         journal_limit: int = 200_000,
+        patience_ns: int = PATIENCE_NS,
         random_source: random.Random | None = None,
     ) -> None:
         self.me, self.own = me, (me.origin, me.incarnation)
@@ -94,7 +95,7 @@ class Replica:
             figures.cluster, self.horizon.everywhere, fresh=not known, now_ns=now_ns,
         )  # fmt: skip
         self.primary = Primary(
-            self.vectors, self.members, shelf, outside, figures.primary, stamp, clock
+            self.vectors, self.members, shelf, outside, figures.primary, stamp, clock, patience_ns
         )
         self.load = Load()
         self.on_heard: Callable[[Member], None] | None = None

@@ -114,7 +114,7 @@ class Service:
         self._cluster: Cluster | None = None
         if member is not None:
             self._cluster = Cluster(
-                member, settings.node, settings.journal_limit, self._intake, store, glass, loop,
+                settings, member, self._intake, store, glass, loop,
                 report=self._report, fail=self._end_with,
             )  # fmt: skip
             tasks += self._cluster.tasks()

@@ -1,0 +1,70 @@
+"""Members of a real cluster on loopback that fall silent, are given up, or take another's name."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import isinglass
+from cluster_commands import run
+from cluster_daemons import cluster, wait_until
+from isinglass.errors import ClusterError
+
+
+def test_the_silent_primary_is_told_and_the_write_is_kept() -> None:
+    with cluster(3, patience_seconds=0.2) as nodes:
+        with isinglass.connect("alder", timeout_seconds=30) as database:
+            database.create_table("t")
+            with nodes["cedar"].stopped():
+                receipts = [
+                    database.put("t", f"k{number}", {"n": number}, consistency="immediate")
+                    for number in range(30)
+                ]
+                taken_here = [r for r in receipts if not r.primary]
+                assert taken_here, "some records have the stopped node as their primary"
+                assert {r.node for r in taken_here} == {"alder"}
+                panel = nodes["alder"].panel("primary")
+                assert panel["accepted_locally"] == len(taken_here)
+            nodes.wait_live()
+        nodes.wait_equal()
+        with isinglass.connect("cedar") as database:
+            assert sum(1 for _ in database.scan("t")) == 30
+
+
+def test_a_killed_node_is_forgotten_and_must_join_anew() -> None:
+    with cluster(3) as nodes:
+        with isinglass.connect("alder") as database:
+            database.create_table("t")
+            database.put("t", "k", {"n": 1})
+        nodes.wait_equal()
+        nodes["cedar"].kill()
+        wait_until(
+            lambda: nodes["alder"].panel("peer", "cedar")["state"] == "down", "cedar is down"
+        )
+        assert run("forget", "cedar", "--node", "alder").returncode == 0
+        wait_until(lambda: nodes["birch"].panel("cluster")["members"] == 2, "birch forgets, too")
+        cedar = nodes["cedar"]
+        cedar.start()
+        assert cedar.process.wait(30) == ClusterError.exit_code
+        assert cedar.process.stderr is not None
+        assert "has forgotten this node" in cedar.process.stderr.read()
+        os.rename(
+            f"{os.environ['ISINGLASS_DATA_DIR']}/cedar",
+            f"{os.environ['ISINGLASS_DATA_DIR']}/cedar.forgotten",
+        )
+        cedar.start()
+        nodes.wait_live()
+        nodes.wait_equal()
+
+
+def test_a_second_node_of_one_name_ends_with_the_reason(tmp_path: object) -> None:
+    with cluster(2) as nodes:
+        twin = nodes.made("alder", runtime_dir=f"{tmp_path}/twin-run", data_dir=f"{tmp_path}/twin-data")
+        twin.start(ISINGLASS_RUNTIME_DIR=f"{tmp_path}/twin-run")
+        assert twin.process.wait(30) == ClusterError.exit_code
+        assert twin.process.stderr is not None
+        assert "another node" in twin.process.stderr.read()
+        nodes.wait_live()
+        assert nodes["alder"].process.poll() is None
+        nodes["alder"].process.send_signal(signal.SIGTERM)
+        assert nodes["alder"].gone() == 0
