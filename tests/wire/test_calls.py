@@ -16,7 +16,7 @@ from isinglass.wire import calls, messages
 from isinglass.wire.calls import Answer, CallChannel, Failed, Opened, Request
 from isinglass.wire.datagrams import Identity
 from isinglass.wire.handshake import ANSWERER, CALLER, VERSION, Member
-from isinglass.wire.messages import DONE, LENGTH, REFUSED, WAIT
+from isinglass.wire.messages import DONE, LENGTH, PACED, REFUSED, WAIT
 
 KEY = b"k" * 32
 OPERATIONS: messages.Operations = {1: ("read", ((str,), (bytes,))), 2: ("list", ())}
@@ -59,14 +59,16 @@ def test_both_prove_themselves_then_one_asks_and_the_other_answers(key: bytes) -
     ]
     answerer.answer([second, DONE, [1, 2]])
     answerer.answer([first, WAIT, 0.5])
+    answerer.answer([first, PACED, 1])
     answerer.answer(messages.refusal(first, errors.TableMissing("make it")))
     told, _ = exchange(caller, answerer)
-    assert told[:2] == [
+    assert told[:3] == [
         Answer(second, DONE, [second, DONE, [1, 2]]),
         Answer(first, WAIT, [first, WAIT, 0.5]),
+        Answer(first, PACED, [first, PACED, 1]),
     ]
-    assert isinstance(told[2], Answer)
-    assert type(messages.refused_error(told[2].message)) is errors.TableMissing
+    assert isinstance(told[3], Answer)
+    assert type(messages.refused_error(told[3].message)) is errors.TableMissing
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,9 @@ def test_what_this_release_cannot_do_is_refused_and_the_connection_stays() -> No
         assert "install the same release" in told.message[3]
 
 
-@pytest.mark.parametrize("message", [[1, 9], ["1", 0, 2], [1, REFUSED, 1, 2], [1, WAIT, "x"], {}])
+@pytest.mark.parametrize(
+    "message", [[1, 9], ["1", 0, 2], [1, REFUSED, 1, 2], [1, WAIT, "x"], [1, PACED, "x"], {}]
+)
 def test_an_answer_that_is_none_ends_the_connection(message: Any) -> None:
     caller, answerer = opened()
     answerer._put_tagged(message)

@@ -129,6 +129,21 @@ def test_repairs_come_back_whatever_their_size(
     assert not len(buffer)
 
 
+@pytest.mark.parametrize("size", range(1200, 1420))
+def test_a_repair_near_the_limit_comes_back(size: int) -> None:
+    for sequences in ([7], list(range(1, 65))):
+        update = Update(
+            sequences, "t", b"k", VERSION + b"\0" + bytes(size - 64 * (sequences != [7]))
+        )
+        buffer, found = PartBuffer(), []
+        for kind, packed, _ in repair_bodies((3, 9), [update]):
+            assert len(packed) <= BODY_LIMIT
+            body = parse(kind, packed)
+            whole = buffer.add(body) if kind == PART else None
+            found += [whole[2]] if whole else repairs_of(body) if kind == REPAIR else []
+        assert found == [update]
+
+
 def parts_of(record: bytes, sequence: int = 1) -> list[list[Any]]:
     return [
         parse(PART, packed)

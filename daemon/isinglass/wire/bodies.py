@@ -212,7 +212,7 @@ def _check_part(body: Any) -> None:
     _, _, sequences, check, part, parts, data = body
     _check_sequences(sequences)
     _check_number(check, 0, 1 << 32)
-    _check_number(parts, 2, PARTS_LIMIT + 1)
+    _check_number(parts, 1, PARTS_LIMIT + 1)
     _check_number(part, 0, parts)
     if type(data) is not bytes or not data:
         malformed()

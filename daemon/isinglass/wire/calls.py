@@ -9,7 +9,7 @@ that cannot be understood ends the connection.
     frame      u32 little-endian length of what follows, at most 16 MiB; body, msgpack; 16 bytes tag
     handshake  HELLO, CHALLENGE, PROOF, or a refusal         (wire/handshake)
     request    [id, operation, argument, ...]
-    answer     [id, DONE, result] or [id, REFUSED, error name, sentence] or [id, WAIT, seconds]
+    answer     [id, DONE, result], [id, REFUSED, error name, sentence], [id, WAIT or PACED, seconds]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isinglass import errors
 from isinglass.wire import messages
 from isinglass.wire.datagrams import Identity
 from isinglass.wire.handshake import TAG_BYTES, Direction, Handshake, HandshakeFailed, Member
-from isinglass.wire.messages import DONE, REFUSED, WAIT, BadFrame
+from isinglass.wire.messages import DONE, PACED, REFUSED, WAIT, BadFrame
 
 HANDSHAKE_LIMIT_BYTES = 512
 BODY_LIMIT_BYTES = messages.FRAME_LIMIT_BYTES - TAG_BYTES
@@ -114,7 +114,7 @@ class CallChannel:
         return request_id
 
     def answer(self, message: list[Any]) -> None:
-        """Send an answer, `[id, DONE | REFUSED | WAIT, ...]`; one that cannot be as a refusal."""
+        """Send an answer, `[id, status, ...]`; one that cannot be packed goes as a refusal."""
         try:
             self._put_tagged(message)
         except errors.StoreError as error:
@@ -179,7 +179,7 @@ class CallChannel:
             kinds = tuple(map(type, message[2:]))
             if message[1] == DONE or kinds in _REST[message[1]]:
                 return Answer(message[0], message[1], message)
-        raise BadFrame("malformed", "an answer is [id, DONE | REFUSED | WAIT, ...]")
+        raise BadFrame("malformed", "an answer is [id, DONE | REFUSED | WAIT | PACED, ...]")
 
     def _put(self, body: bytes, tag: bytes) -> None:
         self._output += (messages.LENGTH.pack(len(body) + TAG_BYTES), body, tag)
@@ -191,4 +191,9 @@ class CallChannel:
         self._put(body, self._send.tag(body))
 
 
-_REST: dict[int, list[tuple[type, ...]]] = {REFUSED: [(str, str)], WAIT: [(int,), (float,)]}
+# status: the types that follow it, where they are not free
+_REST: dict[int, list[tuple[type, ...]]] = {
+    REFUSED: [(str, str)],
+    WAIT: [(int,), (float,)],
+    PACED: [(int,), (float,)],
+}

@@ -140,7 +140,7 @@ def part_bodies(stream: tuple[int, int], update: Update) -> list[Outgoing]:
     whole: bytes = _pack(update[1:])
     room = BODY_LIMIT - _PART_HEAD_BYTES - len(_pack(update.sequences))
     parts = -(-len(whole) // room)
-    if not 1 < parts <= PARTS_LIMIT:
+    if parts > PARTS_LIMIT:
         raise ValueError(f"an update of {len(whole):,} bytes is not for {parts} parts")
     head = [*stream, update.sequences, crc32(whole)]
     return [

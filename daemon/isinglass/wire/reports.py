@@ -16,8 +16,13 @@ Pure. About 70 bytes and 40 for each stream.
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
+from functools import lru_cache
+from ipaddress import IPv4Address
 from typing import Any, NamedTuple
 
+from isinglass.store.records import ORIGIN_LIMIT
 from isinglass.wire.streams import StreamId
 
 JOINING, HEALING, LIVE, LEAVING = range(4)
@@ -26,6 +31,7 @@ LIMITS = ("", "entries", "bytes", "age")
 VECTOR_LIMIT = 24
 ECHO_LIMIT = 8
 FORGOTTEN_LIMIT = 8
+NAME_LIMIT = 48  # characters
 
 
 class Progress(NamedTuple):
@@ -106,10 +112,15 @@ _KINDS = (
 
 def parse(body: Any) -> Report | None:
     """Return the heartbeat in a body, or None when it is none."""
-    if type(body) is not list or len(body) != len(_KINDS) or not all(map(isinstance, body, _KINDS)):
+    if type(body) is not list or tuple(map(type, body)) != _KINDS:
         return None
     numbers = (*body[2:8], body[9], body[13])
-    if min(numbers) < 0 or not 0 <= body[4] < len(PHASES) or not 0 <= body[9] < len(LIMITS):
+    if min(numbers) < 0 or body[4] >= len(PHASES) or body[9] >= len(LIMITS):
+        return None
+    # A share or a rate that is not a number would spoil every sum that it enters.
+    if not all(0 <= real < math.inf for real in (body[8], *body[10:13])):
+        return None
+    if not 0 < len(body[0]) <= NAME_LIMIT or not _is_address(body[1]) or max(body[2:4]) > 65_535:
         return None
     echoes, vector, forgotten = body[14:]
     if not (_rows(echoes, 3) and _rows(vector, 6) and _rows(forgotten, 2)):
@@ -124,11 +135,20 @@ def parse(body: Any) -> Report | None:
     return Report._make(parts)
 
 
+@lru_cache(maxsize=1024)
+def _is_address(text: str) -> bool:
+    """Tell whether a text is an IPv4 address, or nothing; a name would have to be looked up."""
+    with suppress(ValueError):
+        return text == "" or str(IPv4Address(text)) == text
+    return False
+
+
 def _rows(rows: list[Any], width: int) -> bool:
-    """Tell whether all rows are lists of `width` numbers that are not negative."""
+    """Tell whether all rows are lists of `width` numbers that are not negative, an origin first."""
     return all(
         type(row) is list
         and len(row) == width
         and all(type(number) is int and number >= 0 for number in row)
+        and 0 < row[0] < ORIGIN_LIMIT
         for row in rows
     )
