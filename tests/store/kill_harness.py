@@ -24,6 +24,7 @@ from store.store_model import Model, contents, create, drop, tombstone, value_re
 
 ACKNOWLEDGED, STARTED, OPENED = 0, 1, 2  # words of the shared memory
 WAIT_LIMIT_SECONDS = 20
+STEPS_AT_MOST = 8
 TABLES = ("plain", "indexed", "grouped", "gone")
 SHAPES = {"plain": (), "indexed": ("", "n"), "grouped": ("/", "n"), "gone": ("/",)}
 
@@ -92,7 +93,10 @@ class Harness:
             finally:
                 os._exit(1)
         if self.chance.random() < 0.85:
-            self._wait_until_open(child)
+            # Steps as well as time: on a busy machine a writer may not run at all for a while.
+            self._wait_for(child, OPENED, 1)
+            steps = int(self.chance.random() ** 2 * STEPS_AT_MOST)
+            self._wait_for(child, ACKNOWLEDGED, self.words[ACKNOWLEDGED] + steps)
         clock.sleep(self.chance.random() ** 2 * 0.012)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
@@ -100,11 +104,12 @@ class Harness:
         self.half_open += not self.words[OPENED]
         self.check()
 
-    def _wait_until_open(self, child: int) -> None:
+    def _wait_for(self, child: int, word: int, value: int) -> None:
+        """Wait until the writer has counted a word up to a value."""
         deadline = clock.monotonic_ns() + WAIT_LIMIT_SECONDS * clock.NANOSECONDS_PER_SECOND
-        while not self.words[OPENED]:
-            assert os.waitpid(child, os.WNOHANG) == (0, 0), "the writer could not open the store"
-            assert clock.monotonic_ns() < deadline, "the writer did not open the store in time"
+        while self.words[word] < value:
+            assert os.waitpid(child, os.WNOHANG) == (0, 0), "the writer ended by itself"
+            assert clock.monotonic_ns() < deadline, "the writer did not get on in time"
             clock.sleep(0.0002)
 
     def check(self) -> None:
