@@ -59,7 +59,9 @@ def test_a_killed_node_is_forgotten_and_must_join_anew() -> None:
 
 def test_a_second_node_of_one_name_ends_with_the_reason(tmp_path: object) -> None:
     with cluster(2) as nodes:
-        twin = nodes.made("alder", runtime_dir=f"{tmp_path}/twin-run", data_dir=f"{tmp_path}/twin-data")
+        twin = nodes.made(
+            "alder", runtime_dir=f"{tmp_path}/twin-run", data_dir=f"{tmp_path}/twin-data"
+        )
         twin.start(ISINGLASS_RUNTIME_DIR=f"{tmp_path}/twin-run")
         assert twin.process.wait(30) == ClusterError.exit_code
         assert twin.process.stderr is not None

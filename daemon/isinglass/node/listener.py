@@ -78,7 +78,8 @@ class Listener:
         arrived = self._sockets.receive(TOGETHER, min(max(wait, 0.0), LONGEST_WAIT_SECONDS))
         self.load.work(clock.monotonic_ns())
         mark("opening datagrams")
-        opened = [datagram for raw in arrived if (datagram := self._open(raw)) is not None]
+        now_ns = clock.monotonic_ns()
+        opened = [found for raw in arrived if (found := self._open(raw, now_ns)) is not None]
         mark("taking datagrams in")
         with self._intake:
             for datagram in opened:
@@ -91,10 +92,10 @@ class Listener:
                 self._due_ns = min(self._due_ns, self._replica.repairs.look(now_ns))
             self._intake.hear()
 
-    def _open(self, raw: tuple[bytes, Address]) -> Datagram | None:
+    def _open(self, raw: tuple[bytes, Address], now_ns: int) -> Datagram | None:
         data = raw[0]
         try:
-            datagram = self._opener.open(data)
+            datagram = self._opener.open(data, now_ns)
         except BadDatagram as error:
             self._refused(error)
             return None

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from isinglass.node.replica import Replica
 
 HEARD_LIMIT = 1024
+LARGEST_LIMIT = 1e15  # updates; a heartbeat holds no infinity
 _NANOSECONDS = clock.NANOSECONDS_PER_SECOND
 
 
@@ -91,8 +92,8 @@ class Pacing:
         with self._intake:
             away = [m.name for m in replica.members.members.values() if m.state in (DOWN, LEFT)]
             replica.load = Load(
-                own.backlog, LIMITS.index(own.limited_by), float(own.limit), own.retired,
-                own.demand, own.progress,
+                float(own.backlog), LIMITS.index(own.limited_by), min(own.limit, LARGEST_LIMIT),
+                float(own.retired), float(own.demand), own.progress,
             )  # fmt: skip
             if self._due.due(own.sent_ns, own.backlog):
                 replica.beat(own.sent_ns)

@@ -47,6 +47,7 @@ SENDERS_LIMIT = 256
 # An earlier life of this node itself whose new datagrams span this much of its sender's time is
 # no echo in the network: another node uses this one's number.
 ALIVE_NS = 1_000_000_000
+PROBATION_NS = 500_000_000
 
 _pack = msgpack.Packer(autoreset=True).pack
 
@@ -127,10 +128,10 @@ class Sealer:
 class _Sender:
     """One life of one node, as far as it was heard."""
 
-    __slots__ = ("first_sent_ns", "incarnation", "windows")
+    __slots__ = ("first_sent_ns", "heard_ns", "incarnation", "windows")
 
-    def __init__(self, incarnation: int, sent_ns: int) -> None:
-        self.incarnation, self.first_sent_ns = incarnation, sent_ns
+    def __init__(self, incarnation: int, sent_ns: int, heard_ns: int) -> None:
+        self.incarnation, self.first_sent_ns, self.heard_ns = incarnation, sent_ns, heard_ns
         self.windows = {False: ReplayWindow(), True: ReplayWindow()}
 
 
@@ -143,8 +144,12 @@ class Opener:
         self._own = (own_origin, own_incarnation)
         self._senders: dict[int, _Sender] = {}
 
-    def open(self, data: bytes) -> Datagram | None:
+    def open(self, data: bytes, now_ns: int = 0) -> Datagram | None:
         """Return what a datagram says; None for one of this node's own, which came back.
+
+        Args:
+            now_ns: this node's monotonic clock. A later life is believed once the earlier one has
+                been silent for PROBATION_NS, so that nobody who takes a member's name shuts it out.
 
         Raises:
             BadDatagram: it is none for this node; says why.
@@ -168,24 +173,33 @@ class Opener:
         if not compare_digest(tag.digest(), data[-TAG_BYTES:]):
             raise BadDatagram("bad_tag")
         to_one = kind >= TO_ONE
-        self._admit(origin, incarnation, counter, sent_ns, to_one)
+        self._admit(origin, incarnation, counter, sent_ns, to_one, now_ns)
         kind &= ~TO_ONE
         body = parse(kind, data[HEADER.size : -TAG_BYTES])
         return Datagram(kind, to_one, origin, incarnation, counter, sent_ns, body)
 
     def _admit(
-        self, origin: int, incarnation: int, counter: int, sent_ns: int, to_one: bool
+        self,
+        origin: int,
+        incarnation: int,
+        counter: int,
+        sent_ns: int,
+        to_one: bool,
+        now_ns: int,
     ) -> None:
         """Let a genuine datagram in, once, if its sender's life is the newest one heard."""
         sender = self._senders.get(origin)
         if sender is None or incarnation > sender.incarnation:
             if not origin:
                 malformed()
-            sender = self._heard(origin, _Sender(incarnation, sent_ns))
+            if sender is not None and 0 < now_ns - sender.heard_ns < PROBATION_NS:
+                raise BadDatagram("duplicate_node")
+            sender = self._heard(origin, _Sender(incarnation, sent_ns, now_ns))
         elif incarnation < sender.incarnation:
             raise BadDatagram("old_life")
         if not sender.windows[to_one].take(counter):
             raise BadDatagram("replayed")
+        sender.heard_ns = now_ns
         if origin == self._own[0]:
             alive = sent_ns - sender.first_sent_ns >= ALIVE_NS
             later = incarnation > self._own[1]
