@@ -305,7 +305,7 @@ def test_a_daemon_that_hangs_is_told_within_the_timeout(
 
 def test_a_full_queue_makes_writers_wait_or_says_so(oak: DaemonProcess) -> None:
     with (
-        daemon("elm", queue_limit_entries=50, gather_seconds=0.05) as elm,
+        daemon("elm", queue_limit_entries=50, gather_seconds=0.05, flow_control="no") as elm,
         isinglass.connect("elm", timeout_seconds=60) as database,
     ):
         database.create_table("t")

@@ -160,8 +160,9 @@ class Node:
 
     def report(self, now_ns: int, demand: float) -> flow.Report | None:
         self.retirement.observe(
-            int(self.worked * SECOND), int(self.applied), int(self.offered), int(self.merged)
-        )
+            int(self.worked * SECOND), int(self.applied), int(self.offered), int(self.merged),
+            self.length > self.case.speeds[self.number] * self.case.batch / 2,
+        )  # fmt: skip
         drain = self.retirement.drain
         share, by, limit = backlog(self.limits, round(self.length), 0, 0.0, drain)
         if not self.timer.due(now_ns, share):

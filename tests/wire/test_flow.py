@@ -60,26 +60,35 @@ def test_no_share_of_a_limit_is_above_the_backlog(
 def test_a_speed_is_taken_by_the_second_of_work_and_kept_while_idle() -> None:
     retirement = Retirement()
     assert retirement.rate == 0.0
-    retirement.observe(SECOND // 10, 100, 100, 0)  # 0.1 s of work in who knows how long
+    retirement.observe(SECOND // 10, 100, 100, 0, True)  # 0.1 s of work in who knows how long
     assert retirement.rate == pytest.approx(1000)
     for _ in range(50):
-        retirement.observe(SECOND // 10, 100, 100, 0)
+        retirement.observe(SECOND // 10, 100, 100, 0, True)
     assert retirement.rate == retirement.drain == pytest.approx(1000)
 
 
 def test_merged_updates_are_retired_by_the_one_they_went_into() -> None:
     retirement = Retirement()
-    retirement.observe(SECOND, 250, 1000, 750)
+    retirement.observe(SECOND, 250, 1000, 750, True)
     assert retirement.drain == pytest.approx(250)
     assert retirement.rate == pytest.approx(1000)
     flooded = Retirement()
-    flooded.observe(SECOND, 250, 10_000, 7500)  # ten times as many came; it is no faster
+    flooded.observe(SECOND, 250, 10_000, 7500, True)  # ten times as many came; it is no faster
     assert flooded.rate == pytest.approx(1000)
+
+
+def test_a_small_batch_says_nothing_of_how_long_a_backlog_takes() -> None:
+    retirement = Retirement()
+    retirement.observe(SECOND // 10, 1, 1, 0, False)
+    assert (retirement.rate, retirement.drain) == pytest.approx((10, 0))
+    retirement.observe(SECOND // 5, 1, 1, 0, True)  # still at work on the next
+    retirement.observe(SECOND // 5 * 2, 301, 301, 0, True)
+    assert retirement.drain == pytest.approx(1000)
 
 
 def test_everything_merging_away_is_no_infinite_speed() -> None:
     retirement = Retirement()
-    retirement.observe(SECOND, 1, 1000, 1000)
+    retirement.observe(SECOND, 1, 1000, 1000, True)
     assert retirement.rate == pytest.approx(50)
 
 
@@ -90,19 +99,19 @@ def test_how_long_the_windows_are_does_not_change_the_speed(
     retirement, work, applied = Retirement(), 0.0, 0.0
     for seconds in windows:
         work, applied = work + seconds, applied + seconds * speed
-        retirement.observe(int(work * SECOND), int(applied), int(applied), 0)
+        retirement.observe(int(work * SECOND), int(applied), int(applied), 0, True)
     assert retirement.rate == pytest.approx(speed, rel=0.05)
 
 
 def test_a_hang_lowers_the_speed_and_work_brings_it_back() -> None:
     retirement = Retirement()
     for tenths in range(1, 31):
-        retirement.observe(tenths * SECOND // 10, tenths * 100, tenths * 100, 0)
+        retirement.observe(tenths * SECOND // 10, tenths * 100, tenths * 100, 0, True)
     for tenths in range(31, 61):
-        retirement.observe(tenths * SECOND // 10, 3000, 3000, 0)
+        retirement.observe(tenths * SECOND // 10, 3000, 3000, 0, True)
     assert retirement.rate < 100
     for tenths in range(61, 91):
-        retirement.observe(tenths * SECOND // 10, tenths * 100 - 3000, tenths * 100 - 3000, 0)
+        retirement.observe(tenths * SECOND // 10, tenths * 100 - 3000, tenths * 100 - 3000, 0, True)
     assert retirement.rate == pytest.approx(1000, rel=0.1)
 
 

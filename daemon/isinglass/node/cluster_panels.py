@@ -150,5 +150,5 @@ class FlowPanel(Panel):
     retired = Real("updates/second", "Updates that this node retires in a second of work.")
     report_age = Real("seconds", "Mean age of the reports that the pace is computed from.")
     settling = Real("seconds", "Time constant of the control; at least three times the age.")
-    swing = Real("share", "Spread of the allowed rate over its mean, over the last 10 s.")
+    swing = Real("share", "Spread of the allowed rate over its mean, in 10 s while limited.")
     lagging = Gauge("nodes", "Nodes that hold nobody up because they make no progress.")

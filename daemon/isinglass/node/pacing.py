@@ -56,7 +56,7 @@ class Pacing:
         self._limits = Limits(
             settings.queue_limit_entries, settings.queue_limit_bytes, settings.queue_limit_seconds
         )
-        self._retirement = Retirement()
+        self._retirement, self._seen = Retirement(), (0, 0)
         self.governor = Governor(settings.node, now, alone=intake.replica is None)
         self._heard: deque[Report] = deque(maxlen=HEARD_LIMIT)
         self._due = ReportTimer()
@@ -103,8 +103,12 @@ class Pacing:
     def report(self, now_ns: int, state: str) -> Report:
         """Return what this node says of itself now."""
         queue, applied = self._queue, self._applied.updates
-        merged = queue.superseded + queue.stale + queue.dropped
-        self._retirement.observe(self._applier.worked_ns(now_ns), applied, queue.offered, merged)
+        merged, batches = queue.superseded + queue.stale + queue.dropped, self._applied.batches
+        new, entries = batches - self._seen[0], applied - self._seen[1]
+        self._seen = batches, applied
+        full = entries * 2 >= self._applied.batch_limit * new > 0
+        worked = self._applier.worked_ns(now_ns)
+        self._retirement.observe(worked, applied, queue.offered, merged, full)
         share, limited_by, limit = backlog(
             self._limits, queue.length, queue.size, queue.oldest, self._retirement.drain
         )

@@ -9,10 +9,12 @@ later that too much was let in, so the time that the store needs for what waits 
 The speed is taken per second of *work* (`node/load`), so that a node which is idle most of the time
 knows what it could do. Updates that were merged away count as done by the update they went into:
 
-    drain = entries applied / seconds of work       retired = drain * offered / (offered - merged)
+    retired = entries applied / seconds of work * offered / (offered - merged)
 
-The second form, and not (applied + merged) / seconds, because merged updates come at the pace of
-the writers: that sum would call a node fast for being flooded, and let in more.
+and not (applied + merged) / seconds of work, because merged updates come at the pace of the
+writers: that would call a node fast for being flooded, and let in more. The drain, by which the age
+is foreseen, is taken from full batches alone: a small batch costs a commit as a large one does, so
+a store looks slow as long as it has little to do.
 """
 
 from __future__ import annotations
@@ -86,13 +88,14 @@ class Retirement:
     weigh what they lasted, and one that catches a batch half counted is put right by the next.
     """
 
-    __slots__ = ("_applied", "_entered", "_last", "_offered", "_work")
+    __slots__ = ("_applied", "_entered", "_full", "_last", "_offered", "_pending", "_work")
 
     def __init__(self) -> None:
         self._last = (0, 0, 0, 0)
         self._work = self._applied = self._offered = self._entered = 0.0
+        self._full, self._pending = (0.0, 0.0), 0.0  # work and entries of full batches
 
-    def observe(self, work_ns: int, applied: int, offered: int, merged: int) -> None:
+    def observe(self, work_ns: int, applied: int, offered: int, merged: int, full: bool) -> None:
         """Take the totals since the start.
 
         Args:
@@ -100,6 +103,7 @@ class Retirement:
             applied: entries that left the queue for the store.
             offered: updates that entered the queue.
             merged: of these, merged away: superseded, stale, dropped.
+            full: the last batches were about as large as batches may be.
         """
         before = self._last
         passed = work_ns - before[0]
@@ -109,22 +113,36 @@ class Retirement:
         seconds = passed / NANOSECONDS_PER_SECOND
         kept = math.exp(-seconds / MEMORY_SECONDS)
         came = offered - before[2]
+        self._observe_full(seconds, applied - before[1], full)
         self._work = self._work * kept + seconds
         self._applied = self._applied * kept + (applied - before[1])
         self._offered = self._offered * kept + came
         self._entered = self._entered * kept + max(came - (merged - before[3]), 0)
 
+    def _observe_full(self, seconds: float, applied: int, full: bool) -> None:
+        self._pending += seconds
+        if not applied:
+            return
+        if full:
+            kept = math.exp(-self._pending / MEMORY_SECONDS)
+            self._full = self._full[0] * kept + self._pending, self._full[1] * kept + applied
+        self._pending = 0.0
+
     @property
     def drain(self) -> float:
-        """Entries applied in a second of work; 0.0 while unknown."""
-        return self._applied / self._work if self._work >= LEAST_WORK_SECONDS else 0.0
+        """Entries that full batches apply in a second of work; 0.0 while unknown."""
+        work, applied = self._full
+        return applied / work if work >= LEAST_WORK_SECONDS else 0.0
 
     @property
     def rate(self) -> float:
         """Updates retired in a second of work, merged ones included; 0.0 while unknown."""
+        if self._work < LEAST_WORK_SECONDS:
+            return 0.0
+        applied = self._applied / self._work
         if self._offered <= 0:
-            return self.drain
-        return self.drain / max(self._entered / self._offered, LEAST_ENTERING)
+            return applied
+        return applied / max(self._entered / self._offered, LEAST_ENTERING)
 
 
 class ReportTimer:

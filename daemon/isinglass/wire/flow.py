@@ -224,7 +224,8 @@ class Governor:
         self._note_admitted(now_ns, admitted)
         share = fair_share(self.cluster_rate, demands.values())
         self.allowed = min(share, self._growth_limit(now_ns, len(demands) + 1))
-        self._swing.note(now_ns, self.allowed)
+        if self.limiters.node:
+            self._swing.note(now_ns, self.allowed)
         return self.allowed
 
     def _note_admitted(self, now_ns: int, admitted: int) -> None:
@@ -252,7 +253,7 @@ class Governor:
     # ------------------------------------------------------------------ what operators see
     @property
     def swing(self) -> float:
-        """Standard deviation of the allowed rate over its mean, over the last 10 s."""
+        """Standard deviation of the allowed rate over its mean, over 10 s of being limited."""
         return self._swing.share
 
     def trend(self, node: str) -> float:
