@@ -26,8 +26,12 @@ help:
 demo: $(VENV)/.installed
 	@$(BIN)/isinglass demo
 
+# Tests of real processes share the processors with each other. What fails is run once more, alone:
+# a fault fails again; what passes then is named by the first run's summary, and wants steadying.
 test: style types
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS) || { test $$? = 1 && \
+	  echo "running what failed once more, alone" && \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST_FLAGS); }
 
 style: $(VENV)/.installed-checks
 	$(BIN)/ruff check .
