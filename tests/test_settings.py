@@ -38,6 +38,7 @@ REFUSED = [
     ("flow_control", "perhaps"),
     ("queue_limit_seconds", "0"),
     ("journal_limit", "9"),
+    ("patience_seconds", "0"),
     ("tombstone_seconds", "nan"),
     ("tombstone_seconds", "inf"),
     ("tombstone_seconds", -1),

@@ -143,15 +143,14 @@ class Clients:
 
     def _count_holders(self, operation: Operation, receipt: Receipt) -> None:
         """Hold a node to what it says of how many nodes have a write."""
-        cluster, table, key = self._cluster, operation.table, operation.key
+        cluster = self._cluster
         if cluster.struck_at >= operation.start or not operation.record or not operation.payload:
             return  # a deletion has no value to know it by
-        holders = sum(host.has(table, key, operation.record) for host in cluster.hosts.values())
-        if self._cluster.deletions.get((table, key), b"") <= operation.record:
-            assert holders >= receipt.held, (
-                f"{cluster.name_of(receipt.by)} said {receipt.held} nodes hold {key!r},"
-                f" {holders} do"
-            )
+        holders = sum(cluster.has(host, operation) for host in cluster.hosts.values())
+        assert holders >= receipt.held, (
+            f"{cluster.name_of(receipt.by)} said {receipt.held} nodes hold {operation.key!r},"
+            f" {holders} do"
+        )
 
     def _stamped(self, operation: Operation, record: bytes) -> None:
         operation.record = record

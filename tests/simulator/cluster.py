@@ -51,7 +51,7 @@ class Cluster:
     network: Network
     hosts: dict[int, Host] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
-    deletions: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    deletions: dict[tuple[str, bytes], set[bytes]] = field(default_factory=dict)
     struck_at: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -68,8 +68,8 @@ class Cluster:
         return [host for host in self.hosts.values() if host.running]
 
     def note_deletion(self, table: str, key: bytes, record: bytes) -> None:
-        """Remember the newest deletion of a key that anybody stamped."""
-        self.deletions[table, key] = max(record, self.deletions.get((table, key), b""))
+        """Remember that somebody stamped a deletion of a key."""
+        self.deletions.setdefault((table, key), set()).add(record)
 
     def strike(self) -> None:
         """A host has just lost something: see which promises nobody can keep any more."""
@@ -80,10 +80,17 @@ class Cluster:
 
     def anybody_has(self, operation: Operation) -> bool:
         """Tell whether a write, or what replaced it, is with any host."""
+        return any(self.has(host, operation) for host in self.hosts.values() if not host.removed)
+
+    def has(self, host: Host, operation: Operation) -> bool:
+        """Tell whether a host has a write, or what replaced it, or has rightly forgotten that."""
         table, key, record = operation.table, operation.key, operation.record
-        if any(host.has(table, key, record) for host in self.hosts.values() if not host.removed):
+        if host.has(table, key, record):
             return True
-        return self.deletions.get((table, key), b"") >= record
+        forgotten = host.reclaimed_through
+        return host.current(table, key) is None and any(
+            record <= deletion < forgotten for deletion in self.deletions.get((table, key), ())
+        )
 
     def name_of(self, origin: int) -> str:
         """Return the name of a host."""

@@ -7,7 +7,7 @@ while, and then everything that it missed; see `life` for the daemon itself.
 
 from __future__ import annotations
 
-from isinglass.store.records import ORIGIN_LIMIT, version_bytes
+from isinglass.store.records import ORIGIN_LIMIT, older_bound, version_bytes
 from simulator.life import Life, Stamped
 from simulator.memory_store import MemoryStore
 from simulator.world import MILLISECOND, SECOND, Network, World
@@ -36,6 +36,8 @@ class Host:
         self.durability = "commit"
         self.life: Life | None = None
         self.lives = 0
+        self.reclaimed_through = b""
+        self.least_incarnation = 0
         self.removed = False
         self.stamped: list[Stamped] = []
 
@@ -59,7 +61,7 @@ class Host:
     def wipe(self) -> None:
         """Lose the disk, too."""
         self._end()
-        self.store = MemoryStore()
+        self.store, self.reclaimed_through = MemoryStore(), b""
 
     def leave(self) -> None:
         """End the daemon as an operator does."""
@@ -81,12 +83,15 @@ class Host:
         """Whether the daemon is alive and not stopped."""
         return self.life is not None and self.world.now >= self.stopped_until
 
+    def current(self, table: str, key: bytes) -> bytes | None:
+        """Return a record as it is in this host's memory, else in its store."""
+        current = self.life.shelf.current(table, key) if self.life else None
+        return self.store.stored(table, key) if current is None else current
+
     def has(self, table: str, key: bytes, record: bytes) -> bool:
         """Tell whether a record, or what replaced it, is in this host's memory or store."""
         floor = next((s.floor for s in self.store.table_states() if s.name == table), b"")
-        current = self.life.shelf.current(table, key) if self.life else None
-        if current is None:
-            current = self.store.stored(table, key)
+        current = self.current(table, key)
         if self.life is not None:
             state = self.life.queue.state_of(table)
             floor = max(floor, state.floor) if state else floor
@@ -94,4 +99,6 @@ class Host:
 
     def reclaim(self, horizon: int) -> None:
         """Delete the marks of deletions up to a stamp."""
-        self.store.reclaim(version_bytes(horizon, ORIGIN_LIMIT - 1))
+        version = version_bytes(horizon, ORIGIN_LIMIT - 1)
+        self.reclaimed_through = max(self.reclaimed_through, older_bound(version))
+        self.store.reclaim(version)

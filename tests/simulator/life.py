@@ -39,6 +39,7 @@ BATCH_LIMIT = 200
 FLUSH_DELAY = MILLISECOND
 HOUSEKEEPING = SECOND
 RESTART_DELAY = 100 * MILLISECOND
+FLUSH_EVERY = {"commit": 0, "second": SECOND, "none": 2 * SECOND}
 
 
 class Stamped(NamedTuple):
@@ -58,6 +59,7 @@ class Life:
         self.host, self.world = host, host.world
         self.alive = True
         incarnation = host.wall() // MILLISECOND
+        incarnation = max(incarnation, host.least_incarnation)
         incarnation = max(incarnation, int.from_bytes(host.store.notes().get(b"i", b""), "big") + 1)
         host.store.apply([], notes={b"i": incarnation.to_bytes(8, "big")}, sync=True)
         self.clock = HybridLogicalClock(host.store.newest_stamp())
@@ -71,10 +73,12 @@ class Life:
         self.replica = Replica(
             Self(host.name, host.origin, incarnation), self.shelf, self, self.figures,
             host.store.notes(), stamp=self._stamp_write, latest_stamp=lambda: self.clock.last,
-            clock=lambda: self.world.now, journal_limit=host.journal_limit,
+            clock=lambda: self.world.now, flushes=host.durability == "commit",
+            journal_limit=host.journal_limit,
             random_source=self.world.random,
         )  # fmt: skip
         self._applying = self._flush_due = False
+        self._flushed_at = self.world.now
         self._tick_at = 0
         self.applied_waiters: list[tuple[int, Callable[[], None]]] = []
 
@@ -108,21 +112,24 @@ class Life:
             return
         due = self.replica.tick(self.world.now)
         self._after()
+        if self.replica.forgotten or self.replica.outlived:
+            self._start_again()
+            return
         self._tick_at = max(due, self.world.now + MILLISECOND)
         self.later(self._tick_at - self.world.now, self._tick)
 
     def _after(self) -> None:
         """What the daemon's threads are woken for."""
-        if self.replica.unsent and not self._flush_due:
+        if self.replica.publishing.unsent and not self._flush_due:
             self._flush_due = True
-            self.later(0 if self.replica.urgent else FLUSH_DELAY, self._flush)
+            self.later(0 if self.replica.publishing.urgent else FLUSH_DELAY, self._flush)
         if not self._applying and self.queue.length:
             self._applying = True
             self.later(MILLISECOND, self._take)
 
     def _flush(self) -> None:
         self._flush_due = False
-        self.replica.flush()
+        self.replica.publishing.flush()
 
     def _housekeep(self) -> None:
         if not self._applying:
@@ -130,19 +137,20 @@ class Life:
             if notes:
                 self.host.store.apply([], notes=notes)
                 self.replica.applied(self.queue.applied_through, notes)
-        if self.host.durability != "none":
+        if self.world.now - self._flushed_at >= FLUSH_EVERY[self.host.durability]:
+            kept = self.replica.about_to_flush()
             self.host.store.flush()
+            self.replica.flushed(kept)
+            self._flushed_at = self.world.now
         self.host.reclaim(self.replica.horizon.everywhere())
         self.figures.show(self.replica, self.world.now)
-        if self.replica.forgotten:
-            self._join_anew()
-        else:
-            self.later(HOUSEKEEPING, self._housekeep)
+        self.later(HOUSEKEEPING, self._housekeep)
 
-    def _join_anew(self) -> None:
-        """Move the store aside and start with an empty one, as a node does that was taken out."""
-        host = self.host
-        host.wipe()
+    def _start_again(self) -> None:
+        """Do what only a new life can mend: be greater than an earlier one, or join anew."""
+        host, replica = self.host, self.replica
+        host.least_incarnation = max(replica.outlived, replica.me.incarnation) + 1
+        host.wipe() if replica.forgotten else host.crash()
         self.world.after(RESTART_DELAY, lambda: None if host.removed else host.start())
 
     # ------------------------------------------------------------------ the applier
@@ -192,7 +200,7 @@ class Life:
         return record, place, number
 
     def _stamp_write(self, table: str, key: bytes, payload: bytes | None) -> tuple[bytes, int, int]:
-        self.replica.urgent = True
+        self.replica.publishing.urgent = True
         made = self.put(table, key, payload)
         self.host.stamped.append(Stamped(self.world.now, table, key, payload, made[0]))
         return made

@@ -36,7 +36,7 @@ VALUE = VERSION + b"\0\x80"
 SECOND_NS = 1_000_000_000
 HEARTBEAT = Report(
     "oak", "127.0.0.1", 7371, 7372, LIVE, 77, 1_700_000_000_000, 0, Load(0.5, 1, 5e3, 2e4, 1e4, 9),
-    (Echo(3, 5, 6),), {(3, 9): Progress(4, 3, 2, 1)}, ((4, 1),),
+    8, (Echo(3, 5, 6),), {(3, 9): Progress(4, 3, 2, 2, 1)}, {3: 7}, {4: 1},
 )  # fmt: skip
 GOOD: list[tuple[int, Any]] = [
     (UPDATES, [1, "t", [b"a", VALUE, b"b", VALUE], "u", [b"", VERSION + b"\x80"]]),

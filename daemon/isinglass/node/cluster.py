@@ -42,6 +42,9 @@ from isinglass.wire.transport.cluster import Address, ClusterSockets, listen_for
 FLUSH_SECONDS = 0.001
 SHOW_SECONDS = 0.25
 NOTE_SECONDS = 1.0
+# What is on the disk bounds what others may forget, so a cluster's node flushes now and then, also
+# where nothing was promised.
+FLUSH_EVERY_SECONDS = {"commit": 10.0, "second": 1.0, "none": 30.0}
 YOUNG_NS = 5 * clock.NANOSECONDS_PER_SECOND  # of two with one name, the one just started ends
 LIFE_NOTE = b"i"
 CLUSTER_NOTE = b"c"
@@ -94,6 +97,7 @@ class Cluster:
     ) -> None:
         self._name, self._intake, self._store = settings.node, intake, store
         self._glass, self._loop, self._report, self._fail = glass, loop, report, fail
+        self._durability = settings.durability
         life = next_life(store, member.name)
         self.identity = Identity(member.name, member.key, member.origin, life)
         self._sockets = ClusterSockets(*member[3:])
@@ -110,7 +114,7 @@ class Cluster:
         self.replica = Replica(
             me, intake.shelf, self, self.figures, store.notes(),
             stamp=intake.stamp_write, latest_stamp=self.latest_stamp, clock=clock.monotonic_ns,
-            journal_limit=settings.journal_limit,
+            flushes=settings.durability == "commit", journal_limit=settings.journal_limit,
             patience_ns=int(settings.patience_seconds * clock.NANOSECONDS_PER_SECOND),
         )  # fmt: skip
         intake.join(self.replica, self.draw, self._send)
@@ -161,6 +165,7 @@ class Cluster:
         return [
             Task("cluster figures", SHOW_SECONDS, self.show),
             Task("cluster notes", NOTE_SECONDS, self.note),
+            Task("cluster flush", FLUSH_EVERY_SECONDS[self._durability], self.flush),
         ]
 
     # ------------------------------------------------------------------ stamps
@@ -206,8 +211,8 @@ class Cluster:
 
     def _send(self) -> None:
         """Send own updates now, or soon; the lock is held."""
-        if self.replica.urgent or self.replica.full:
-            self.replica.flush()
+        if self.replica.publishing.urgent or self.replica.publishing.full:
+            self.replica.publishing.flush()
         elif not self._flush_due:
             self._flush_due = True
             self._calls.on_loop(self._flush_soon)
@@ -218,7 +223,7 @@ class Cluster:
     def _flush(self) -> None:
         with self._intake:
             self._flush_due = False
-            self.replica.flush()
+            self.replica.publishing.flush()
 
     # ------------------------------------------------------------------ calls
     def call(self, origin: int, request: list[Any], done: Answered) -> None:
@@ -275,6 +280,9 @@ class Cluster:
             self.figures.show(self.replica, clock.monotonic_ns())
             self._news.look(self.replica)
             forgotten = self.replica.forgotten
+            outlived = self.replica.outlived
+        if outlived:
+            self._begin_later_life(outlived)
         if forgotten:
             self._fail(
                 ClusterError(
@@ -282,6 +290,16 @@ class Cluster:
                     " it again, it then joins anew"
                 )
             )
+
+    def _begin_later_life(self, than: int) -> None:
+        """End, so that the next life of this node is later than one that others have seen."""
+        self._store.apply([], notes={LIFE_NOTE: than.to_bytes(8, "big")}, sync=True)
+        self._fail(
+            ClusterError(
+                "the cluster has seen a later life of this node, whose disk is lost or whose clock"
+                " was set back: start it again, the next life is later"
+            )
+        )
 
     def _share_losses(self, drops: int) -> None:
         """Tell what the network lost from what this node's own socket dropped."""
@@ -306,6 +324,14 @@ class Cluster:
             self._store.apply([], notes=notes)
             with self._intake:
                 self.replica.applied(place, notes)
+
+    def flush(self) -> None:
+        """Flush the store, and tell the replica what is on the disk now."""
+        with self._intake:
+            kept = self.replica.about_to_flush()
+        self._store.flush()
+        with self._intake:
+            self.replica.flushed(kept)
 
     def horizon(self) -> int:
         """Return the stamp below which deletions have reached every member."""

@@ -20,11 +20,12 @@ from isinglass.node.cluster_panels import (
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Self
 from isinglass.node.primary import Primary
+from isinglass.node.publishing import Publishing
 from isinglass.node.vectors import Vectors
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import Member, Membership
 from isinglass.wire.reports import LIMITS, LIVE, PHASES
-from isinglass.wire.streams import SendTimes, StreamId
+from isinglass.wire.streams import StreamId
 
 _SECOND = 1e9
 
@@ -39,7 +40,7 @@ class Shown(Protocol):
     primary: Primary
     journal: Journal
     horizon: Horizon
-    times: SendTimes
+    publishing: Publishing
     update_rate: float
 
     @property
@@ -144,7 +145,7 @@ class Figures:
         panel.lag_network = sequence - progress.received
         panel.lag_queue = progress.received - progress.taken
         panel.lag_disk = progress.taken - progress.applied
-        age = replica.times.age_ns(progress.applied + 1, now_ns) if lag else 0
+        age = replica.publishing.times.age_ns(progress.applied + 1, now_ns) if lag else 0
         panel.lag_seconds = age / _SECOND
 
     def _show_stream(self, replica: Shown, member: Member) -> None:

@@ -84,6 +84,11 @@ class Healing:
         repairs.paused = fresh
 
     @property
+    def copying(self) -> bool:
+        """Whether a copy is under way."""
+        return self._copy is not None
+
+    @property
     def waiting(self) -> int:
         """How many copied records wait for room in line."""
         return len(self._copy.items) if self._copy is not None else 0

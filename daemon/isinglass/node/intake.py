@@ -161,7 +161,7 @@ class Intake:
         place = self._queue.offer(table, key, record, clock.monotonic_ns())
         if place == REFUSED:
             raise StoreError("the queue of the node is full: write again in a moment")
-        replica.urgent = True
+        replica.publishing.urgent = True
         number = replica.publish(table, key, record, place)
         self.hear()
         return record, place, number
@@ -170,7 +170,7 @@ class Intake:
         """Wake the applier, and send, after something came into the queue; the lock is held."""
         if self._idle:
             self._wake()
-        if self.replica is not None and self.replica.unsent:
+        if self.replica is not None and self.replica.publishing.unsent:
             self.send()
 
     def _wake(self) -> None:

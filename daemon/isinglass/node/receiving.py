@@ -64,7 +64,7 @@ class Receiving:
             self._outside.observe(version_stamp(newest))
         if duplicates:
             self._figures.duplicates(stream[0], duplicates)
-        self._journal.trim(stream)
+        self._journal.trim()
         return inbox
 
     def _offer(self, table: str, key: bytes, record: bytes) -> int:
@@ -90,6 +90,7 @@ class Receiving:
         whole = self.parts.add(datagram.body)
         if whole is not None:
             self._take_in((origin, incarnation), *whole[2])
+            self._journal.trim()
 
     def repair(self, datagram: Datagram) -> None:
         """Take in the present state of records that updates of a stream had changed."""
@@ -98,15 +99,16 @@ class Receiving:
             return
         for update in repairs_of(datagram.body):
             self._take_in(stream, *update)
-        self._journal.trim(stream)
+        self._journal.trim()
 
     def _take_in(
         self, stream: StreamId, numbers: list[int], table: str, key: bytes, record: bytes
     ) -> None:
         """Take one record that stands for some numbers of a stream."""
         inbox = self._vectors.inbox(stream)
-        if inbox is None:
-            return
+        fresh = [number for number in numbers if inbox is not None and not inbox.has(number)]
+        if inbox is None or not fresh:
+            return  # what it says may be older than what was forgotten since
         place = self._offer(table, key, record) if record else 1
         if not place:
             return
@@ -115,7 +117,6 @@ class Receiving:
         else:
             place = self._shelf.last_place
         entries = self._journal.open(stream, inbox.received + 1)
-        fresh = [number for number in numbers if not inbox.has(number)]
         for number in fresh:
             entries[number] = (table, key)
             inbox.add(number, number, place)

@@ -10,7 +10,12 @@ sent once. What no member's journal reaches is left to `healing`.
                          └───────────┘
 
 A stream asks for WINDOW updates at a time, and for fewer when answers do not come: a repair never
-fills a narrow link. Pure.
+fills a narrow link.
+
+A gap that nobody can close, because all who had what is in it have lost it or are away, hides what
+lies above it: this node has that, but cannot say so by a number. After ORPHANED_NS such *orphans*
+are sent again as updates of the own stream (`Replica.adopt`), which does no harm where they are
+known. Pure.
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ ANSWER_NS = 40 * MILLISECOND_NS
 LONGEST_DELAY_NS = 1000 * MILLISECOND_NS
 WINDOW, SMALLEST_WINDOW = 512, 16
 OUT_OF_REACH_NS = 400 * MILLISECOND_NS
+ORPHANED_NS = 2000 * MILLISECOND_NS
 SEVERAL_NS = 100 * MILLISECOND_NS
 ASKED_LIMIT = 1024
 RANGES_LIMIT = 64
@@ -40,12 +46,15 @@ RANGES_LIMIT = 64
 class _Asking:
     """How the gap of one stream is being closed."""
 
-    __slots__ = ("delay_ns", "due_ns", "first", "last", "last_asked", "tries", "window")
+    __slots__ = (
+        "alone_ns", "delay_ns", "due_ns", "first", "last", "last_asked", "tries", "window",
+    )  # fmt: skip
 
     def __init__(self, due_ns: int) -> None:
         self.due_ns, self.delay_ns = due_ns, ANSWER_NS
         self.first = self.last = 0  # what was asked for
         self.tries, self.last_asked, self.window = 0, 0, WINDOW
+        self.alone_ns = 0  # since when nobody has what is missing
 
 
 class Repairs:
@@ -54,6 +63,7 @@ class Repairs:
     Attributes:
         covered: by stream, what a copy that is under way will bring; not asked for.
         out_of_reach: streams with a gap that no member's journal reaches any more.
+        orphaned: streams with updates above a gap that nobody can close.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class Repairs:
         self.covered: dict[StreamId, int] = {}
         self.paused = False
         self.out_of_reach: set[StreamId] = set()
+        self.orphaned: set[StreamId] = set()
 
     # ------------------------------------------------------------------ asking
     def look(self, now_ns: int) -> int:
@@ -105,6 +116,7 @@ class Repairs:
         del self._asking[stream]
         self._unreached.pop(stream, None)
         self.out_of_reach.discard(stream)
+        self.orphaned.discard(stream)
 
     def _ask(self, stream: StreamId, asking: _Asking, now_ns: int) -> None:
         inbox, covered = self._vectors.inboxes[stream], self.covered.get(stream, 0)
@@ -122,9 +134,10 @@ class Repairs:
             return
         target = self._target(stream, ranges[0][0], asking)
         if target is None:
-            self._not_reached(stream, ranges[0][0], now_ns)
+            self._not_reached(stream, asking, ranges[0][0], now_ns)
             return
         self._unreached.pop(stream, None)
+        asking.alone_ns = 0
         asking.first, asking.last, asking.last_asked = ranges[0][0], ranges[-1][1], target.origin
         self._outside.multicast(
             NACK, [target.origin, *stream, [edge for pair in ranges for edge in pair]]
@@ -148,14 +161,19 @@ class Repairs:
         others = [member for member in able if member.origin != asking.last_asked]
         return self._random.choice(others or able)
 
-    def _not_reached(self, stream: StreamId, first: int, now_ns: int) -> None:
-        """Note that nobody can repair a gap, though somebody has what is in it."""
+    def _not_reached(self, stream: StreamId, asking: _Asking, first: int, now_ns: int) -> None:
+        """Note that nobody can repair a gap: whether somebody has what is in it, or nobody."""
         if any(member.progress(stream).received >= first for member in self._members.up()):
+            asking.alone_ns = 0
             since = self._unreached.setdefault(stream, now_ns)
             if now_ns - since >= OUT_OF_REACH_NS:
                 self.out_of_reach.add(stream)
-        else:
-            self._unreached.pop(stream, None)
+            return
+        self._unreached.pop(stream, None)
+        self.out_of_reach.discard(stream)
+        asking.alone_ns = asking.alone_ns or now_ns
+        if now_ns - asking.alone_ns >= ORPHANED_NS and self._vectors.inboxes[stream].ranges():
+            self.orphaned.add(stream)
 
     def overheard(self, stream: StreamId, edges: list[int], now_ns: int) -> None:
         """Hold back when another node has just asked for the same."""

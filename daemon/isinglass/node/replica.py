@@ -19,35 +19,35 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgpack
-
 from isinglass.node.figures import Figures
 from isinglass.node.healing import BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Answered, Outside, Self, Shelf
 from isinglass.node.primary import PATIENCE_NS, READ, WRITE, Primary
+from isinglass.node.publishing import Publishing
 from isinglass.node.receiving import Receiving
 from isinglass.node.repairs import Repairs
-from isinglass.node.vectors import Vectors
+from isinglass.node.roster import Roster
+from isinglass.node.vectors import Applied, Vectors
 from isinglass.wire import bodies, reports
 from isinglass.wire.datagrams import Datagram
 from isinglass.wire.journal import Journal
-from isinglass.wire.membership import DOWN, SUSPECTED, UP, Member, Membership
-from isinglass.wire.packing import Packer
+from isinglass.wire.membership import UP, Member, Membership
 from isinglass.wire.placement import placement_of
 from isinglass.wire.reports import JOINING, LEAVING, LIVE, PHASES, Echo, Load, Report
-from isinglass.wire.streams import SendTimes
 
 HEARTBEAT_NS = 100_000_000
 DEAF_NS = 1_000_000_000
-MEMBER_NOTE = b"m"
 
 
 class Replica:
     """One life of one node.
 
     Args:
-        notes: what the store has noted (`Vectors`, and the members).
+        notes: what the store has noted (`Vectors`, `Roster`, `Horizon`); it was flushed since it
+            was opened, so that all of it is kept.
+        flushes: each transaction is on the disk when `applied` is told of it; else `flushed` is
+            called from time to time, or no deletion is ever forgotten.
         stamp: see `Primary`.
         latest_stamp: returns the newest stamp that this node has drawn or seen.
         clock: monotonic nanoseconds.
@@ -68,6 +68,7 @@ class Replica:
         stamp: Callable[[str, bytes, bytes | None], tuple[bytes, int, int]],
         latest_stamp: Callable[[], int],
         clock: Callable[[], int],
+        flushes: bool = True,
         journal_limit: int = 200_000,
         patience_ns: int = PATIENCE_NS,
         random_source: random.Random | None = None,
@@ -76,37 +77,45 @@ class Replica:
         self._shelf, self.outside, self.figures = shelf, outside, figures
         self.clock = clock
         now_ns = clock()
-        self.vectors = Vectors(self.own, notes)
-        self.journal = Journal(journal_limit)
-        self._entries = self.journal.open(self.own, 1)
         self.members = Membership()
-        self.notes: dict[bytes, bytes] = {}  # to be noted with the next batch
-        self._packer = Packer(*self.own)
+        self._flushes = flushes
+        self.vectors = Vectors(self.own, notes, self.members, flushes=flushes)
+        self.roster = Roster(me, self.members, self.vectors, notes, outside, figures)
+        self.journal = Journal(journal_limit)
+        self._let_go_notes: dict[bytes, bytes] = {}
         self.receiving = Receiving(self.vectors, self.journal, shelf, outside, figures)
-        self.times = SendTimes()
-        self.horizon = Horizon(self.vectors, self.members, latest_stamp)
+        self.horizon = Horizon(
+            self.vectors, self.members, notes, latest_stamp, lambda: self.healing.copying
+        )
+        outside.observe(self.horizon.noted)
+        self.publishing = Publishing(
+            self.vectors, self.journal, self.horizon, shelf, outside, figures.network, clock
+        )
+        self.publish = self.publishing.publish
         self.repairs = Repairs(
             self.vectors, self.journal, self.members, shelf, outside, figures,
             random_source or random.Random(me.incarnation),
         )  # fmt: skip
-        known = self._known_members(notes)
         self.healing = Healing(
             self.vectors, self.journal, self.members, self.repairs, shelf, outside,
-            figures.cluster, self.horizon.everywhere, fresh=not known, now_ns=now_ns,
+            figures.cluster, self.horizon.everywhere, fresh=self.roster.fresh, now_ns=now_ns,
         )  # fmt: skip
         self.primary = Primary(
             self.vectors, self.members, shelf, outside, figures.primary, stamp, clock, patience_ns
         )
         self.load = Load()
         self.on_heard: Callable[[Member], None] | None = None
-        self.leaving = self.forgotten = False
-        self.urgent = False  # somebody waits for the next own datagram to be held
+        self.leaving = False
         self.update_rate = 0.0
         self._measured, self._measured_ns = self._received_in_all(), now_ns
         self._applied_place = 0
         self._beat_ns = self._looked_ns = now_ns
-        self._inbox = self.vectors.inboxes[self.own]
-        self._receivers: dict[int, Callable[[Datagram], object]] = {
+        self._beats = 0
+        self._receivers = self._table()
+
+    def _table(self) -> dict[int, Callable[[Datagram], object]]:
+        """Return who takes in which kind of datagram."""
+        return {
             bodies.UPDATES: self.receiving.updates,
             bodies.URGENT: self.receiving.urgent,
             bodies.PART: self.receiving.part,
@@ -117,66 +126,28 @@ class Replica:
             bodies.ACK: self._ack,
         }
 
-    def _known_members(self, notes: Mapping[bytes, bytes]) -> bool:
-        """Take over the members that the store has noted; tell whether it was ever a member."""
-        joined = MEMBER_NOTE in notes
-        for key, value in notes.items():
-            if key[:1] == MEMBER_NOTE and len(key) > 1:
-                name, incarnation = msgpack.unpackb(value)
-                origin = int.from_bytes(key[1:], "big")
-                if name:
-                    self.members.know(name, origin, incarnation)
-                    self.vectors.saw_life(origin, incarnation)
-                else:
-                    self.members.forgotten[origin] = incarnation
-        return joined
+    @property
+    def forgotten(self) -> bool:
+        """Whether this store is out of the cluster: it is to be moved aside, to join anew."""
+        return self.roster.forgotten
+
+    @property
+    def outlived(self) -> int:
+        """The life that the next one of this node must be greater than, at once; 0: none."""
+        return self.roster.outlived
 
     @property
     def phase(self) -> int:
         """What this node is: joining, healing, live, or leaving."""
         return LEAVING if self.leaving else self.healing.phase
 
-    # ------------------------------------------------------------------ own updates
-    def publish(self, table: str, key: bytes, record: bytes, place: int) -> int:
-        """Number an own update that stands in line at `place`, for the next datagram."""
-        inbox = self._inbox
-        number = inbox.received + 1
-        inbox.add(number, number, place)
-        self._entries[number] = (table, key)
-        self._packer.add(table, key, record)
-        self.horizon.made(number, record)
-        return number
-
-    @property
-    def unsent(self) -> bool:
-        """Whether own updates wait for a datagram."""
-        return self._packer.waiting
-
-    @property
-    def full(self) -> bool:
-        """Whether a datagram is full."""
-        return self._packer.ready > 0
-
-    def flush(self) -> None:
-        """Send the own updates that wait."""
-        made = self._packer.take()
-        if not made:
-            return
-        updates = sum(outgoing.updates for outgoing in made)
-        self.times.add(self.vectors.sequence - updates + 1, self.clock())
-        for kind, packed, _ in made:
-            urgent = self.urgent and kind == bodies.UPDATES
-            self.outside.multicast(bodies.URGENT if urgent else kind, packed)
-        self.urgent = False
-        self.figures.network.sent_updates += updates
-        self.journal.trim(self.own)
-
     # ------------------------------------------------------------------ datagrams
     def receive(self, datagram: Datagram) -> None:
         """Take in what another node sent."""
-        if self.members.is_forgotten(datagram.origin, datagram.incarnation):
-            return
-        self._receivers[datagram.kind](datagram)
+        if datagram.kind == bodies.STATE or self.roster.speaks(
+            datagram.origin, datagram.incarnation
+        ):
+            self._receivers[datagram.kind](datagram)
 
     def _nack(self, datagram: Datagram) -> None:
         target, origin, incarnation, edges = datagram.body
@@ -206,28 +177,12 @@ class Replica:
             self.figures.network.malformed += 1
             return
         now_ns = self.clock()
-        origin, incarnation = datagram.origin, datagram.incarnation
-        if self.own in report.forgotten:
-            self.forgotten = True
-        for out, life in report.forgotten:
-            if not self.members.is_forgotten(out, life) and out != self.me.origin:
-                self.forget(out, life)
-        known = self.members.members.get(origin)
-        if known is None or known.incarnation != incarnation:
-            if known is not None and known.name != report.name:
-                self.figures.network.duplicate_node += 1
-                return
-            self.notes[MEMBER_NOTE + origin.to_bytes(2, "big")] = msgpack.packb(
-                [report.name, incarnation]
-            )
-        member = self.members.know(report.name, origin, incarnation)
-        returned = member.state in (SUSPECTED, DOWN) and member.heard_ns > 0
-        member.hear(report, incarnation, datagram.sent_ns, now_ns)
-        self.vectors.saw_life(origin, incarnation)
-        self._hear_vector(report, returned, now_ns)
-        for echo in report.echoes:
-            if echo.origin == self.me.origin:
-                member.measure(echo, self.outside.wall_ms(), now_ns)
+        known = self.members.members.get(datagram.origin)
+        was_up = known is not None and known.state == UP
+        member = self.roster.hear(datagram, report, now_ns)
+        if member is None:
+            return
+        self._hear_vector(report, not was_up, now_ns)
         self.primary.acknowledged()
         self._choose()
         if self.on_heard is not None:
@@ -254,12 +209,14 @@ class Replica:
         self._looked_ns = now_ns
         if (place := self._shelf.applied_through) > self._applied_place:
             self._applied_place = place
-            self.vectors.applied(place)
+            self.vectors.applied(place, {})
         for member in self.members.members.values():
             member.look(self.own, self.vectors.sequence, now_ns)
         following = min(
             self.repairs.look(now_ns), self.healing.tick(now_ns), self.primary.tick(now_ns)
         )
+        for stream in list(self.repairs.orphaned):
+            self.publishing.adopt(stream)
         self._choose()
         if now_ns >= self._beat_ns:
             self.beat(now_ns)
@@ -279,34 +236,38 @@ class Replica:
 
     def _was_deaf(self, now_ns: int) -> None:
         """This process stood still: what it knew of the others is old."""
-        for member in self.members.members.values():
-            if member.state == UP:
-                member.state = DOWN
+        self.roster.was_deaf()
         self.healing.catch_up(now_ns)
 
     def beat(self, now_ns: int) -> None:
         """Send a heartbeat, behind all updates that it counts."""
-        self.flush()
+        self.publishing.flush()
         self._beat_ns = now_ns + HEARTBEAT_NS
+        self._beats += 1
+        self.vectors.measure()
         self.outside.multicast(bodies.STATE, self._report(now_ns).body())
-        self._mark_joined()
-
-    def _mark_joined(self) -> None:
-        if self.healing.phase != JOINING and MEMBER_NOTE not in self.notes:
-            self.notes[MEMBER_NOTE] = msgpack.packb([self.me.name, self.me.incarnation])
+        if self.healing.phase != JOINING:
+            self.roster.join()
 
     def _report(self, now_ns: int) -> Report:
         members = list(self.members.members.values())
         recent = sorted(members, key=lambda member: -member.heard_ns)[: reports.ECHO_LIMIT]
         echoes = [Echo(m.origin, m.sent_ns, now_ns - m.heard_ns) for m in recent if m.heard]
-        forgotten = list(self.members.forgotten.items())[-reports.FORGOTTEN_LIMIT :]
         me = self.me
         return Report(
             me.name, me.address, me.datagram_port, me.stream_port, self.phase,
             self.primary.placement.view, self.outside.wall_ms(), self.horizon.own(),
-            self.load, tuple(echoes), self.vectors.entries(members, self.journal),
-            tuple(forgotten),
+            self.load, self.roster.joined, tuple(echoes), self.vectors.entries(self.journal),
+            self._some(self.vectors.let_go_through, reports.LET_GO_LIMIT),
+            self._some(self.members.forgotten, reports.FORGOTTEN_LIMIT),
         )  # fmt: skip
+
+    def _some(self, rows: dict[int, int], limit: int) -> dict[int, int]:
+        """Return a part of what a heartbeat has no room for, another part each time."""
+        if len(rows) <= limit:
+            return dict(rows)
+        first = self._beats * limit % len(rows)
+        return dict([*rows.items(), *rows.items()][first : first + limit])
 
     def _choose(self) -> None:
         """Bring the view up to date: the members that primaries are chosen from."""
@@ -344,10 +305,14 @@ class Replica:
     # ------------------------------------------------------------------ the own queue
     def notes_through(self, place: int) -> dict[bytes, bytes]:
         """Return what the transaction that reaches `place` is to note."""
-        gone, dropped = self.vectors.let_go(list(self.members.members.values()))
+        gone, let_go = self.vectors.let_go()
         for stream in gone:
             self.journal.drop(stream)
-        return {**self.notes, **self.vectors.notes(place), **dropped}
+        self._let_go_notes.update(let_go)
+        return {
+            **self.roster.unnoted, **self.horizon.notes(), **self.vectors.notes(place),
+            **self._let_go_notes,
+        }  # fmt: skip
 
     def taken(self, place: int) -> None:
         """Say that everything through `place` left the queue for the store."""
@@ -356,25 +321,31 @@ class Replica:
     def applied(self, place: int, noted: Mapping[bytes, bytes]) -> None:
         """Say that the store has everything through `place`, and what was noted with it."""
         self.vectors.applied(place, noted)
+        self.roster.noted(noted)
+        self.horizon.was_noted(noted)
+        if self._flushes:
+            self.horizon.promised = self.horizon.noted
         for key, value in noted.items():
-            if key != MEMBER_NOTE and self.notes.get(key) == value:
-                del self.notes[key]
+            if self._let_go_notes.get(key) == value:
+                del self._let_go_notes[key]
+
+    def about_to_flush(self) -> tuple[Applied, int]:
+        """Return what a flush of the store that begins now will keep; for `flushed`."""
+        return self.vectors.in_store(), self.horizon.noted
+
+    def flushed(self, kept: tuple[Applied, int]) -> None:
+        """Say that what was in the store when a flush began survives a power failure."""
+        self.vectors.flushed(kept[0])
+        self.horizon.promised = max(self.horizon.promised, kept[1])
 
     # ------------------------------------------------------------------ the operator
-    def forget(self, origin: int, incarnation: int = 0) -> None:
+    def forget(self, origin: int) -> None:
         """Take a member out of the cluster, here and, by heartbeats, everywhere."""
-        member: Member | None = self.members.members.get(origin)
-        self.members.forget(origin)
-        out = max(incarnation, self.members.forgotten.get(origin, 0))
-        self.members.forgotten[origin] = out
-        key = MEMBER_NOTE + origin.to_bytes(2, "big")
-        self.notes[key] = msgpack.packb(["", out])
-        if member is not None:
-            self.figures.forget(origin)
+        self.roster.forget(origin)
 
     def leave(self) -> None:
         """Say that this node ends on purpose."""
-        self.flush()
+        self.publishing.flush()
         self.leaving = True
         self.beat(self.clock())
 

@@ -91,7 +91,7 @@ class NodeShelf:
         if key:
             return self._queue.offer_foreign(table, key, record, self._clock())
         state = table_state(table, record)
-        place = self._queue.last_place
+        place = self._queue.last_place or 1
         if state.created != NEVER:
             place = self._queue.offer_create(
                 table, state.shape, state.created, self._clock(), foreign=True

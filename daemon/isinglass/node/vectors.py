@@ -2,31 +2,38 @@
 
 What is in the store is noted in the store itself, in the transaction that put it there, so a node
 that was killed knows exactly what it has, and asks for the rest. A stream ends with the life of its
-origin; it is *closed* once a later life was seen, and *settled* once every known member said that
-it has all of it. Settled streams are no longer reported, and the oldest ones are let go; which ones
-is noted, so that they do not come back.
+origin; it is *closed* once a later life was seen, or its origin was taken out of the cluster.
+
+    open ──a later life is seen──▶ closed ──every member knows that, and keeps all──▶ let go
+
+*Keeps* means that it survives a power failure. Nobody can have more of a stream that every member
+knows to be closed, so letting go is final: it is noted, the heartbeats say through which life of
+each origin it was done, and who hears that need not wait for a report of such a stream. What came
+of a closed stream only to nodes that lost it again is no longer waited for (`measure`).
 
     note  b"s" origin u16 incarnation u64  ->  applied u64
           b"d" origin u16                  ->  u64: lives up to this one are let go
 
-Pure. A stream takes about 300 bytes; SETTLED_LIMIT settled ones of each origin are kept.
+Pure. A stream takes about 300 bytes; there are as many closed ones as members that are away keep
+from being let go.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 from isinglass.wire.journal import Journal
-from isinglass.wire.membership import Member
+from isinglass.wire.membership import Membership
 from isinglass.wire.reports import VECTOR_LIMIT, Progress
 from isinglass.wire.streams import Inbox, StreamId
 
 STREAM_NOTE, DROPPED_NOTE = b"s", b"d"
-SETTLED_LIMIT = 8
 _STREAM = struct.Struct(">HQ")
 _ORIGIN = struct.Struct(">H")
 _NUMBER = struct.Struct(">Q")
+
+Applied = dict[StreamId, int]
 
 
 class Vectors:
@@ -34,15 +41,23 @@ class Vectors:
 
     Args:
         own: this life's own stream.
-        notes: what the store has noted.
+        notes: what the store has noted, and kept.
+        flushes: each transaction is on the disk when `applied` is told of it.
     """
 
-    def __init__(self, own: StreamId, notes: Mapping[bytes, bytes]) -> None:
-        self.own = own
+    def __init__(
+        self,
+        own: StreamId,
+        notes: Mapping[bytes, bytes],
+        members: Membership,
+        *,
+        flushes: bool = True,
+    ) -> None:
+        self.own, self._members, self._flushes = own, members, flushes
         self.inboxes: dict[StreamId, Inbox] = {own: Inbox()}
-        self._noted: dict[StreamId, int] = {}
+        self._noted: Applied = {}
         self._newest: dict[int, int] = {own[0]: own[1]}
-        self._dropped: dict[int, int] = {}
+        self.let_go_through: dict[int, int] = {}
         self._turn = 0
         for key, value in notes.items():
             if key[:1] == STREAM_NOTE:
@@ -51,7 +66,7 @@ class Vectors:
                 self.inboxes[stream] = Inbox(applied)
                 self.saw_life(*stream)
             elif key[:1] == DROPPED_NOTE:
-                self._dropped[_ORIGIN.unpack(key[1:])[0]] = _NUMBER.unpack(value)[0]
+                self.let_go_through[_ORIGIN.unpack(key[1:])[0]] = _NUMBER.unpack(value)[0]
 
     @property
     def sequence(self) -> int:
@@ -64,15 +79,16 @@ class Vectors:
             self._newest[origin] = incarnation
 
     def is_closed(self, stream: StreamId) -> bool:
-        """Tell whether a later life of the stream's origin was seen."""
-        return stream[1] < self._newest.get(stream[0], 0)
+        """Tell whether a stream has ended: its origin lives another life, or is out."""
+        later = stream[1] < self._newest.get(stream[0], 0)
+        return later or self._members.is_forgotten(*stream)
 
     def inbox(self, stream: StreamId) -> Inbox | None:
         """Return a stream's inbox, a fresh one when it was not known; None for one let go."""
         inbox = self.inboxes.get(stream)
         if inbox is None:
             origin, incarnation = stream
-            if incarnation <= self._dropped.get(origin, 0) or (
+            if incarnation <= self.let_go_through.get(origin, 0) or (
                 origin == self.own[0] and incarnation > self.own[1]
             ):
                 return None
@@ -90,40 +106,78 @@ class Vectors:
                 notes[STREAM_NOTE + _STREAM.pack(*stream)] = _NUMBER.pack(applied)
         return notes
 
-    def applied(self, place: int, noted: Iterable[bytes] = ()) -> None:
-        """Say that the store has everything through `place`, and which of the notes."""
+    def applied(self, place: int, noted: Mapping[bytes, bytes]) -> None:
+        """Say that the store has everything through `place`, and what it has noted."""
         for inbox in self.inboxes.values():
-            inbox.applied.advance(place)
             inbox.taken.advance(place)
-        for key in noted:
-            if key[:1] == STREAM_NOTE:
+            reached = inbox.applied.advance(place)
+            if self._flushes:
+                inbox.kept = reached
+        for key, value in noted.items():
+            if key[:1] == STREAM_NOTE and value:
                 stream = _STREAM.unpack(key[1:])
                 if stream in self.inboxes:
-                    self._noted[stream] = self.inboxes[stream].applied.reached
+                    self._noted[stream] = _NUMBER.unpack(value)[0]
 
     def taken(self, place: int) -> None:
         """Say that everything through `place` left the queue for the store."""
         for inbox in self.inboxes.values():
             inbox.taken.advance(place)
 
-    # ------------------------------------------------------------------ what is reported
-    def settled(self, stream: StreamId, members: Iterable[Member]) -> bool:
-        """Tell whether a closed stream is in the store of every known member."""
+    def in_store(self) -> Applied:
+        """Return how far each stream is applied: what a flush that begins now will keep."""
+        return {stream: inbox.applied.reached for stream, inbox in self.inboxes.items()}
+
+    def flushed(self, kept: Applied) -> None:
+        """Say that what was in the store when a flush began survives a power failure."""
+        for stream, applied in kept.items():
+            inbox = self.inboxes.get(stream)
+            if inbox is not None:
+                inbox.kept = max(inbox.kept, applied)
+
+    # ------------------------------------------------------------------ closed streams
+    def measure(self) -> None:
+        """Bring closed streams up to what somebody still has of them."""
+        members = self._members.members.values()
+        for stream, inbox in self.inboxes.items():
+            if inbox.known_last > inbox.received and self.is_closed(stream):
+                held = max((m.progress(stream).received for m in members), default=0)
+                inbox.known_last = max(held, inbox.highest)
+
+    def settled(self, stream: StreamId) -> bool:
+        """Tell whether a stream can be let go: every member knows it is closed, and keeps it."""
         inbox = self.inboxes[stream]
         return (
             self.is_closed(stream)
-            and inbox.applied.reached == inbox.known_last
-            and all(member.progress(stream).applied >= inbox.known_last for member in members)
+            and inbox.kept == inbox.known_last
+            and all(m.keeps(stream, inbox.known_last) for m in self._members.members.values())
         )
 
-    def entries(self, members: list[Member], journal: Journal) -> dict[StreamId, Progress]:
-        """Return the next heartbeat's entries: streams of living nodes, and others in turn."""
-        living, others = [], []
+    def let_go(self) -> tuple[list[StreamId], dict[bytes, bytes]]:
+        """Let go of settled streams; return them, and what is to be noted."""
+        gone: list[StreamId] = []
+        notes: dict[bytes, bytes] = {}
+        waiting: set[int] = set()
+        for stream in sorted(self.inboxes):
+            origin, incarnation = stream
+            if origin in waiting or not self.settled(stream):
+                waiting.add(origin)  # in the order of lives, so that one number tells which
+                continue
+            gone.append(stream)
+            del self.inboxes[stream]
+            self._noted.pop(stream, None)
+            self.let_go_through[origin] = incarnation
+            notes[STREAM_NOTE + _STREAM.pack(*stream)] = b""
+            notes[DROPPED_NOTE + _ORIGIN.pack(origin)] = _NUMBER.pack(incarnation)
+        return gone, notes
+
+    # ------------------------------------------------------------------ what is reported
+    def entries(self, journal: Journal) -> dict[StreamId, Progress]:
+        """Return the next heartbeat's entries: streams of living nodes, and closed ones in turn."""
+        living: list[StreamId] = []
+        others: list[StreamId] = []
         for stream in self.inboxes:
-            if not self.is_closed(stream):
-                living.append(stream)
-            elif not self.settled(stream, members):
-                others.append(stream)
+            (others if self.is_closed(stream) else living).append(stream)
         room = max(VECTOR_LIMIT - len(living), 1)
         if len(others) > room:
             self._turn = (self._turn + room) % len(others)
@@ -133,30 +187,24 @@ class Vectors:
     def _progress(self, stream: StreamId, journal: Journal) -> Progress:
         inbox = self.inboxes[stream]
         return Progress(
-            inbox.received, inbox.taken.reached, inbox.applied.reached, journal.floor(stream)
+            inbox.received,
+            inbox.taken.reached,
+            inbox.applied.reached,
+            inbox.kept,
+            journal.floor(stream),
         )
 
     def applied_vector(self) -> list[list[int]]:
         """Return `[origin, incarnation, applied]` of every stream."""
-        return [[*stream, inbox.applied.reached] for stream, inbox in self.inboxes.items()]
+        return [[*stream, applied] for stream, applied in self.in_store().items()]
 
-    def let_go(self, members: list[Member]) -> tuple[list[StreamId], dict[bytes, bytes]]:
-        """Let go of settled streams beyond SETTLED_LIMIT; return them, and what is to be noted."""
-        gone = [stream for stream in self._excess() if self.settled(stream, members)]
-        notes = {}
-        for stream in gone:
-            del self.inboxes[stream]
-            self._noted.pop(stream, None)
-            self._dropped[stream[0]] = max(self._dropped.get(stream[0], 0), stream[1])
-            notes[STREAM_NOTE + _STREAM.pack(*stream)] = b""
-            notes[DROPPED_NOTE + _ORIGIN.pack(stream[0])] = _NUMBER.pack(self._dropped[stream[0]])
-        return gone, notes
-
-    def _excess(self) -> Iterator[StreamId]:
-        """Yield the oldest closed streams of each origin, as far as all before them may go."""
-        lives: dict[int, list[int]] = {}
-        for origin, incarnation in self.inboxes:
-            lives.setdefault(origin, []).append(incarnation)
-        for origin, incarnations in lives.items():
-            if len(incarnations) > SETTLED_LIMIT:
-                yield origin, min(incarnations)
+    def strangers(self) -> set[int]:
+        """Return the origins of streams whose node is no member that this one knows, nor out."""
+        known = self._members.members
+        return {
+            origin
+            for origin, incarnation in self.inboxes
+            if origin not in known
+            and origin != self.own[0]
+            and not self._members.is_forgotten(origin, incarnation)
+        }

@@ -29,7 +29,6 @@ class Journal:
         self.limit = limit
         self._streams: dict[StreamId, dict[int, Name]] = {}
         self._floors: dict[StreamId, int] = {}
-        self._share = limit
 
     def open(self, stream: StreamId, floor: int) -> dict[int, Name]:
         """Return the entries of a stream, to add to; what is below `floor` is not there."""
@@ -37,19 +36,24 @@ class Journal:
         if entries is None:
             entries = self._streams[stream] = {}
             self._floors[stream] = floor
-            self._share = max(self.limit // len(self._streams), 1)
         return entries
 
-    def trim(self, stream: StreamId) -> None:
-        """Let the oldest updates of a stream go when it has more than its share."""
-        entries = self._streams.get(stream, {})
-        excess = len(entries) - self._share
+    def trim(self) -> None:
+        """Let the oldest updates of the longest stream go when all together are too many.
+
+        To be called after adding: so a stream that ended, or is slow, keeps what it has as long as
+        others have more.
+        """
+        excess = len(self) - self.limit
         if excess <= 0:
             return
+        stream = max(self._streams, key=lambda stream: len(self._streams[stream]))
+        entries = self._streams[stream]
         oldest = [number for number, _ in zip(entries, range(excess), strict=False)]
         for number in oldest:
             del entries[number]
         self._floors[stream] = max(self._floors[stream], max(oldest) + 1)
+        self.trim()
 
     def raise_floor(self, stream: StreamId, floor: int) -> None:
         """Say that nothing below `floor` is there: it came by a copy, without names."""
@@ -69,7 +73,6 @@ class Journal:
         """Forget a stream."""
         self._streams.pop(stream, None)
         self._floors.pop(stream, None)
-        self._share = max(self.limit // max(len(self._streams), 1), 1)
 
     def __len__(self) -> int:
         return sum(map(len, self._streams.values()))

@@ -5,6 +5,10 @@ may be forgotten, and how many nodes a majority is, depend on all of them. Three
 apart, since they fail apart: *heard* (heartbeats come), *receiving* (it gets on with what was sent)
 and *applying* (it gets on with what it received).
 
+A store belongs to the cluster from the life in which it *joined*. An operator who forgets a node
+names a life: a store that joined in that life or before is out for good, whatever life its node
+lives, because the others no longer keep for it what deletes. Its node joins anew, with nothing.
+
     state      by                                   is a primary   counts for a majority
     up         a heartbeat                          when live      yes
     suspected  none for `suspect_seconds`           no             yes
@@ -15,8 +19,6 @@ Pure: the time is an argument.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from isinglass.wire.reports import LEAVING, LIVE, Echo, Load, Progress, Report
 from isinglass.wire.streams import StreamId
@@ -48,18 +50,22 @@ class Signal:
 class Member:
     """Another node as this one knows it."""
 
-    def __init__(self, name: str, origin: int, incarnation: int) -> None:
+    def __init__(self, name: str, origin: int, incarnation: int, joined: int = 0) -> None:
         self.name, self.origin, self.incarnation = name, origin, incarnation
+        self.joined = joined
         self.state = DOWN
         self.report: Report | None = None
         self.heard_ns = 0
         self.sent_ns = 0  # its clock, of its newest heartbeat
         self.restarts = 0
         self.vector: dict[StreamId, Progress] = {}
+        self.let_go: dict[int, int] = {}
+        self._lives: dict[int, int] = {}  # of each origin, the newest that it reports a stream of
         self.receiving, self.applying = Signal(), Signal()
         self.round_trip_ns = 0
         self.clock_offset_seconds = 0.0
         self._offsets: list[tuple[int, float]] = []
+        self._leads: list[int] = []
 
     @property
     def heard(self) -> bool:
@@ -80,16 +86,39 @@ class Member:
         """Return how far it said it is with a stream."""
         return self.vector.get(stream, _NOTHING)
 
+    def keeps(self, stream: StreamId, number: int) -> bool:
+        """Tell whether it keeps a closed stream through a number, and can get no more of it.
+
+        It can get more from the stream's origin until it knows that the stream is closed.
+        """
+        origin, incarnation = stream
+        if self.let_go.get(origin, 0) >= incarnation:
+            return True
+        if self.report is None:
+            return False
+        later = max(self._lives.get(origin, 0), self.incarnation * (origin == self.origin))
+        closed = later > incarnation or self.report.forgotten.get(origin, 0) >= incarnation
+        return closed and self.progress(stream).kept >= number
+
     def hear(self, report: Report, incarnation: int, sent_ns: int, now_ns: int) -> None:
         """Take over what a heartbeat says."""
         if incarnation != self.incarnation:
             self.restarts += 1
             self.incarnation = incarnation
-            self.vector = {}  # what it had only in memory is gone
-            self._offsets = []
+            self.vector, self.let_go = {}, {}  # what it had only in memory is gone
+            self._offsets, self._leads = [], []
+        self._leads = [*self._leads[1 - OFFSET_SAMPLES :], sent_ns - now_ns]
         self.vector.update(report.vector)
+        self.let_go.update(report.let_go)
+        for origin, life in report.vector:
+            self._lives[origin] = max(life, self._lives.get(origin, 0))
+        self.joined = report.joined
         self.report, self.heard_ns, self.sent_ns = report, now_ns, sent_ns
         self.state = LEFT if report.phase == LEAVING else UP
+
+    def clock_ns(self, now_ns: int) -> int:
+        """Return its monotonic clock, or a little less: by what a heartbeat takes at best."""
+        return now_ns + max(self._leads, default=0)
 
     def measure(self, echo: Echo, own_wall_ms: int, now_ns: int) -> None:
         """Estimate round trip and clock offset from an own heartbeat that came back.
@@ -113,7 +142,7 @@ class Member:
         self.applying.look(progress.applied, progress.received, now_ns)
 
 
-_NOTHING = Progress(0, 0, 0, 0)
+_NOTHING = Progress(0, 0, 0, 0, 0)
 
 
 class Membership:
@@ -123,25 +152,25 @@ class Membership:
         self.members: dict[int, Member] = {}
         self.forgotten: dict[int, int] = {}  # origin: the last life that is out
 
-    def __iter__(self) -> Iterable[Member]:
-        return iter(self.members.values())
-
-    def know(self, name: str, origin: int, incarnation: int) -> Member:
+    def know(self, name: str, origin: int, incarnation: int, joined: int) -> Member:
         """Return a member, known from now on."""
         member = self.members.get(origin)
         if member is None:
-            member = self.members[origin] = Member(name, origin, incarnation)
+            member = self.members[origin] = Member(name, origin, incarnation, joined)
         return member
 
     def up(self) -> list[Member]:
         """Return the members whose heartbeats come."""
         return [member for member in self.members.values() if member.state == UP]
 
-    def forget(self, origin: int) -> None:
-        """Take a member out; it must join anew, with nothing, when it comes back."""
-        member = self.members.pop(origin, None)
-        if member is not None:
-            self.forgotten[origin] = max(self.forgotten.get(origin, 0), member.incarnation)
+    def forget(self, origin: int, life: int) -> int:
+        """Take out what joined in a life of a node or before; return the last life that is out."""
+        member = self.members.get(origin)
+        if member is not None and member.joined <= life:
+            del self.members[origin]
+            life = max(life, member.incarnation)
+        self.forgotten[origin] = life = max(life, self.forgotten.get(origin, 0))
+        return life
 
     def is_forgotten(self, origin: int, incarnation: int) -> bool:
         """Tell whether this life of a node is out."""

@@ -5,13 +5,14 @@ a node knows of another one comes from here, so a lost one costs 100 ms and noth
 vectors of more streams than fit into a datagram take turns; those of living nodes always come.
 
     [name, address, datagram port, stream port, phase, view, wall ms, horizon, backlog, limited by,
-     limit, retired per busy second, demand, applied updates, [echo...], [vector entry...],
-     [forgotten...]]
+     limit, retired per busy second, demand, applied updates, life in which its store joined,
+     [echo...], [vector entry...], [let go...], [forgotten...]]
     echo          [origin, sent_ns of its newest heartbeat, ns that it was held]
-    vector entry  [origin, incarnation, received, taken, applied, floor of the journal]
+    vector entry  [origin, incarnation, received, taken, applied, kept, floor of the journal]
+    let go        [origin, incarnation]: it keeps all streams up to this life, and reports none
     forgotten     [origin, incarnation]: lives that an operator took out of the cluster
 
-Pure. About 70 bytes and 40 for each stream.
+Pure. About 70 bytes, and 40 for each stream.
 """
 
 from __future__ import annotations
@@ -28,18 +29,23 @@ from isinglass.wire.streams import StreamId
 JOINING, HEALING, LIVE, LEAVING = range(4)
 PHASES = ("joining", "healing", "live", "left")
 LIMITS = ("", "entries", "bytes", "age")
-VECTOR_LIMIT = 24
+VECTOR_LIMIT = 16
 ECHO_LIMIT = 8
+LET_GO_LIMIT = 8
 FORGOTTEN_LIMIT = 8
 NAME_LIMIT = 48  # characters
 
 
 class Progress(NamedTuple):
-    """How far a node is with one stream; `floor` is the first number it can repair, 0: none."""
+    """How far a node is with one stream; `floor` is the first number it can repair, 0: none.
+
+    kept: what of it survives a power failure.
+    """
 
     received: int
     taken: int
     applied: int
+    kept: int
     floor: int
 
 
@@ -74,47 +80,33 @@ class Report(NamedTuple):
     wall_ms: int
     horizon: int
     load: Load
+    joined: int
     echoes: tuple[Echo, ...]
     vector: dict[StreamId, Progress]
-    forgotten: tuple[StreamId, ...]
+    let_go: dict[int, int]
+    forgotten: dict[int, int]
 
     def body(self) -> list[Any]:
         """Return the body of the datagram."""
         return [
             *self[:8],
             *self.load,
+            self.joined,
             [list(echo) for echo in self.echoes],
             [[*stream, *progress] for stream, progress in self.vector.items()],
-            [list(stream) for stream in self.forgotten],
+            [list(row) for row in self.let_go.items()],
+            [list(row) for row in self.forgotten.items()],
         ]
 
 
-_KINDS = (
-    str,
-    str,
-    int,
-    int,
-    int,
-    int,
-    int,
-    int,
-    float,
-    int,
-    float,
-    float,
-    float,
-    int,
-    list,
-    list,
-    list,
-)
+_KINDS = (str, str, *[int] * 6, float, int, float, float, float, int, int, *[list] * 4)
 
 
 def parse(body: Any) -> Report | None:
     """Return the heartbeat in a body, or None when it is none."""
     if type(body) is not list or tuple(map(type, body)) != _KINDS:
         return None
-    numbers = (*body[2:8], body[9], body[13])
+    numbers = (*body[2:8], body[9], body[13], body[14])
     if min(numbers) < 0 or body[4] >= len(PHASES) or body[9] >= len(LIMITS):
         return None
     # A share or a rate that is not a number would spoil every sum that it enters.
@@ -122,15 +114,17 @@ def parse(body: Any) -> Report | None:
         return None
     if not 0 < len(body[0]) <= NAME_LIMIT or not _is_address(body[1]) or max(body[2:4]) > 65_535:
         return None
-    echoes, vector, forgotten = body[14:]
-    if not (_rows(echoes, 3) and _rows(vector, 6) and _rows(forgotten, 2)):
+    echoes, vector, let_go, forgotten = body[15:]
+    if not all(map(_rows, body[15:], (3, 7, 2, 2))):
         return None
     parts = (
         *body[:8],
         Load(*body[8:14]),
+        body[14],
         tuple(Echo(*row) for row in echoes),
         {(row[0], row[1]): Progress(*row[2:]) for row in vector},
-        tuple((row[0], row[1]) for row in forgotten),
+        dict(let_go),
+        dict(forgotten),
     )
     return Report._make(parts)
 

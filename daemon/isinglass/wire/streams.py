@@ -78,13 +78,16 @@ class Inbox:
     """One stream as this node has it.
 
     Args:
-        received: everything through this number is in the store already.
+        received: everything through this number is in the store already, and on the disk.
+
+    Attributes:
+        kept: everything through this number survives a power failure.
     """
 
-    __slots__ = ("_firsts", "_lasts", "applied", "known_last", "received", "taken")
+    __slots__ = ("_firsts", "_lasts", "applied", "kept", "known_last", "received", "taken")
 
     def __init__(self, received: int = 0) -> None:
-        self.received = self.known_last = received
+        self.received = self.known_last = self.kept = received
         self.taken, self.applied = Marks(received), Marks(received)
         self._firsts: list[int] = []  # of the ranges above `received`, ascending and apart
         self._lasts: list[int] = []
@@ -136,6 +139,16 @@ class Inbox:
         """How many updates are known to exist and did not come."""
         have = sum(last - first + 1 for first, last in zip(self._firsts, self._lasts, strict=True))
         return self.known_last - self.received - have
+
+    def forget_ranges(self) -> None:
+        """Count what came above a gap as not received: it came by another way, too."""
+        self._firsts, self._lasts = [], []
+        self.known_last = self.received
+
+    @property
+    def highest(self) -> int:
+        """The highest number that came."""
+        return self._lasts[-1] if self._lasts else self.received
 
     def ranges(self) -> list[tuple[int, int]]:
         """Return what came above `received`, in order and apart."""

@@ -1,0 +1,101 @@
+"""Publishing: the own stream of a node's life, numbered and packed for the next datagram.
+
+An update gets its number when it stands in line here, and is sent when a datagram is full, when
+somebody waits for others to hold it (`urgent`), or with the next flush, so that updates share
+datagrams. What only this node has of the stream of a life that has ended is sent again as own
+updates: nobody could ask for it by its old numbers.
+
+Pure: the time comes from `clock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isinglass.node.cluster_panels import NetworkPanel
+from isinglass.node.horizon import Horizon
+from isinglass.node.outside import Outside, Shelf
+from isinglass.node.vectors import Vectors
+from isinglass.wire import bodies
+from isinglass.wire.journal import Journal
+from isinglass.wire.packing import Packer
+from isinglass.wire.streams import SendTimes, StreamId
+
+
+class Publishing:
+    """The own updates on their way out.
+
+    Attributes:
+        urgent: somebody waits until others hold what is sent next.
+        times: when the updates were sent.
+    """
+
+    def __init__(
+        self,
+        vectors: Vectors,
+        journal: Journal,
+        horizon: Horizon,
+        shelf: Shelf,
+        outside: Outside,
+        network: NetworkPanel,
+        clock: Callable[[], int],
+    ) -> None:
+        self._vectors, self._journal, self._horizon = vectors, journal, horizon
+        self._shelf, self._outside, self._network = shelf, outside, network
+        self._clock = clock
+        self._inbox = vectors.inboxes[vectors.own]
+        self._entries = journal.open(vectors.own, 1)
+        self._packer = Packer(*vectors.own)
+        self.times = SendTimes()
+        self.urgent = False
+
+    def publish(self, table: str, key: bytes, record: bytes, place: int) -> int:
+        """Number an own update that stands in line at `place`, for the next datagram."""
+        inbox = self._inbox
+        number = inbox.received + 1
+        inbox.add(number, number, place)
+        self._entries[number] = (table, key)
+        self._packer.add(table, key, record)
+        self._horizon.made(number, record)
+        return number
+
+    def adopt(self, stream: StreamId) -> None:
+        """Send again, as own updates, what only this node may have of a stream with a gap.
+
+        When the gap closes after all, the stream's numbers come again, and change nothing.
+        """
+        inbox = self._vectors.inboxes[stream]
+        names = {
+            self._journal.name(stream, number)
+            for first, last in inbox.ranges()
+            for number in range(first, last + 1)
+        }
+        for table, key in sorted(name for name in names if name is not None):
+            record = self._shelf.current(table, key)
+            if record is not None:
+                self.publish(table, key, record, self._shelf.last_place)
+        inbox.forget_ranges()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether own updates wait for a datagram."""
+        return self._packer.waiting
+
+    @property
+    def full(self) -> bool:
+        """Whether a datagram is full."""
+        return self._packer.ready > 0
+
+    def flush(self) -> None:
+        """Send the own updates that wait."""
+        made = self._packer.take()
+        if not made:
+            return
+        updates = sum(outgoing.updates for outgoing in made)
+        self.times.add(self._inbox.received - updates + 1, self._clock())
+        for kind, packed, _ in made:
+            urgent = self.urgent and kind == bodies.UPDATES
+            self._outside.multicast(bodies.URGENT if urgent else kind, packed)
+        self.urgent = False
+        self._network.sent_updates += updates
+        self._journal.trim()
