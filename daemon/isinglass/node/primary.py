@@ -15,6 +15,9 @@ it (a limit fed by its own time-outs collapses). *Circuit breaker*: after three 
 member is not asked for a second, then for two, four, eight; the next success closes it (Nygard,
 "Release It!", 2007). *Hedge*: only a read, and only one that is marked local anyway, may take the
 answer of a second replica: it is no primary, but often newer than the own copy.
+*Deadline*: a write that was given up is stamped elsewhere, and its client goes on; were it stamped
+by a primary that comes to it late, it would win over what the client wrote since. So a request says
+until when it may be stamped, on the asker's monotonic clock, of which every heartbeat tells.
 
 Pure: the time is an argument. A write that waits for others takes about 200 bytes; at most
 WAITING_LIMIT wait.
@@ -26,7 +29,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from isinglass.errors import IsinglassError
+from isinglass.errors import IsinglassError, TableMissing
 from isinglass.node.outside import Answered, Outside, Shelf
 from isinglass.node.vectors import Vectors
 from isinglass.store.buckets import bucket_of
@@ -162,10 +165,15 @@ class Primary:
         def answered(answer: list[Any]) -> None:
             record, held = answer[1], answer[2]
             self._panel.forwarded += 1
-            place = self._shelf.offer(table, key, record)
+            try:
+                place = self._shelf.offer(table, key, record)
+            except TableMissing:
+                place = 0  # its creation is still on its way here, and so is this record
             done(place or self._shelf.last_place, Receipt(primary, True, held))
 
-        self._ask(primary, [WRITE, table, key, payload, ack], answered, fall_back)
+        deadline_ns = self._clock() + self.limits.limit_ns * 3 // 4
+        request = [WRITE, table, key, payload, ack, self._own, deadline_ns]
+        self._ask(primary, request, answered, fall_back)
 
     def _write_here(
         self,
@@ -259,6 +267,8 @@ class Primary:
         elif kind == READ:
             self._panel.served += 1
             reply([DONE, self._shelf.current(table, key)])
+        elif self._is_late(*request[5:]):
+            reply([NOT_PRIMARY])
         else:
             try:
                 record, _, number = self._stamp(table, key, request[3])
@@ -267,6 +277,11 @@ class Primary:
                 return
             self._panel.stamped += 1
             self.await_held(number, request[4], lambda held: reply([DONE, record, held]))
+
+    def _is_late(self, asker: int, deadline_ns: int) -> bool:
+        """Tell whether the asker of a write may have given it up already."""
+        member = self._members.members.get(asker)
+        return member is None or member.clock_ns(self._clock()) >= deadline_ns
 
     # ------------------------------------------------------------------ who holds it
     def await_held(self, number: int, ack: int, done: Callable[[int], None]) -> None:
