@@ -52,11 +52,13 @@ class Receipt(NamedTuple):
     """Who answered: `by` is the node's number, `primary` whether it is the record's primary.
 
     held: how many nodes are known to hold the write, this one included.
+    error: why this node refused the write, after its primary was asked in vain; held is 0 then.
     """
 
     by: int
     primary: bool
     held: int = 1
+    error: IsinglassError | None = None
 
 
 class _Reply:
@@ -159,8 +161,11 @@ class Primary:
             return
 
         def fall_back() -> None:
-            self._panel.accepted_locally += 1
-            self._write_here(table, key, payload, ack, done, primary=False)
+            try:
+                self._write_here(table, key, payload, ack, done, primary=False)
+                self._panel.accepted_locally += 1
+            except IsinglassError as error:
+                done(0, Receipt(self._own, False, 0, error))
 
         def answered(answer: list[Any]) -> None:
             record, held = answer[1], answer[2]
