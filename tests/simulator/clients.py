@@ -130,6 +130,8 @@ class Clients:
         def done(place: int, receipt: Receipt) -> None:
             cluster = self._cluster
             operation.end, operation.receipt = cluster.world.now, receipt
+            if receipt.error is not None:
+                return
             for stamped in reversed(cluster.hosts[receipt.by].stamped):
                 if stamped.at < operation.start:
                     break

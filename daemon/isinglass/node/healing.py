@@ -24,6 +24,7 @@ from isinglass.errors import TableMissing
 from isinglass.node.outside import Outside, Shelf
 from isinglass.node.repairs import Repairs
 from isinglass.node.vectors import Vectors
+from isinglass.store.records import version_stamp
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import Member, Membership
 from isinglass.wire.reports import HEALING, JOINING, LIVE
@@ -243,6 +244,7 @@ class Healing:
         offered = 0
         for table, key, record in copy.items:
             try:
+                self._outside.observe(version_stamp(record))
                 place = self._shelf.offer(table, key, record)
             except TableMissing:
                 place = 1  # created after the list of tables was read: it comes with its stream

@@ -81,5 +81,8 @@ class Shelf(Protocol):
     def current(self, table: str, key: bytes) -> bytes | None:
         """Return the record that says what a name is now, or None when there is none."""
 
+    def told_by(self, table: str, key: bytes) -> tuple[str, bytes]:
+        """Return whose present state tells of a name: its table's, when a drop took it away."""
+
     def tables(self) -> list[Item]:
         """Return what says which tables there are, and were."""

@@ -37,8 +37,8 @@ UNSENT_LIMIT_BYTES = 64 << 20
 LOOK_SECONDS = 0.5
 
 OPERATIONS: messages.Operations = {
-    # table, key, packed value or nil, how many must hold it
-    WRITE: ("write", ((str,), (bytes,), (bytes, type(None)), (int,))),
+    # table, key, packed value or nil, how many must hold it, the asker's number, until when
+    WRITE: ("write", ((str,), (bytes,), (bytes, type(None)), (int,), (int,), (int,))),
     READ: ("read", ((str,), (bytes,), (bool,))),  # table, key, only as the primary
     DIGESTS: ("digests", ((int,),)),  # horizon
     BUCKETS: ("buckets", ((list,), (list,))),  # buckets, cursor

@@ -16,6 +16,9 @@ it (a limit fed by its own time-outs collapses). *Circuit breaker*: after three 
 member is not asked for a second, then for two, four, eight; the next success closes it (Nygard,
 "Release It!", 2007). *Hedge*: only a read, and only one that is marked local anyway, may take the
 answer of a second replica: it is no primary, but often newer than the own copy.
+*Deadline*: a write that was given up is stamped elsewhere, and its client goes on; were it stamped
+by a primary that comes to it late, it would win over what the client wrote since. So a request says
+until when it may be stamped, on the asker's monotonic clock, of which every heartbeat tells.
 
 Pure: the time is an argument. A write that waits for others takes about 200 bytes; at most
 WAITING_LIMIT wait.
@@ -31,8 +34,10 @@ from isinglass.errors import IsinglassError, TableMissing
 from isinglass.node.outside import Answered, Outside, Shelf
 from isinglass.node.vectors import Vectors
 from isinglass.store.buckets import bucket_of
+from isinglass.store.records import version_stamp
 from isinglass.wire.membership import Membership
 from isinglass.wire.placement import Placement
+from isinglass.wire.streams import StreamId
 
 WRITE, READ = 1, 2  # operations of `peer_calls`
 DONE, NOT_PRIMARY, FAILED = "done", "not primary", "failed"
@@ -45,13 +50,14 @@ REPLIES_KEPT = 64
 BREAKER_AFTER = 3
 BREAKER_FIRST_NS, BREAKER_LONGEST_NS = 1_000_000_000, 8_000_000_000
 WAITING_LIMIT = 10_000
+DEAF_NS = 500_000_000  # less than others take to suspect a member
 
 
 class Receipt(NamedTuple):
     """Who answered: `by` is the node's number, `primary` whether it is the record's primary.
 
     held: how many nodes are known to hold the write, this one included.
-    error: why it was not done after all, by anybody.
+    error: why this node refused the write, after its primary was asked in vain; held is 0 then.
     """
 
     by: int
@@ -141,11 +147,22 @@ class Primary:
         self._replies: dict[int, _Reply] = {}
         self._waiting: list[tuple[int, int, int, Callable[[int], None]]] = []
         self._next = 0
+        self._ticked_ns = clock()
 
     @property
     def waiting(self) -> int:
         """How many requests and writes wait for other nodes."""
         return len(self._replies) + len(self._waiting)
+
+    def primary_of(self, table: str, key: bytes) -> int:
+        """Return the origin of a record's primary; 0 when there is none.
+
+        A process that stood still does not know whether the others still take it for one.
+        """
+        primary = self.placement.primary(bucket_of(table.encode(), key))
+        if primary == self._own and self._clock() - self._ticked_ns > DEAF_NS:
+            return 0
+        return primary
 
     # ------------------------------------------------------------------ this node's clients
     def write(
@@ -161,29 +178,43 @@ class Primary:
         Raises:
             IsinglassError: this node refuses it; `done` is not called then.
         """
-        primary = self.placement.primary(bucket_of(table.encode(), key)) or self._own
-        if primary == self._own:
-            self._write_here(table, key, payload, ack, done, primary=True)
+        primary = self.primary_of(table, key)
+        if primary in (0, self._own):
+            self._write_here(table, key, payload, ack, done, primary=primary == self._own)
             return
 
         def fall_back() -> None:
             try:
                 self._write_here(table, key, payload, ack, done, primary=False)
+                self._panel.accepted_locally += 1
             except IsinglassError as error:
                 done(0, Receipt(self._own, False, 0, error))
-            else:
-                self._panel.accepted_locally += 1
 
         def answered(answer: list[Any]) -> None:
-            record, held = answer[1], answer[2]
+            record, held, *update = answer[1:]
             self._panel.forwarded += 1
-            try:
-                place = self._shelf.offer(table, key, record)
-            except TableMissing:
-                place = 0  # its table is on the way
-            done(place or self._shelf.last_place, Receipt(primary, True, held))
+            self._take_in(table, key, record, (primary, update[0]), update[1])
+            done(self._shelf.last_place, Receipt(primary, True, held))
 
-        self._ask(primary, [WRITE, table, key, payload, ack], answered, fall_back)
+        deadline_ns = self._clock() + self.limits.limit_ns * 3 // 4
+        request = [WRITE, table, key, payload, ack, self._own, deadline_ns]
+        self._ask(primary, request, answered, fall_back)
+
+    def _take_in(
+        self, table: str, key: bytes, record: bytes, stream: StreamId, number: int
+    ) -> None:
+        """Put what the primary stamped for a client of this node in line, unless it has come.
+
+        What has come may be deleted and forgotten already; then it must not come again.
+        """
+        self._outside.observe(version_stamp(record))
+        inbox = self._vectors.inboxes.get(stream)
+        if inbox is None or inbox.has(number):
+            return
+        try:
+            self._shelf.offer(table, key, record)
+        except TableMissing:
+            pass  # its creation is still on its way here, and so is this record
 
     def _write_here(
         self,
@@ -202,9 +233,9 @@ class Primary:
     def read(self, table: str, key: bytes, done: Callable[[bytes | None, Receipt], None]) -> None:
         """Read one record at once; `done` gets the stored record, and a receipt."""
         slot = bucket_of(table.encode(), key)
-        primary = self.placement.primary(slot) or self._own
-        if primary == self._own:
-            done(self._shelf.current(table, key), Receipt(self._own, True))
+        primary = self.primary_of(table, key)
+        if primary in (0, self._own):
+            done(self._shelf.current(table, key), Receipt(self._own, primary == self._own))
             return
         hedged: list[bytes | None] = []
 
@@ -270,13 +301,15 @@ class Primary:
     def serve(self, request: list[Any], reply: Answered) -> None:
         """Answer a WRITE or READ of another node."""
         kind, table, key = request[:3]
-        mine = self.placement.primary(bucket_of(table.encode(), key)) == self._own
+        mine = self.primary_of(table, key) == self._own
         if not mine and (kind == WRITE or request[3]):
             self._panel.not_primary += 1
             reply([NOT_PRIMARY])
         elif kind == READ:
             self._panel.served += 1
             reply([DONE, self._shelf.current(table, key)])
+        elif self._is_late(*request[5:]):
+            reply([NOT_PRIMARY])
         else:
             try:
                 record, _, number = self._stamp(table, key, request[3])
@@ -284,7 +317,13 @@ class Primary:
                 reply([FAILED, type(error).__name__, str(error)])
                 return
             self._panel.stamped += 1
-            self.await_held(number, request[4], lambda held: reply([DONE, record, held]))
+            update = self._vectors.own[1], number
+            self.await_held(number, request[4], lambda held: reply([DONE, record, held, *update]))
+
+    def _is_late(self, asker: int, deadline_ns: int) -> bool:
+        """Tell whether the asker of a write may have given it up already."""
+        member = self._members.members.get(asker)
+        return member is None or member.clock_ns(self._clock()) >= deadline_ns
 
     # ------------------------------------------------------------------ who holds it
     def await_held(self, number: int, ack: int, done: Callable[[int], None]) -> None:
@@ -321,6 +360,7 @@ class Primary:
 
     def tick(self, now_ns: int) -> int:
         """Give up what took too long; return when to come again."""
+        self._ticked_ns = now_ns
         late = [
             n for n, reply in self._replies.items() if now_ns - reply.started_ns > reply.limit_ns
         ]

@@ -199,7 +199,8 @@ class Repairs:
         floor = self._journal.floor(stream)
         inbox = self._vectors.inboxes.get(stream)
         if inbox is None or not floor or edges[0] < floor:
-            self._outside.unicast(asker, VOID, [*stream, edges[0], max(floor - 1, 1)])
+            last = max(floor - 1, edges[0]) if floor else edges[-1]
+            self._outside.unicast(asker, VOID, [*stream, edges[0], last])
             return
         names: dict[Name, list[int]] = {}
         ranges = list(zip(edges[::2], edges[1::2], strict=True))
@@ -207,7 +208,7 @@ class Repairs:
             for number in range(first, min(last, first + WINDOW, inbox.known_last) + 1):
                 name = self._journal.name(stream, number)
                 if name is not None:
-                    names.setdefault(name, []).append(number)
+                    names.setdefault(self._shelf.told_by(*name), []).append(number)
         several = self._several(stream, edges[0], now_ns)
         repairs = (
             Update(numbers, *name, self._shelf.current(*name) or b"")

@@ -19,17 +19,19 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from isinglass.errors import BadRecord
 from isinglass.node.figures import Figures
 from isinglass.node.healing import BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Answered, Outside, Self, Shelf
-from isinglass.node.primary import PATIENCE_NS, READ, WRITE, Primary
+from isinglass.node.primary import DEAF_NS, PATIENCE_NS, READ, WRITE, Primary
 from isinglass.node.publishing import Publishing
 from isinglass.node.receiving import Receiving
 from isinglass.node.repairs import Repairs
 from isinglass.node.roster import Roster
 from isinglass.node.vectors import Applied, Vectors
 from isinglass.wire import bodies, reports
+from isinglass.wire.bodies import BadDatagram
 from isinglass.wire.datagrams import Datagram
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import UP, Member, Membership
@@ -37,7 +39,6 @@ from isinglass.wire.placement import placement_of
 from isinglass.wire.reports import JOINING, LEAVING, LIVE, PHASES, Echo, Load, Report
 
 HEARTBEAT_NS = 100_000_000
-DEAF_NS = 1_000_000_000
 
 
 class Replica:
@@ -144,10 +145,13 @@ class Replica:
     # ------------------------------------------------------------------ datagrams
     def receive(self, datagram: Datagram) -> None:
         """Take in what another node sent."""
-        if datagram.kind == bodies.STATE or self.roster.speaks(
-            datagram.origin, datagram.incarnation
-        ):
+        member = self.roster.speaks(datagram.origin, datagram.incarnation)
+        if not member and datagram.kind != bodies.STATE:
+            return  # its heartbeat is still to come; what is in this one is asked for again
+        try:
             self._receivers[datagram.kind](datagram)
+        except (BadDatagram, BadRecord):
+            self.figures.network.malformed += 1
 
     def _nack(self, datagram: Datagram) -> None:
         target, origin, incarnation, edges = datagram.body

@@ -26,6 +26,7 @@ from isinglass.store.merge import UpdateQueue
 from isinglass.store.records import NEVER, PAYLOAD, VERSION_BYTES
 from isinglass.store.tables import TableShape, TableState
 from isinglass.wire.bodies import TABLE_CHANGE
+from isinglass.wire.journal import Name
 
 
 def table_record(state: TableState) -> bytes:
@@ -121,6 +122,16 @@ class NodeShelf:
         if newest is not None and state is not None and newest[:VERSION_BYTES] <= state.floor:
             return None  # its table was dropped since
         return newest
+
+    def told_by(self, table: str, key: bytes) -> Name:
+        """Return whose present state tells of a name: of a record, its table when that is dropped.
+
+        The drop took the record away, so whoever hears that it is no more must hear of the drop.
+        """
+        state = self._queue.state_of(table)
+        if state is not None and state.floor != NEVER and self.current(table, key) is None:
+            return table, b""
+        return table, key
 
     def tables(self) -> list[Item]:
         """Return what says which tables there are, and were."""

@@ -1,0 +1,121 @@
+"""Faults of the protocol that simulated runs, or thinking, brought to light; each mended since."""
+
+from __future__ import annotations
+
+from isinglass.node.shelf import table_state
+from isinglass.store.records import NEVER
+from isinglass.wire.bodies import REPAIR, parse, repairs_of
+from simulator.cluster import Cluster
+from simulator.conftest import MakeCluster
+from simulator.host import Host
+from simulator.life import Life
+from simulator.world import MILLISECOND, SECOND
+
+VALUE = b"\x81\xa1n\x01"
+
+
+def life_of(host: Host) -> Life:
+    """Return the running daemon of a host."""
+    assert host.life is not None
+    return host.life
+
+
+def pass_time(cluster: Cluster, seconds: float) -> None:
+    """Let virtual time pass."""
+    cluster.world.run_until(cluster.world.now + int(seconds * SECOND))
+
+
+def test_a_repair_from_a_dropped_table_brings_the_drop(make_cluster: MakeCluster) -> None:
+    """Who hears only that a record is no more has not the drop, which may get lost."""
+    cluster = make_cluster()
+    alder, _, cedar = cluster.hosts.values()
+    _, _, number = life_of(alder).put("spare", b"k", VALUE)
+    pass_time(cluster, 0.5)
+    sent = []
+    cluster.network.partition({3}, {1, 2})
+    life_of(cedar).drop_table("spare")
+    life_of(cedar).unicast = lambda *body: sent.append(body)  # type: ignore[method-assign]
+    stream = life_of(alder).replica.own
+    life_of(cedar).replica.repairs.serve(2, stream, [number, number], cluster.world.now)
+    ((_, _, body),) = sent
+    (repair,) = repairs_of(parse(REPAIR, body))
+    assert (repair.table, repair.key) == ("spare", b"")
+    assert table_state("spare", repair.record).floor > NEVER
+
+
+def test_a_node_stamps_above_what_a_copy_brought(make_cluster: MakeCluster) -> None:
+    """Else a write through a node whose clock is behind is older than what it replaces."""
+    cluster = make_cluster(skew=0)
+    alder, birch, cedar = cluster.hosts.values()
+    alder.skew = 60 * SECOND
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.03)
+    alder.crash()
+    birch.wipe()
+    birch.start()
+    pass_time(cluster, 4)
+    record, _, _ = life_of(birch).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.5)
+    assert cedar.current("plain", b"k") == record
+
+
+def test_who_cannot_repair_says_so_in_a_body_that_passes(make_cluster: MakeCluster) -> None:
+    """A node without a journal of a stream refuses, and is not asked for it again."""
+    cluster = make_cluster()
+    _, birch, cedar = cluster.hosts.values()
+    stream = life_of(birch).replica.own
+    life_of(cedar).replica.journal.drop(stream)
+    life_of(cedar).replica.repairs.serve(1, stream, [9, 12], cluster.world.now)
+    pass_time(cluster, 0.05)
+    member = life_of(cluster.hosts[1]).replica.members.members[3]
+    assert member.progress(stream).floor > 12
+
+
+def test_a_late_answer_brings_back_nothing(make_cluster: MakeCluster) -> None:
+    """The answer to a forwarded write comes when its record is deleted and forgotten already."""
+    cluster = make_cluster(durability="commit")
+    alder, birch, _ = cluster.hosts.values()
+    key = next(
+        b"%d" % n
+        for n in range(100)
+        if life_of(alder).replica.primary.primary_of("immediate", b"%d" % n) == 2
+    )
+    life, done = life_of(alder), []
+    answers = []
+    call = life.call
+    life.call = lambda origin, request, finish: call(  # type: ignore[method-assign]
+        origin, request, lambda answer: answers.append((finish, answer))
+    )
+    life.replica.primary.limits.limit_ns = 20 * SECOND
+    life.write("immediate", key, VALUE, 0, lambda *told: done.append(told))
+    pass_time(cluster, 0.2)
+    life_of(birch).put("immediate", key, None)
+    pass_time(cluster, 6)
+    assert alder.current("immediate", key) is None
+    for finish, answer in answers:
+        finish(answer)
+    pass_time(cluster, 0.5)
+    assert done and alder.current("immediate", key) is None
+
+
+def test_a_stopped_node_is_no_primary_when_it_goes_on(make_cluster: MakeCluster) -> None:
+    """Others have chosen new primaries meanwhile: it says nothing before it has heard them."""
+    cluster = make_cluster()
+    alder, birch, _ = cluster.hosts.values()
+    replica = life_of(birch).replica
+    key = next(
+        b"%d" % n for n in range(100) if replica.primary.primary_of("immediate", b"%d" % n) == 2
+    )
+    life_of(birch).write("immediate", key, b"\x81\xa1n\x01", 2, lambda *told: None)
+    pass_time(cluster, 0.3)
+    birch.stopped_until = cluster.world.now + 900 * MILLISECOND
+    pass_time(cluster, 0.7)
+    cluster.network.partition({1, 3}, {2}, both=False)
+    life_of(alder).write("immediate", key, b"\x81\xa1n\x02", 2, lambda *told: None)
+    cluster.world.run_until(birch.stopped_until)
+    told = []
+    life_of(birch).read("immediate", key, lambda *answer: told.append(answer))
+    cluster.network.heal()
+    pass_time(cluster, 2)
+    record, receipt = told[0]
+    assert record[-1] == 2 or not receipt.primary
