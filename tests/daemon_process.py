@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from isinglass.glass import layout
@@ -17,22 +17,36 @@ WAIT_SECONDS = 30.0
 
 
 class DaemonProcess:
-    """The daemon of one node, as `isinglass daemon run`; it starts again with the same settings."""
+    """The daemon of one node, as `isinglass daemon run`; it starts again with the same settings.
 
-    def __init__(self, node: str, **settings: object) -> None:
+    Args:
+        within: a command that runs the command that follows it somewhere: in a namespace.
+        settings: True stands for a switch without a value.
+    """
+
+    def __init__(self, node: str, *, within: Sequence[str] = (), **settings: object) -> None:
         self.node = node
+        self.within = within
         self.path = layout.segment_path(node)
         self.flags = [
             word
             for name, value in settings.items()
-            for word in (f"--{name.replace('_', '-')}", str(value))
+            for word in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
         ]
         self.process: subprocess.Popen[str]
 
     def start(self, **environment: str) -> DaemonProcess:
         """Start it; return when clients are served."""
+        self.launch(**environment)
+        line, rest = self.first_words()
+        assert "is ready" in line, line + rest
+        return self
+
+    def launch(self, **environment: str) -> None:
+        """Start it, and wait for nothing."""
         self.process = subprocess.Popen(
             [
+                *self.within,
                 sys.executable,
                 "-m",
                 "isinglass_console.cli",
@@ -46,10 +60,12 @@ class DaemonProcess:
             text=True,
             env={**os.environ, **environment},
         )
+
+    def first_words(self) -> tuple[str, str]:
+        """Return the first line that it prints, and all others when that says that it failed."""
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
-        assert "is ready" in line, line + self.process.stderr.read()
-        return self
+        return line, "" if "is ready" in line else self.process.stderr.read()
 
     @property
     def pid(self) -> int:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
+from functools import cache
 from typing import NoReturn
 
 import pytest
@@ -22,8 +24,23 @@ def _program(name: str) -> Callable[[], bool]:
     return lambda: shutil.which(name) is not None
 
 
+HOST_PROGRAMS = ("unshare", "nsenter", "ip", "tc", "mount", "mkfs.ext4", "fsfreeze")
+
+
+@cache
+def _has_namespaces() -> bool:
+    if os.geteuid() != 0 or not all(map(shutil.which, HOST_PROGRAMS)):
+        return False
+    trying = ["unshare", "--net", "ip", "link", "add", "trial", "type", "veth"]
+    return subprocess.run(trying, capture_output=True).returncode == 0
+
+
 # name: (whether it is here, what the reader of a skip can do about it)
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "hosts": (
+        _has_namespaces,
+        f"run the tests as root, where namespaces may be made, with {', '.join(HOST_PROGRAMS)}",
+    ),
     "root": (lambda: os.geteuid() == 0, "run the tests as root"),
     "sshd": (
         lambda: os.access(SSHD, os.X_OK) and shutil.which("ssh") is not None,

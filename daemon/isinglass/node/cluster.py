@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isinglass import clock
-from isinglass.errors import ClusterError, DiskFull, DuplicateNode, MapFull
+from isinglass.errors import ClusterError, DiskFull, DuplicateNode, LockTimeout, MapFull
 from isinglass.glass import segment
 from isinglass.glass.severity import INFO
 from isinglass.node import ending
@@ -27,6 +27,7 @@ from isinglass.node.cluster_settings import ClusterSettings
 from isinglass.node.figures import Figures
 from isinglass.node.intake import Intake
 from isinglass.node.listener import Listener
+from isinglass.node.losses import Losses
 from isinglass.node.outside import Answered, Self
 from isinglass.node.peer_calls import PeerCalls
 from isinglass.node.replica import Replica
@@ -110,7 +111,7 @@ class Cluster:
         self._seen_stamp = 0
         self._flush_due = False
         self._started_ns = clock.monotonic_ns()
-        self._losses, self._drops = dict[int, int](), 0
+        self._losses = Losses()
         self.replica = Replica(
             me, intake.shelf, self, self.figures, store.notes(),
             stamp=intake.stamp_write, latest_stamp=self.latest_stamp, clock=clock.monotonic_ns,
@@ -144,8 +145,11 @@ class Cluster:
 
     def stop(self) -> None:
         """Say goodbye, and take nothing in any more; the port's loop still runs."""
-        with self._intake:
-            self.replica.leave()
+        try:
+            with self._intake:
+                self.replica.leave()
+        except LockTimeout as error:  # the others will see it; what is queued must be kept aside
+            self._report(error)
         self._listener.stop()
         self._work.stop()
         self._loop.call_soon_threadsafe(self._calls.stop)
@@ -221,8 +225,9 @@ class Cluster:
         self._loop.call_later(FLUSH_SECONDS, self._flush)
 
     def _flush(self) -> None:
+        # First: should the lock not be had, a later update comes here again.
+        self._flush_due = False
         with self._intake:
-            self._flush_due = False
             self.replica.publishing.flush()
 
     # ------------------------------------------------------------------ calls
@@ -303,15 +308,10 @@ class Cluster:
 
     def _share_losses(self, drops: int) -> None:
         """Tell what the network lost from what this node's own socket dropped."""
-        dropped = drops - self._drops
-        self._drops = drops
-        for origin in self.replica.members.members:
-            lost = self._opener.lost(origin)
-            fresh = max(lost - self._losses.get(origin, 0), 0)
-            own = min(fresh, dropped)
-            dropped -= own
-            self._losses[origin] = lost
-            self.figures.lost(origin, fresh - own, own)
+        members = self.replica.members.members.values()
+        missing = {(m.origin, m.incarnation): self._opener.lost(m.origin) for m in members}
+        for (origin, _), (network, here) in self._losses.look(drops, missing).items():
+            self.figures.lost(origin, network, here)
 
     def note(self) -> None:
         """Note what no batch has noted: new members, and how far streams are, when all is quiet."""

@@ -25,6 +25,7 @@ from isinglass.wire.transport.cluster import Address, ClusterSockets
 TOGETHER = 128  # datagrams of each socket that are taken in one go
 LONGEST_WAIT_SECONDS = 0.1
 _NANOSECONDS = clock.NANOSECONDS_PER_SECOND
+_FAULT_PAUSE_NS = 10_000_000
 
 
 class Listener:
@@ -87,6 +88,7 @@ class Listener:
             now_ns = clock.monotonic_ns()
             if now_ns >= self._due_ns:
                 mark("doing what is due")
+                self._due_ns = now_ns + _FAULT_PAUSE_NS  # should the next line fail
                 self._due_ns = self._replica.tick(now_ns)
             elif opened:
                 self._due_ns = min(self._due_ns, self._replica.repairs.look(now_ns))

@@ -96,7 +96,7 @@ class Pacing:
                 float(own.retired), float(own.demand), own.progress,
             )  # fmt: skip
             if self._due.due(own.sent_ns, own.backlog):
-                replica.beat(own.sent_ns)
+                replica.beat(clock.monotonic_ns())  # others may have been heard since the report
         for name in away:
             self.governor.forget(name)
 

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from isinglass.errors import LockTimeout
 from isinglass.glass.probe import mark
 from isinglass.node.cluster_panels import NetworkPanel
 from isinglass.node.healing import BUCKETS, DIGESTS
@@ -52,13 +53,16 @@ class _Connection:
         self._calls = calls
         self._channel = CallChannel(role, calls.identity, calls.node, os.urandom(16), OPERATIONS)
         self._peer: transport.Peer | None = None
+        self._connecting: Connecting | None = None
+        self.address: Address | None = None
         self._waiting: dict[int, tuple[Answered, float]] = {}
         self._early: list[tuple[list[Any], Answered, float]] = []
         self.since = calls.loop.time()
 
     def connect(self, address: Address) -> None:
         """Make the connection."""
-        Connecting(
+        self.address = address
+        self._connecting = Connecting(
             self._calls.loop, address, PROOF_LIMIT_SECONDS, self.connected, lambda _: self._lost()
         )
 
@@ -117,7 +121,7 @@ class _Connection:
     def _answered(self, event: Answer) -> None:
         done, _ = self._waiting.pop(event.request_id, (None, 0.0))
         if done is not None:
-            self._calls.locked(done, event.message[2] if event.status == DONE else None)
+            self._calls.hand_over(done, event.message[2] if event.status == DONE else None)
 
     # ------------------------------------------------------------------ answering
     def _asked(self, event: Request) -> None:
@@ -126,7 +130,11 @@ class _Connection:
         def reply(result: list[Any] | None) -> None:
             self._calls.on_loop(lambda: self._reply(event.request_id, result))
 
-        self._calls.serve([event.operation, *event.arguments], reply)
+        try:
+            self._calls.serve([event.operation, *event.arguments], reply)
+        except Exception as error:  # a lock that was not free above all; the others go on
+            self._calls.report(error)
+            reply(None)
 
     def _reply(self, request_id: int, result: list[Any] | None) -> None:
         if not self._channel.failed and self._peer is not None and not self._peer.closed:
@@ -151,8 +159,10 @@ class _Connection:
         """Close; what was asked has no answer."""
         if self._peer is not None and not self._peer.closed:
             self._peer.close()
-        else:
-            self._lost()
+            return
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._lost()
 
     def _lost(self) -> None:
         waiting = [done for done, _ in self._waiting.values()]
@@ -227,9 +237,11 @@ class PeerCalls:
         self.on_loop(lambda: self._call(origin, request, done))
 
     def _call(self, origin: int, request: list[Any], done: Answered) -> None:
-        caller = self._callers.get(origin)
+        caller, address = self._callers.get(origin), self._address_of(origin)
+        if caller is not None and address not in (None, caller.address):
+            caller.close()  # it was restarted, and its last life has not said so
+            caller = None
         if caller is None:
-            address = self._address_of(origin)
             if address is None:
                 self.deliver(done, None)
                 return
@@ -241,7 +253,15 @@ class PeerCalls:
         """Hand over an answer, later: whoever asked may hold the lock now."""
         if result is None:
             self.panel.calls_failed += 1
-        self.loop.call_soon(self.locked, done, result)
+        self.loop.call_soon(self.hand_over, done, result)
+
+    def hand_over(self, done: Answered, result: list[Any] | None) -> None:
+        """Hand over an answer now, or once the node's lock is free: who asked waits for it."""
+        try:
+            self.locked(done, result)
+        except LockTimeout as error:
+            self.report(error)
+            self.loop.call_soon(self.hand_over, done, result)
 
     def forget(self, connection: _Connection) -> None:
         """Drop a connection that is closed."""

@@ -199,7 +199,7 @@ class Repairs:
         floor = self._journal.floor(stream)
         inbox = self._vectors.inboxes.get(stream)
         if inbox is None or not floor or edges[0] < floor:
-            last = max(floor - 1, edges[0]) if floor else edges[-1]
+            last = floor - 1 if floor > edges[0] else edges[-1]
             self._outside.unicast(asker, VOID, [*stream, edges[0], last])
             return
         names: dict[Name, list[int]] = {}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from isinglass import clock
-from isinglass.errors import IsinglassError
+from isinglass.errors import LockTimeout
 from isinglass.glass.probe import mark
 from isinglass.store.buckets import COUNT
 from isinglass.store.reading import StoreReader
@@ -95,14 +95,23 @@ class StoreWork:
             pieces, done = job
             try:
                 result = self._work(pieces)
-            except IsinglassError as error:
-                self._report(error)
-                result = None
             except Exception as error:
                 self._report(error)
                 result = None
-            if not self._stopping:
+            self._hand_over(done, result)
+
+    def _hand_over(self, done: Done, result: Any) -> None:
+        """Deliver a result: whoever waits for it, waits without a limit of his own."""
+        waits = True
+        while waits and not self._stopping:
+            waits = False
+            try:
                 self._deliver(done, result)
+            except LockTimeout as error:
+                self._report(error)
+                waits = True
+            except Exception as error:
+                self._report(error)
 
     def _work(self, pieces: Iterator[Any]) -> Any:
         result = None

@@ -1,0 +1,179 @@
+"""A cluster of real daemons on hosts of their own, and what to look at: its glass, its stores.
+
+Every daemon runs in the network namespace of its host (`network`), and all of them in the runtime
+and data directory of the test: so this process reads every segment and every store, and connects
+to every daemon's Unix socket, whatever is wrong with the network between them.
+
+What a test waits for is always a state on the glass or in the stores, never a time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon_process import DaemonProcess
+from isinglass import clock
+from isinglass.client.local import borrow, give_back
+from isinglass.settings import data_directory
+from isinglass.wire import keys
+from network import Host, network, within
+
+NAMES = ("alder", "birch", "cedar", "damson", "elm")
+LIMIT_SECONDS = 60.0  # for what takes a second on a machine that has nothing else to do
+LOOK_SECONDS = 0.05
+MULTICAST_PORT = 7371
+
+
+def wait_until(
+    holds: Callable[[], object], what: str, limit_seconds: float = LIMIT_SECONDS
+) -> None:
+    """Wait until something holds; fail with what it was."""
+    until = clock.monotonic_ns() + int(limit_seconds * 1e9)
+    while not holds():
+        assert clock.monotonic_ns() < until, f"in {limit_seconds:g} s it was never so: {what}"
+        clock.sleep(LOOK_SECONDS)
+
+
+class HostDaemon(DaemonProcess):
+    """The daemon of one host."""
+
+    def __init__(self, name: str, host: Host, **settings: object) -> None:
+        super().__init__(name, within=within(host.process), interface="eth0", **settings)
+        self.host = host
+        self.store = Path(str(settings.get("data_dir", data_directory()))) / name
+
+    def digests(self) -> list[int]:
+        """Return the digest of each bucket of the store, all deletions included."""
+        store = borrow(str(self.store))
+        try:
+            *_, digests = store.bucket_digests()
+            return digests
+        finally:
+            give_back(str(self.store))
+
+    def keys(self, table: str = "t") -> dict[str, int]:
+        """Return what the store has: the field `n` of each record, by key."""
+        store = borrow(str(self.store))
+        try:
+            return {record.key: record.value["n"] for record in store.scan(table)}
+        finally:
+            give_back(str(self.store))
+
+    def number(self, panel: str, field: str, instance: str = "") -> float:
+        """Return a figure on its glass that is a number; 0 while there is no such panel."""
+        shown = self.snapshot().panel(panel, instance)
+        return float(shown[field]) if shown is not None else 0.0  # type: ignore[arg-type]
+
+    def word(self, panel: str, field: str, instance: str = "") -> str:
+        """Return a figure on its glass that is a text; empty while there is no such panel."""
+        shown = self.snapshot().panel(panel, instance)
+        return str(shown[field]) if shown is not None else ""
+
+    def sees(self, other: str) -> str:
+        """Return the state in which this node sees another one."""
+        return self.word("peer", "state", other)
+
+    def tells(self, part: str) -> bool:
+        """Tell whether one of its events says so."""
+        owner = self.snapshot().owner
+        return owner is not None and any(part in event.message for event in owner.events)
+
+    @property
+    def live(self) -> bool:
+        """Whether it is a full member."""
+        return self.word("cluster", "state") == "live"
+
+
+class Cluster:
+    """Daemons of one cluster, by name."""
+
+    def __init__(self, hosts: list[Host], key: Path, settings: dict[str, object]) -> None:
+        self.hosts = dict(zip(NAMES, hosts, strict=False))
+        self._key, self._settings = key, settings
+        self.daemons: dict[str, HostDaemon] = {}
+
+    def __getitem__(self, name: str) -> HostDaemon:
+        return self.daemons[name]
+
+    def __iter__(self) -> Iterator[HostDaemon]:
+        return iter(self.daemons.values())
+
+    def daemon(self, name: str, host: str = "", **settings: object) -> HostDaemon:
+        """Return the daemon of a node that does not run yet; `host` is the one of that name."""
+        common = {"cluster": "demo", "multicast_port": MULTICAST_PORT, **self._settings}
+        if "insecure" not in settings and "insecure" not in common:
+            common["cluster_key_file"] = self._key
+        return HostDaemon(name, self.hosts[host or name], **{**common, **settings})
+
+    def add(self, *names: str, **settings: object) -> None:
+        """Make nodes members, and return when all are live."""
+        for name in names:
+            self.daemons[name] = self.daemon(name, **settings)
+        self.start(*names)
+
+    def start(self, *names: str) -> None:
+        """Start daemons together, and return when they are live."""
+        for name in names:
+            self[name].launch()
+        for name in names:
+            line, rest = self[name].first_words()
+            assert "is ready" in line, line + rest
+        for name in names:
+            wait_until(lambda name=name: self[name].live, f"{name} is live")  # type: ignore[misc]
+
+    # ------------------------------------------------------------------ what holds at the end
+    def lags(self) -> list[str]:
+        """Say what is not in step, by the figures on the glass; nothing when all is."""
+        found = []
+        for here in self:
+            shown = here.snapshot()
+            member = shown.panel("cluster")
+            if not member or (member["state"], member["up"]) != ("live", len(self.daemons)):
+                found.append(f"{here.node} is not live, or does not hear all")
+                continue
+            for name in self.daemons.keys() - {here.node}:
+                peer, stream = shown.panel("peer", name), shown.panel("stream", name)
+                if not peer or peer["state"] != "up" or peer["lag_updates"]:
+                    found.append(f"{here.node} sees {name} behind")
+                if not stream or stream["missing"] or stream["last"] != stream["applied"]:
+                    found.append(f"{here.node} has not all of {name}")
+        return found
+
+    def settle(self, limit_seconds: float = LIMIT_SECONDS) -> None:
+        """Wait until the figures say that all is in step, and see that the stores say so, too."""
+        try:
+            wait_until(lambda: not self.lags(), "all nodes are in step", limit_seconds)
+        except AssertionError as error:
+            raise AssertionError("; ".join(self.lags())) from error
+        first, *others = self
+        expected = first.digests()
+        for other in others:
+            differing = sum(a != b for a, b in zip(expected, other.digests(), strict=True))
+            assert not differing, f"{differing} buckets of {first.node} and {other.node} differ"
+
+    def close(self) -> None:
+        """End all daemons."""
+        for daemon in self:
+            if daemon.process.poll() is None:
+                os.kill(daemon.pid, signal.SIGCONT)
+                daemon.kill()
+
+
+@contextmanager
+def cluster(
+    count: int = 5, tmp: Path | None = None, *, lossy: bool = False, **settings: object
+) -> Iterator[Cluster]:
+    """Run a cluster of so many nodes for a block; all of them are live when it begins."""
+    with network(count, lossy=lossy) as hosts:
+        key = data_directory() / "cluster.key"
+        keys.create(key)
+        running = Cluster(hosts, key, settings)
+        try:
+            running.add(*NAMES[:count])
+            yield running
+        finally:
+            running.close()
