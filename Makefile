@@ -1,6 +1,6 @@
 # Everything a contributor runs. Needs Python 3.11 or newer and make; the rest comes into .venv.
 #
-#   make demo          a live daemon with real clients, and the console on it
+#   make demo          a live cluster with real clients, and the console on it
 #   make test          style, types, and every test that this machine can run
 #   make style types   the two halves of the static checks alone
 #   make docs          writes the pages that are made from the source

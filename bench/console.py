@@ -26,7 +26,7 @@ from isinglass import clock
 
 WIDTH, HEIGHT = 160, 48
 ISINGLASS = Path(sys.executable).with_name("isinglass")
-NODE = "demo"
+NODE = "alder"
 
 
 class Terminal:
@@ -113,7 +113,8 @@ def demo(directory: str) -> Iterator[dict[str, str]]:
     }
     config.mkdir(parents=True)
     (config / "btop.conf").write_text("update_ms=1000\n")
-    line = [ISINGLASS, "demo", "--headless", "--seconds", "3600", "--runtime-dir", str(runtime)]
+    line = [ISINGLASS, "demo", "--nodes", "1", "--headless", "--seconds", "3600"]
+    line += ["--runtime-dir", str(runtime)]
     with subprocess.Popen(line, stdout=subprocess.DEVNULL) as running:
         try:
             waiting = [ISINGLASS, "dump", NODE, "--wait", "30"]

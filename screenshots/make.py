@@ -2,17 +2,15 @@
 
     python screenshots/make.py [NAME ...]
 
-A demo runs in a folder of its own; tmux is the terminal; keys are typed into it as an operator
-would type them. What tmux has on its screen is drawn cell by cell: text by the font, blocks and
-rules as shapes, so that they join as they do in a terminal. One picture is of a killed daemon: that
-daemon is killed for it.
+The demo and its console run in tmux; keys are typed into it as an operator would type them. What
+tmux has on its screen is drawn cell by cell: text by the font, blocks and rules as shapes, so that
+they join as they do in a terminal. Some pictures are of a node that is stopped or killed: the
+demo's own keys do that.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,43 +24,50 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from isinglass.glass.reader import SegmentReader
-
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "console"))
 from terminal import Terminal  # noqa: E402
 
 BIN = Path(sys.executable).parent
-NODE = "demo"
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, MARGIN = 8.43, 18, 14, 14
 FONT = "'DejaVu Sans Mono', 'Menlo', 'Consolas', monospace"
 FRONT, BACK = "#c8ccd1", "#14171b"
 SCALE = 1.5
 WARM_UP_SECONDS = 25.0
+START_LIMIT_SECONDS = 90.0
+LEAVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: the size of the terminal, the keys to type, what must be on the screen then."""
+    """One picture: the size of the terminal, the keys to type, what must be on the screen then.
+
+    `lasting`: how long what the keys do goes on before the picture is taken.
+    """
 
     name: str
     columns: int
     rows: int
     keys: tuple[str, ...]
     shows: str
-    kill: bool = False
+    lasting: float = 2.5
 
 
+# In this order: the last ones stop birch, let it heal, and kill it.
 SHOTS = (
-    Shot("overview", 120, 36, ("1",), "QUEUE MERGES"),
-    Shot("overview-wide", 200, 60, ("1",), "QUEUE MERGES"),
+    Shot("overview", 120, 36, ("1", "g"), "REPLICATION LAG"),
+    Shot("overview-wide", 200, 60, ("1",), "REPLICATION LAG"),
     Shot("overview-small", 80, 24, ("1",), "MERGES"),
     Shot("probes", 140, 36, ("2", "g", "j", "j"), "HOT LINES"),
     Shot("source", 120, 32, ("2", "g", "j", "Enter"), "same hash"),
-    Shot("queue", 120, 36, ("3",), "MERGE RULE"),
+    Shot("queue", 120, 36, ("Escape", "3"), "MERGE RULE"),
+    Shot("flow", 120, 36, ("4",), "WRITERS"),
+    Shot("lag", 120, 36, ("5",), "HEALING"),
     Shot("store", 120, 36, ("6",), "LATENCY"),
     Shot("panels", 140, 36, ("9",), "WHAT IT MEANS"),
-    Shot("killed", 120, 36, ("1",), "KILLED", kill=True),
+    Shot("stopped", 120, 36, ("5", "g", "j", "Z", "y", "Enter"), "from birch: stopped", 12.0),
+    Shot("healed", 120, 36, ("Z",), "birch", 6.0),
+    Shot("killed", 120, 36, ("1", "g", "j", "K", "y", "Enter"), "KILLED", 4.0),
 )
 
 # ---------------------------------------------------------------------- drawing
@@ -176,11 +181,11 @@ def _pieces(text: Text) -> list[tuple[str, Style]]:
 def take(shot: Shot, terminal: Terminal) -> None:
     """Drive the console to what the shot shows, and draw it."""
     terminal.resize(shot.columns, shot.rows)
-    for key in ("Escape", "Escape", *shot.keys):
+    for key in shot.keys:
         terminal.press(key)
         time.sleep(0.4)
     terminal.wait_for(shot.shows)
-    time.sleep(2.5)
+    time.sleep(shot.lasting)
     svg = draw(terminal.screen(colours=True), shot.columns)
     (HERE / f"{shot.name}.svg").write_text(svg)
     cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{shot.name}.png"), scale=SCALE)
@@ -191,46 +196,24 @@ def main() -> int:
     """Make the pictures that are named, or all."""
     wanted = [shot for shot in SHOTS if not sys.argv[1:] or shot.name in sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="isinglass-pictures-", dir="/dev/shm") as name:
-        folder = Path(name)
         environment = {
             **os.environ,
-            "ISINGLASS_RUNTIME_DIR": str(folder / "run"),
-            "ISINGLASS_DATA_DIR": str(folder / "data"),
             "COLORTERM": "truecolor",
             "TERM": "xterm-256color",
             "LC_ALL": "C.UTF-8",
         }
-        demo = subprocess.Popen(
-            [
-                *(BIN / "isinglass", "demo", "--headless", "--seconds", "600"),
-                *("--runtime-dir", folder / "run", "--data-dir", folder / "data"),
-            ],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-        )
-        terminal = Terminal(folder / "tmux", environment)
+        terminal = Terminal(Path(name) / "tmux", environment)
         try:
-            terminal.start(f"{BIN}/isinglass console")
-            terminal.wait_for(NODE)
+            terminal.start(f"exec {BIN}/isinglass demo")
+            terminal.wait_for("PACE/s", START_LIMIT_SECONDS)
             time.sleep(WARM_UP_SECONDS)
             for shot in wanted:
-                if shot.kill:
-                    _kill_daemon(environment)
-                    time.sleep(4.0)
                 take(shot, terminal)
         finally:
+            terminal.press("Escape", "Escape", "q")
+            time.sleep(LEAVE_SECONDS)
             terminal.stop()
-            demo.send_signal(signal.SIGINT)
-            demo.wait(30)
     return 0
-
-
-def _kill_daemon(environment: dict[str, str]) -> None:
-    """Kill the daemon of the demo, as `kill -9` does."""
-    with SegmentReader(f"{environment['ISINGLASS_RUNTIME_DIR']}/{NODE}/segment") as reader:
-        owner = reader.snapshot().owner
-        assert owner is not None
-        os.kill(owner.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from textual.theme import Theme
 from isinglass import clock
 from isinglass.errors import UsageError
 from isinglass_console import keys
+from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
@@ -86,6 +88,7 @@ class IsinglassApp(App[int]):
         ascii_only: bool = False,
         theme: str = "isinglass",
         keymap_path: Path | None = None,
+        hands: Hands | None = None,
     ) -> None:
         """Make the app.
 
@@ -97,6 +100,7 @@ class IsinglassApp(App[int]):
             ascii_only: draw with ASCII alone.
             theme: the name of a Textual theme.
             keymap_path: the operator's keys; None for the usual place.
+            hands: what may be done to some nodes; None for looking alone.
         """
         # Without this Textual would turn the terminal's own colours into black under NO_COLOR.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -107,6 +111,7 @@ class IsinglassApp(App[int]):
         self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
         self.feed = Feed(nodes, interval_seconds, self._feed_arrived) if feeding else None
         self._ascii_only = ascii_only
+        self._hands = hands
         self._main: MainScreen | None = None
         self._delivered_ns = clock.monotonic_ns()
         self._hangup: HangupWatch | None = None
@@ -116,7 +121,12 @@ class IsinglassApp(App[int]):
         self.set_keymap(self.own_keys)
         set_interval = self.feed.set_interval if self.feed is not None else _ignore
         self._main = MainScreen(
-            self.desk, self._palette(), self._ascii_only, set_interval, self.own_keys
+            self.desk,
+            self._palette(),
+            self._ascii_only,
+            set_interval,
+            self.own_keys,
+            self._hands,
         )
         self.desk.settings.notice = self._keymap_problem
         self.push_screen(self._main)
@@ -207,6 +217,11 @@ class IsinglassApp(App[int]):
                     f"key {view.digit}",
                     lambda name=view.name: main.action_view(name),
                 )
+            for key in keys.KEYS if self._hands is not None else ():
+                if key.group == keys.DEMO:
+                    name = key.id.partition(".")[2]
+                    act = partial(main.action_deed, name)
+                    yield SystemCommand(f"{name.capitalize()} the node", f"key {key.keys}", act)
             yield SystemCommand("Pause or go on", "key space", main.action_pause)
             yield SystemCommand("Live", "key L", main.action_live)
             yield SystemCommand("Go to time", "key b", main.action_go_to_time)
@@ -227,6 +242,7 @@ def run(
     interval_seconds: float = 1.0,
     ascii_only: bool = False,
     theme: str = "",
+    hands: Hands | None = None,
 ) -> int:
     """Show the console until the operator quits; returns the exit code.
 
@@ -235,6 +251,7 @@ def run(
         interval_seconds: the time from frame to frame.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
+        hands: what may be done to some of the nodes; None for looking alone.
 
     Raises:
         UsageError: standard input or output is not a terminal.
@@ -251,6 +268,7 @@ def run(
         interval_seconds=interval_seconds,
         ascii_only=ascii_only or not terminal_speaks_utf8(),
         theme=chosen,
+        hands=hands,
     )
     try:
         return app.run() or app.return_code or 0

@@ -28,7 +28,7 @@ SHORT_LIVED = frozenset(("dump", "ps", "complete-nodes"))
 # name: (module, its line in the help; no line: not listed)
 COMMANDS: dict[str, tuple[str, str]] = {
     "console": ("isinglass_console.command", "Watch nodes live in the terminal console."),
-    "demo": ("isinglass_console.demo", "Start a daemon with real work, and the console on it."),
+    "demo": ("isinglass_console.demo", "Start a cluster with real work, and the console on it."),
     "daemon": ("isinglass.cli.daemon", "Run, start, stop or ask the state of a node's daemon."),
     "cluster": ("isinglass.cli.cluster", "Make the key of a cluster."),
     "dump": ("isinglass.cli.dump", "Print every panel of a node, live or dead."),

@@ -1,9 +1,10 @@
-"""`isinglass demo`: a daemon with real work, and the console on it; leaves nothing behind.
+"""`isinglass demo`: a cluster with real work, and the console on it; leaves nothing behind.
 
-The work is real: several client processes count every identifier in the source of the Python
+The work is real: client processes on every node count all identifiers in the source of the Python
 standard library, one update an occurrence, while others read and scan. Everything runs in
 directories of its own, started and cleared away by the stage (`demo_stage`), also when this process
-is killed.
+is killed. In the console a node can be stopped, killed and started again: this process tells the
+stage.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import select
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from isinglass import clock
 from isinglass.cli.options import Command, Option
 from isinglass.errors import IsinglassError, UsageError
-from isinglass_console import demo_stage, demo_workload
+from isinglass_console import demo_nodes, demo_stage, demo_workload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,32 +30,37 @@ if TYPE_CHECKING:
     from isinglass.cli.options import Values
     from isinglass.glass.snapshot import Snapshot
 
-NODE = "demo"
+NODES = 3
 HEADLESS_SECONDS = 10.0
+FINISH_LIMIT_SECONDS = 180.0
 ONCE_BATCH = 200
-HELPERS = ("reader", "scanner")
 SHOWN_PANELS = ("queue", "applier", "store", "port")
 
 COMMAND = Command(
     "demo",
-    "Start a daemon and client processes with real work, and the console on it.",
+    "Start a cluster and client processes with real work, and the console on it.",
     options=(
+        Option("nodes", f"Nodes of the cluster, 1 to {demo_nodes.MOST_NODES}.", value="N",
+               kind="count", default=NODES),
         Option("headless", "Without the console: print the dump, or JSON, and end."),
         Option("seconds", "How long, without the console.", value="N", kind="positive"),
         Option("once", "Count the whole library once, print what was counted, and end."),
         Option("json", "Print one JSON document; implies --headless."),
-        Option("workers", "Processes that count.", value="N", kind="count", default=3),
+        Option("workers", "Processes that count, on all nodes together; at least one on each.",
+               value="N", kind="count"),
         Option("batch", "Updates that a worker sends at once; 1, and 200 with --once.",
                value="N", kind="count"),
         Option("source", "Count the Python files under this folder instead.", value="FOLDER",
                completes="files"),
-        Option("runtime-dir", "Keep segment and socket here; see --data-dir.", value="FOLDER",
+        Option("runtime-dir", "Keep segments and sockets here; see --data-dir.", value="FOLDER",
                completes="files"),
-        Option("data-dir", "Keep the store here; without it everything is removed at the end.",
+        Option("data-dir", "Keep the stores here; without it everything is removed at the end.",
                value="FOLDER", completes="files"),
     ),
-    notes=("The work: counting every identifier in the source of the Python standard library.",),
-    examples=("isinglass demo", "isinglass demo --headless --seconds 10 --json",
+    notes=("The work: counting every identifier in the source of the Python standard library.",
+           "In the console Z stops the selected node, K kills it, U starts it again."),
+    examples=("isinglass demo", "isinglass demo --nodes 5",
+              "isinglass demo --headless --seconds 10 --json",
               "isinglass demo --once --source /usr/lib/python3/dist-packages"),
 )  # fmt: skip
 
@@ -68,6 +75,8 @@ def main(arguments: list[str]) -> int:
     source = Path(values.text("source")) if values.given("source") else None
     if source is not None and not source.is_dir():
         raise UsageError(f"--source {source} is no folder.")
+    if values.number("nodes") > demo_nodes.MOST_NODES:
+        raise UsageError(f"--nodes can be 1 to {demo_nodes.MOST_NODES}.")
     plan = _plan(values, source or demo_workload.standard_library())
     os.environ["ISINGLASS_RUNTIME_DIR"] = plan["runtime"]
     os.environ["ISINGLASS_DATA_DIR"] = plan["data"]
@@ -80,24 +89,26 @@ def main(arguments: list[str]) -> int:
 
 
 def _plan(values: Values, source: Path) -> dict[str, Any]:
+    nodes = demo_nodes.NAMES[: int(values.number("nodes"))]
     runtime, data = demo_stage.new_folders()
     once = values.flag("once")
     batch = ONCE_BATCH if once else 1
+    workers = values.number("workers") if values.given("workers") else demo_nodes.LEAST_WORKERS
     chosen = {
         "runtime": values.text("runtime-dir") if values.given("runtime-dir") else "",
         "data": values.text("data-dir") if values.given("data-dir") else "",
     }
     return {
-        "node": NODE,
+        "nodes": nodes,
+        "settings": demo_nodes.cluster_settings(len(nodes), data),
         "source": str(source.absolute()),
         "folder": str(data),
         "runtime": os.path.abspath(chosen["runtime"] or runtime),
         "data": os.path.abspath(chosen["data"] or data / "data"),
         "flags": [],
         "once": once,
-        "workers": int(values.number("workers")),
+        "workers": max(int(workers), len(nodes)),
         "batch": int(values.number("batch")) if values.given("batch") else batch,
-        "helpers": HELPERS,
         "remove": [str(runtime), str(data)],
     }
 
@@ -109,15 +120,20 @@ def _watch(performance: Performance, values: Values) -> int:
     if at_terminal and not (values.flag("headless") or values.flag("json")):
         from isinglass_console import app
 
-        return int(app.run([NODE]))
+        return int(app.run(list(performance.nodes), hands=performance))
     seconds = values.number("seconds") if values.given("seconds") else HEADLESS_SECONDS
     performance.check_for(seconds)
     if values.flag("json"):
-        print(json.dumps(_summary(seconds)))
+        nodes = {node: _summary(node) for node in performance.nodes}
+        end = performance.finish()
+        for node, digest in end["digests"].items():
+            nodes[node]["digest"] = digest
+        told = {key: end[key] for key in ("equal", "equal_after_seconds")}
+        print(json.dumps({"seconds": seconds, **told, "nodes": nodes}))
         return 0
     from isinglass.cli import dump
 
-    return dump.main([NODE])
+    return max(dump.main([node]) for node in performance.nodes)
 
 
 def _print_result(result: dict[str, Any], *, as_json: bool) -> int:
@@ -134,21 +150,19 @@ def _print_result(result: dict[str, Any], *, as_json: bool) -> int:
     return 0 if result["occurrences"] == result["occurrences_stored"] else 1
 
 
-def _summary(seconds: float) -> dict[str, Any]:
-    """Return what the demo did, from the segment."""
+def _summary(node: str) -> dict[str, Any]:
+    """Return what a node of the demo did, from its segment."""
     from isinglass.glass.reader import SegmentReader
 
-    with SegmentReader(NODE) as reader:
+    with SegmentReader(node) as reader:
         snapshot = reader.snapshot()
     return {
-        "node": NODE,
-        "seconds": seconds,
         "tables": {row.name: row.rows for row in snapshot.tables if not row.index_of},
         **{name: _panel(snapshot, name) for name in SHOWN_PANELS},
         "clients": {
             process.name: _fields(panel)
             for process in snapshot.processes
-            if (panel := process.panel("client", NODE)) is not None
+            if (panel := process.panel("client", node)) is not None
         },
     }
 
@@ -164,10 +178,14 @@ def _fields(panel: Any) -> dict[str, Any]:
 
 
 class Performance:
-    """The stage, as its watcher has it: started on entry, cleared away on exit."""
+    """The stage, as its watcher has it: started on entry, cleared away on exit.
+
+    It is the hands of the console, too: what is done to a node is an order to the stage.
+    """
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
+        self.nodes: tuple[str, ...] = plan["nodes"]
         self._buffer = b""
 
     def __enter__(self) -> Performance:
@@ -177,10 +195,8 @@ class Performance:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._stage.stdin is not None
-        self._stage.stdin.write(json.dumps(self._plan).encode() + b"\n")
-        self._stage.stdin.flush()
         try:
+            self._order(self._plan)
             self.wait_for("ready", demo_stage.START_LIMIT_SECONDS)
         except BaseException:
             self._end()
@@ -193,11 +209,37 @@ class Performance:
     def _end(self) -> None:
         assert self._stage.stdin is not None
         assert self._stage.stdout is not None
-        self._stage.stdin.close()
+        with suppress(BrokenPipeError):
+            self._stage.stdin.close()
         while self._stage.stdout.read(4096):
             pass
         self._stage.wait()
         self._stage.stdout.close()
+
+    def do(self, deed: str, node: str) -> None:
+        """Order a deed.
+
+        Raises:
+            DemoFailed: the stage is gone.
+        """
+        self._order({"do": deed, "node": node})
+
+    def finish(self) -> dict[str, Any]:
+        """End the clients, wait until the nodes hold the same, end them; return their digests.
+
+        Raises:
+            DemoFailed: it could not be done.
+        """
+        self._order({"do": "finish"})
+        return self.wait_for("finished", FINISH_LIMIT_SECONDS)
+
+    def _order(self, order: dict[str, Any]) -> None:
+        assert self._stage.stdin is not None
+        try:
+            self._stage.stdin.write(json.dumps(order).encode() + b"\n")
+            self._stage.stdin.flush()
+        except OSError as reason:
+            raise DemoFailed(f"the demo's stage ended by itself ({reason.strerror})") from reason
 
     def wait_for(self, event: str, limit_seconds: float | None) -> dict[str, Any]:
         """Return the stage's message of a kind.

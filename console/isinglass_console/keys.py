@@ -68,10 +68,14 @@ KEYS: tuple[Key, ...] = (
     Key("baseline", "=", "baseline", "Time", "count from now on; again: rates"),
     Key("rate.up", "+", "faster(1)", "Time", "more frames a second"),
     Key("rate.down", "-", "faster(-1)", "Time", "fewer frames a second"),
+    Key("demo.stop", "Z", "deed('stop')", "Demo", "stop the node (SIGSTOP); again: it goes on"),
+    Key("demo.kill", "K", "deed('kill')", "Demo", "kill the node (kill -9)"),
+    Key("demo.start", "U", "deed('start')", "Demo", "start the node again"),
     Key("palette", "colon,ctrl+p", "command_palette", "Console", "command palette", ":"),
     Key("help", "?,f1", "help", "Console", "this page"),
     Key("quit", "q,ctrl+c", "quit", "Console", "quit"),
 )
+DEMO = "Demo"
 # The help page says these for the key and the next one in the table together.
 TOGETHER = {
     "view.next": "the next view, the one before",
@@ -117,9 +121,10 @@ def help_lines(group: str, keymap: Mapping[str, str]) -> list[tuple[str, str]]:
     return lines
 
 
-def groups() -> list[str]:
-    """Return the groups in the order of the table."""
-    return list(dict.fromkeys(key.group for key in KEYS))
+def groups(demo: bool = False) -> list[str]:
+    """Return the groups in the order of the table; that of the demo only when there is one."""
+    every = dict.fromkeys(key.group for key in KEYS)
+    return [group for group in every if demo or group != DEMO]
 
 
 def keymap_path(environment: Mapping[str, str] = os.environ) -> Path:

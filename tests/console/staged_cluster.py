@@ -84,6 +84,9 @@ def tick(n, now_ns):
     flow.limiter, flow.limited_by, flow.limited_since = "cedar", "entries", now_ns - 42 * 10**9
     flow.cluster_rate, flow.cluster_demand = 8_200.0, 14_600.0
     flow.backlog, flow.backlog_by, flow.backlog_trend = flows[node][:3]
+    trend = flow.backlog_trend
+    flow.full_in = (1 - flow.backlog) / trend if trend > 0 else 0.0
+    flow.drained_in = flow.backlog / -trend if trend < 0 else 0.0
     flow.allowed, flow.demand, flow.admitted, flow.retired = flows[node][3:]
     flow.throttled, flow.throttled_time = n * 30, n * 0.4
     flow.report_age, flow.settling, flow.swing = 0.11, 0.341, 0.03
@@ -99,7 +102,8 @@ panel = ClientPanel(node)
 
 def tick(n, now_ns):
     panel.puts, panel.deletes = n * 900, n * 100
-    panel.waits, panel.waited = n * 30, n * 0.6
+    panel.waits, panel.waited = n * 30, n * 0.9
+    panel.throttled, panel.throttled_time = n * 20, n * 0.6
 
 print("ready", flush=True)
 for line in sys.stdin:

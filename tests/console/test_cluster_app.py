@@ -9,7 +9,9 @@ import pytest
 from staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
 from test_app import SIZES, body, play, screen_text
 from textual.pilot import Pilot
+from textual.widgets import Label
 
+from isinglass.errors import UsageError
 from isinglass_console.app import IsinglassApp
 from isinglass_console.widgets.line import text_of
 
@@ -92,6 +94,92 @@ def test_help_names_the_views_of_a_cluster(app: IsinglassApp) -> None:
         assert "who is behind whom" in shown
 
     play(app, script, (160, 48))
+
+
+class Noted:
+    """Hands that note what they were told to do; there is no birch to be done anything to."""
+
+    nodes = ("alder", "cedar")
+
+    def __init__(self) -> None:
+        self.deeds: list[tuple[str, str]] = []
+
+    def do(self, deed: str, node: str) -> None:
+        if node == "cedar" and deed == "kill":
+            raise UsageError("cedar cannot be killed")
+        self.deeds.append((deed, node))
+
+
+def with_hands(frames: Frames, folder: Path, hands: Noted, *keys: str) -> IsinglassApp:
+    desk = desk_of(frames, *keys, ticks=ALL_TICKS)
+    return IsinglassApp(desk=desk, feeding=False, keymap_path=folder / "none", hands=hands)
+
+
+def test_a_deed_is_asked_back(frames: Frames, tmp_path: Path) -> None:
+    hands = Noted()
+    app = with_hands(frames, tmp_path, hands, *NAMES)
+
+    async def script(pilot: Pilot[int]) -> None:
+        assert "Z stop  K kill  U start" in screen_text(app)
+        await pilot.press("K")
+        assert "kill alder (kill -9)?" in str(app.screen.query_one(Label).content)
+        await pilot.press("escape")
+        await pilot.press("K", "n", "enter", "K", "enter")
+        assert hands.deeds == []
+        assert "alder was left as it is" in screen_text(app)
+        await pilot.press("K", "y", "enter")
+        assert hands.deeds == [("kill", "alder")]
+        assert "alder was killed; U starts it again" in screen_text(app)
+        await pilot.press("Z", *"yes", "enter", "U", "y", "enter")
+        assert hands.deeds[1:] == [("stop", "alder"), ("start", "alder")]
+
+    play(app, script, (160, 48))
+
+
+def test_what_cannot_be_done_is_a_sentence(frames: Frames, tmp_path: Path) -> None:
+    hands = Noted()
+    app = with_hands(frames, tmp_path, hands, *NAMES)
+
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("j", "K")
+        assert "only nodes that `isinglass demo` started" in screen_text(app)
+        await pilot.press("j", "K", "y", "enter")
+        assert "cedar cannot be killed" in screen_text(app)
+        assert hands.deeds == []
+
+    play(app, script, (160, 48))
+
+
+def test_what_harms_nobody_is_done_at_once(frames: Frames, tmp_path: Path) -> None:
+    hands = Noted()
+    app = with_hands(frames, tmp_path, hands, "alder stalled", "birch", "cedar killed")
+
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("Z")
+        await pilot.press("G", "U")
+        assert hands.deeds == [("go on", "alder"), ("start", "cedar")]
+
+    play(app, script, (160, 48))
+
+
+def test_deeds_are_offered_only_in_a_demo(
+    app: IsinglassApp, frames: Frames, tmp_path: Path
+) -> None:
+    demo = with_hands(frames, tmp_path, Noted(), *NAMES)
+    for each, offered in ((app, False), (demo, True)):
+
+        async def script(
+            pilot: Pilot[int], each: IsinglassApp = each, offered: bool = offered
+        ) -> None:
+            titles = [command.title for command in each.get_system_commands(each.screen)]
+            assert ("Kill the node" in titles) == offered
+            await pilot.press("?")
+            assert ("kill -9" in text_of(body(each).lines)) == offered
+            await pilot.press("escape", "K")
+            if not offered:
+                assert "only nodes that `isinglass demo` started" in screen_text(each)
+
+        play(each, script, (160, 48))
 
 
 @pytest.mark.parametrize("size", SIZES)

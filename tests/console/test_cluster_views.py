@@ -260,13 +260,15 @@ def test_flow_on_the_screen_is_that_of_the_dump(desk: Desk, dumped: Dumped) -> N
         assert re.search(r"\s+".join(figures), row)
         assert text.share(flow["backlog"]) in row
         assert text.count(flow["retired"]) in row
+        ends = [flow[key] for key in ("full_in", "drained_in") if flow[key] > 0]
+        assert all(text.seconds(end) in row for end in ends)
         assert f"{flow['settling'] / flow['report_age']:.1f}" in row
         client = dumped(name, "client", name)
         writer = next(
             line for line in shown.split("\n") if re.search(rf"counter \d\s+{name}", line)
         )
-        assert text.seconds(client["waited"]) in writer
-        assert text.count(client["waits"]) in writer
+        assert text.seconds(client["throttled_time"]) in writer
+        assert text.count(client["throttled"]) in writer
     seen = dumped("alder", "flow")
     assert f"limited by {seen['limiter']}, by {seen['limited_by']}" in shown
     rate, demand = text.rate(seen["cluster_rate"]), text.rate(seen["cluster_demand"])

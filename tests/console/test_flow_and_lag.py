@@ -12,7 +12,7 @@ from staged_cluster import NAMES, Frames, desk_of
 from isinglass.glass.schema import FieldSchema
 from isinglass.glass.snapshot import FieldView, PanelView
 from isinglass_console.model.board import Severity
-from isinglass_console.model.flow import _held_field, fair_limits, outlook
+from isinglass_console.model.flow import FlowRow, Outlook, fair_limits, held_fields, outlook
 from isinglass_console.model.lag import LagCell, LagRow, lag_matrix
 from isinglass_console.screens import words
 
@@ -20,25 +20,25 @@ RATES = st.lists(st.floats(0, 1e6), min_size=1, max_size=12)
 
 
 @pytest.mark.parametrize(
-    ("backlog", "trend", "word", "end", "seconds"),
+    ("backlog", "full_in", "drained_in", "own", "wanted"),
     [
-        (0.5, 0.1, "rising", "full", 5.0),
-        (0.5, -0.1, "falling", "drained", 5.0),
-        (0.5, 0.0001, "steady", "", nan),
-        (0.5, -0.0001, "steady", "", nan),
-        (0.0, -0.1, "steady", "", nan),
-        (1.0, 0.1, "full", "", nan),
-        (0.1, 0.00051, "rising", "full", 0.9 / 0.00051),
-        (nan, 0.1, "", "", nan),
-        (0.5, nan, "", "", nan),
+        (0.5, 5.0, 0.0, True, Outlook("rising", "full", 5.0)),
+        (0.5, 0.0, 5.0, True, Outlook("falling", "drained", 5.0)),
+        (0.5, 0.0, 0.0, True, Outlook("steady")),
+        (0.5, 90_000.0, 0.0, True, Outlook("steady")),
+        (0.001, 0.0, 0.2, True, Outlook("steady")),
+        (1.0, 0.0, 0.0, True, Outlook("full")),
+        (0.5, nan, nan, True, Outlook("steady")),
+        (0.5, nan, nan, False, Outlook("")),
     ],
 )
 def test_where_a_backlog_goes(
-    backlog: float, trend: float, word: str, end: str, seconds: float
+    backlog: float, full_in: float, drained_in: float, own: bool, wanted: Outlook
 ) -> None:
-    going = outlook(backlog, trend)
-    assert (going.word, going.end) == (word, end)
-    assert going.seconds == pytest.approx(seconds, nan_ok=True)
+    row = FlowRow("a", own, backlog, "bytes", 0, 0, full_in=full_in, drained_in=drained_in)
+    going = outlook(row)
+    assert (going.word, going.end) == (wanted.word, wanted.end)
+    assert going.seconds == pytest.approx(wanted.seconds, nan_ok=True)
 
 
 @given(st.floats(0, 1e6), RATES)
@@ -74,8 +74,8 @@ def panel(*names: str) -> PanelView:
 
 
 def test_the_time_held_up_is_counted_as_finely_as_the_client_does() -> None:
-    assert _held_field(panel("waited", "throttled_time")) == "throttled_time"
-    assert _held_field(panel("waited")) == "waited"
+    assert held_fields(panel("waited", "throttled_time")) == ("throttled_time", "throttled")
+    assert held_fields(panel("waited")) == ("waited", "waits")
 
 
 def test_the_furthest_behind_is_the_worst_and_old_figures_are_no_judge() -> None:

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.terminal, pytest.mark.slow]
 BIN = Path(sys.executable).parent
 CONSOLE = f"exec {BIN}/isinglass console --interval 0.5"
 ENDS_WITHIN_SECONDS = 30
+DEMO_STARTS_WITHIN_SECONDS = 90
 FORGOTTEN = ("NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "TMUX")
 
 
@@ -126,6 +127,32 @@ def test_stop_death_and_restart_of_a_real_daemon(terminal: Terminal) -> None:
         terminal.press("1")
         terminal.wait_for("the node restarted")
     terminal.wait_for("LEFT")
+
+
+def test_a_node_of_the_demo_falls_behind_and_heals(terminal: Terminal) -> None:
+    terminal.start(f"exec {BIN}/isinglass demo")
+    terminal.wait_for("PACE/s", DEMO_STARTS_WITHIN_SECONDS)
+    terminal.press("4")
+    terminal.wait_for("limited by")
+    terminal.wait_for("counter 3")
+    terminal.press("5", "j")
+    terminal.wait_for("PEERS  of birch")
+    terminal.press("Z", "y", "Enter")
+    terminal.wait_for("from birch: stopped")
+    wait_until(lambda: "▲" in row_with(terminal, "~ birch"))
+    terminal.press("Z")
+    terminal.wait_for("gets what it missed")
+    wait_until(lambda: "▸· birch" in terminal.screen())
+    terminal.press("K", "y", "Enter")
+    terminal.wait_for("KILLED")
+    terminal.press("U")
+    terminal.wait_for("RESTARTED")
+    wait_until(lambda: "▸· birch" in terminal.screen())
+    demo = psutil.Process(terminal.pid())
+    everyone = [demo, *demo.children(recursive=True)]
+    terminal.press("q")
+    _, left = psutil.wait_procs(everyone, ENDS_WITHIN_SECONDS)
+    assert not left
 
 
 def test_where_the_locale_is_not_utf_8_all_is_ascii(home: Path) -> None:

@@ -19,6 +19,7 @@ from isinglass import clock
 from isinglass.glass.reader import SegmentReader
 from isinglass.store.reading import StoreReader
 from isinglass_console import demo_workload as workload
+from isinglass_console.demo_nodes import NAMES
 
 WAIT_SECONDS = 60.0
 MARK = "ISINGLASS_TEST_DEMO"
@@ -49,8 +50,8 @@ def processes_of(name: str) -> list[psutil.Process]:
 
 
 def process_of(name: Path, word: str) -> psutil.Process:
-    """Return the demo's process that has a word in its command line."""
-    (found,) = [p for p in processes_of(str(name)) if word in p.cmdline()]
+    """Return the demo's process that has a word at the end of one of its command line."""
+    (found,) = [p for p in processes_of(str(name)) if any(w.endswith(word) for w in p.cmdline())]
     return found
 
 
@@ -78,7 +79,7 @@ def runtime_of(name: str) -> Path:
     while True:
         for process in processes_of(name):
             for file in _maps(process):
-                if file.endswith("/demo/segment") and _is_ready(file):
+                if file.endswith("/alder/segment") and _is_ready(Path(file).parents[1]):
                     _seen_folders.add(Path(file).parents[1].name)
                     return Path(file).parents[1]
         assert clock.monotonic_ns() < until
@@ -92,10 +93,12 @@ def _maps(process: psutil.Process) -> list[str]:
         return []
 
 
-def _is_ready(segment: str) -> bool:
-    with SegmentReader(segment) as reader:
-        names = [process.name for process in reader.snapshot().processes]
-    return {"counter 1", "reader", "scanner"} <= set(names)
+def _is_ready(runtime: Path) -> bool:
+    names = set()
+    for segment in runtime.glob("*/segment"):
+        with SegmentReader(str(segment)) as reader:
+            names.update(process.name for process in reader.snapshot().processes)
+    return {"counter 1", "counter 2", "counter 3", "reader", "scanner"} <= names
 
 
 def count_independently(root: Path) -> Counter[str]:
@@ -112,27 +115,28 @@ def count_independently(root: Path) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "3"])
+@pytest.mark.parametrize(("nodes", "workers"), [("1", "1"), ("1", "3"), ("3", "3")])
 def test_once_stores_the_counts_that_an_independent_count_finds(
-    tmp_path: Path, data_dir: Path, workers: str
+    tmp_path: Path, data_dir: Path, nodes: str, workers: str
 ) -> None:
     source = workload.standard_library() / "json"
     kept = tmp_path / "kept"
     process = demo(
         "--once", "--json", "--source", str(source), "--workers", workers, "--data-dir", str(kept),
-        name=str(tmp_path),
+        "--nodes", nodes, name=str(tmp_path),
     )  # fmt: skip
     out, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0, err
     result, expected = json.loads(out), count_independently(source)
     assert result["occurrences"] == result["occurrences_stored"] == expected.total()
     assert result["identifiers"] == len(expected)
-    with StoreReader.open(kept / "demo") as store:
-        records = [(record.key, record.value) for record in store.scan(workload.TABLE)]
-        by_count = [r.value["count"] for r in store.index_scan(workload.TABLE, "count")]
-        assert store.verify().problems == []
-    assert workload.summed(records) == expected
-    assert by_count == sorted(value["count"] for _, value in records)
+    for node in NAMES[: int(nodes)]:
+        with StoreReader.open(kept / node) as store:
+            records = [(record.key, record.value) for record in store.scan(workload.TABLE)]
+            by_count = [r.value["count"] for r in store.index_scan(workload.TABLE, "count")]
+            assert store.verify().problems == []
+        assert workload.summed(records) == expected, node
+        assert by_count == sorted(value["count"] for _, value in records)
     wait_until_nothing_is_left(str(tmp_path), data_dir)
 
 
@@ -144,12 +148,19 @@ def test_headless_runs_for_the_seconds_given_and_tells_what_happened(
     out, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0, err
     told = json.loads(out)
-    assert told["queue"]["offered"] > 1000
-    assert 0 < told["queue"]["avoided"] < 1
-    assert told["clients"]["reader"]["gets"] > 1000
-    assert told["clients"]["scanner"]["scans"] > 0
-    assert told["clients"]["counter 1"]["puts"] > 300
-    assert told["tables"][workload.TABLE] > 100
+    nodes = told["nodes"]
+    assert list(nodes) == list(NAMES[:3])
+    clients = {name: panel for node in nodes.values() for name, panel in node["clients"].items()}
+    assert clients["reader"]["gets"] > 300
+    assert clients["scanner"]["scans"] > 0
+    for number, node in enumerate(nodes.values(), 1):
+        assert node["queue"]["offered"] > 300
+        assert 0 < node["queue"]["avoided"] < 1
+        assert clients[f"counter {number}"]["puts"] > 100
+        assert node["tables"][workload.TABLE] > 100
+    assert told["equal"], told
+    assert len({node["digest"] for node in nodes.values()}) == 1
+    assert 0 < told["equal_after_seconds"] < 60
     wait_until_nothing_is_left(str(tmp_path), data_dir)
 
 
@@ -170,7 +181,7 @@ def test_nothing_is_left_however_the_demo_ends(
 ) -> None:
     process = demo("--headless", "--seconds", "600", name=str(tmp_path))
     runtime = runtime_of(str(tmp_path))
-    assert len(processes_of(str(tmp_path))) == 8  # demo, stage, daemon, 3 counters, 2 readers
+    assert len(processes_of(str(tmp_path))) == 10  # demo, stage, 3 daemons, 3 counters, 2 readers
     process.send_signal(ending)
     process.communicate(timeout=WAIT_SECONDS)
     wait_until_nothing_is_left(str(tmp_path), data_dir)
@@ -189,17 +200,29 @@ def test_nothing_goes_on_when_the_stage_itself_is_killed(tmp_path: Path, data_di
 
 
 @pytest.mark.slow
-def test_a_daemon_that_dies_ends_the_demo_with_a_sentence(tmp_path: Path, data_dir: Path) -> None:
+def test_a_stopped_daemon_ends_with_the_stage(tmp_path: Path, data_dir: Path) -> None:
     process = demo("--headless", "--seconds", "600", name=str(tmp_path))
     runtime_of(str(tmp_path))
-    process_of(tmp_path, "daemon").kill()
-    _, err = process.communicate(timeout=WAIT_SECONDS)
-    assert process.returncode == 1
-    assert "daemon ended with code -9" in err
+    process_of(tmp_path, "birch.json").send_signal(signal.SIGSTOP)
+    process_of(tmp_path, "isinglass_console.demo_stage").kill()
+    process.communicate(timeout=WAIT_SECONDS)
     wait_until_nothing_is_left(str(tmp_path), data_dir)
 
 
-@pytest.mark.parametrize("arguments", [["--source", "/nowhere"], ["--workers", "0"], ["--nothing"]])
+@pytest.mark.slow
+def test_a_daemon_that_dies_ends_the_demo_with_a_sentence(tmp_path: Path, data_dir: Path) -> None:
+    process = demo("--headless", "--seconds", "600", name=str(tmp_path))
+    runtime_of(str(tmp_path))
+    process_of(tmp_path, "birch.json").kill()
+    _, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1
+    assert "birch ended with code -9" in err
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--source", "/nowhere"], ["--workers", "0"], ["--nodes", "8"], ["--nothing"]]
+)
 def test_a_wrong_command_line_is_one_sentence(arguments: list[str], tmp_path: Path) -> None:
     process = demo(*arguments, name=str(tmp_path))
     _, err = process.communicate(timeout=WAIT_SECONDS)

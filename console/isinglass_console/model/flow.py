@@ -17,22 +17,27 @@ from isinglass_console.model.members import companions, member_names, peers_of
 from isinglass_console.model.rates import Pair, growth, number, word
 
 TARGET = 0.5
-STEADY_PER_SECOND = 0.0005
 FAR_SECONDS = 3600.0
+EMPTY = 0.01
 HELD_MOST = 0.99
 WRITES = ("puts", "deletes", "adds")
-HELD = ("throttled_time", "waited")
+# time, count: a client that does not count the pace apart counts all waits for its daemon
+HELD = (("throttled_time", "throttled"), ("waited", "waits"))
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Who holds the cluster up, as one node sees it; no limiter: nobody does."""
+    """Who holds the cluster up, as one node sees it; no limiter: nobody does.
+
+    `lagging` nodes hold nobody up, because they make no progress.
+    """
 
     limiter: str
     by: str
     seconds: float
     rate: float
     demand: float
+    lagging: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class FlowRow:
     retired: float
     demand: float
     trend: float = nan
+    full_in: float = nan
+    drained_in: float = nan
     allowed: float = nan
     admitted: float = nan
     held_share: float = nan
@@ -98,6 +105,7 @@ def limit_of(node: NodeFrame) -> Limit | None:
         (node.snapshot.taken_wall_ns - since) / 1e9 if since > 0 else nan,
         number(panel, "cluster_rate"),
         number(panel, "cluster_demand"),
+        number(panel, "lagging"),
     )
 
 
@@ -131,6 +139,8 @@ def own_row(name: str, pair: Pair, panel: PanelView) -> FlowRow:
         retired=number(panel, "retired"),
         demand=number(panel, "demand"),
         trend=number(panel, "backlog_trend"),
+        full_in=number(panel, "full_in"),
+        drained_in=number(panel, "drained_in"),
         allowed=number(panel, "allowed"),
         admitted=number(panel, "admitted"),
         held_share=held / pair.seconds,
@@ -152,19 +162,17 @@ def _seen_row(name: str, peer: PanelView) -> FlowRow:
     )
 
 
-def outlook(backlog: float, trend: float) -> Outlook:
-    """Return where a backlog (share of its limit) goes at this trend (share a second)."""
-    if not (isfinite(backlog) and isfinite(trend)):
+def outlook(row: FlowRow) -> Outlook:
+    """Return where a backlog goes, as its node says; nearly empty, or far from its end: steady."""
+    if not row.own:
         return Outlook("")
-    if backlog >= 1 and trend >= 0:
+    if row.backlog >= 1:
         return Outlook("full")
-    if abs(trend) < STEADY_PER_SECOND:
-        return Outlook("steady")
-    rising = trend > 0
-    seconds = (1 - backlog) / trend if rising else backlog / -trend
-    if seconds > FAR_SECONDS or (backlog <= 0 and not rising):
-        return Outlook("steady")
-    return Outlook("rising", "full", seconds) if rising else Outlook("falling", "drained", seconds)
+    if 0 < row.full_in < FAR_SECONDS:
+        return Outlook("rising", "full", row.full_in)
+    if 0 < row.drained_in < FAR_SECONDS and row.backlog >= EMPTY:
+        return Outlook("falling", "drained", row.drained_in)
+    return Outlook("steady")
 
 
 # ---------------------------------------------------------------------- writers
@@ -175,8 +183,8 @@ def writer_rows(name: str, pair: Pair) -> list[WriterRow]:
     limits = fair_limits(allowed, [demand for _, _, _, demand, _ in found])
     rows = []
     for (process, panel, actual, demand, held), limit in zip(found, limits, strict=True):
-        total = number(panel, _held_field(panel))
-        waits = number(panel, "waits")
+        time, count = held_fields(panel)
+        total, waits = number(panel, time), number(panel, count)
         rows.append(WriterRow(name, process, actual, demand, limit, held, total, waits))
     return rows
 
@@ -189,7 +197,7 @@ def _writers(pair: Pair) -> Iterator[tuple[Process, PanelView, float, float, flo
                 continue
             earlier = before.panel(panel.name, panel.instance) if before is not None else None
             actual = _grown(earlier, panel) / pair.seconds
-            held = growth(earlier, panel, _held_field(panel)) / pair.seconds
+            held = growth(earlier, panel, held_fields(panel)[0]) / pair.seconds
             share = min(held, HELD_MOST) if isfinite(held) else 0.0
             yield process, panel, actual, actual / (1 - share), held
 
@@ -205,9 +213,9 @@ def _grown(before: PanelView | None, now: PanelView) -> float:
     return grown if grown >= 0 else nan
 
 
-def _held_field(panel: PanelView) -> str:
-    """Return the field that counts the time held up: clients differ in how finely they count."""
-    return next((field for field in HELD if isfinite(number(panel, field))), HELD[-1])
+def held_fields(panel: PanelView) -> tuple[str, str]:
+    """Return the fields that count the time held up and how often, as finely as the client does."""
+    return next((fields for fields in HELD if isfinite(number(panel, fields[0]))), HELD[-1])
 
 
 def fair_limits(allowed: float, demands: Sequence[float]) -> list[float]:

@@ -20,10 +20,10 @@ def cluster_of(snapshot: Snapshot | None) -> str:
 
 
 def companions(frame: Frame, node: NodeFrame) -> list[NodeFrame]:
-    """Return the nodes of a node's cluster that are read here, itself too; none without one."""
+    """Return the nodes of a node's cluster that are read here; without one it is alone."""
     cluster = cluster_of(node.snapshot)
     if not cluster:
-        return []
+        return [node]
     return [each for each in frame.nodes if cluster_of(each.snapshot) == cluster]
 
 

@@ -19,6 +19,7 @@ from isinglass_console.screens.cluster_panes import (
     furthest,
     held_writers,
     limit_span,
+    waits_text,
 )
 from isinglass_console.screens.panes import marked_threads
 from isinglass_console.screens.scene import Scene
@@ -108,9 +109,8 @@ def _lag(scene: Scene, node: NodeFrame) -> list[Pen]:
     pen.put(*words.glyph(cell.severity)).put(f" {row.replica} ", "bright")
     pen.put(f"behind {row.worst_origin} ", "dim").put(text.seconds(cell.seconds))
     pen.fact("", f" ({text.count(cell.updates)} updates)")
-    for number, (place, part) in enumerate(row.waits_on):
-        pen.fact(", " if number else "; ", f"{place} {text.share(part)}")
-    return [pen]
+    waits = waits_text(row, scene.width - pen.at - 2)
+    return [pen.fact("; ", waits) if waits else pen]
 
 
 def _timers(scene: Scene, node: NodeFrame) -> list[Pen]:

@@ -56,7 +56,7 @@ def flow_pane(scene: Scene, node: NodeFrame) -> Block:
         lines.append(pen.put(f"{text.share(watched.backlog)}{limit_words}{going}"))
     own = next((row for row in rows if row.name == node.name), None)
     if own is not None:
-        lines.append(loop_pen(Pen(width).put(" loop", "dim", LABEL), own))
+        lines.append(loop_pen(Pen(width).put(" loop", "dim", LABEL), own, limit))
     for pen in lines[: max(1, scene.height - 1)]:
         block.add(pen.line())
     return block
@@ -72,24 +72,30 @@ def limit_span(limit: Limit) -> Span:
 
 def allowed_pen(pen: Pen, limit: Limit) -> Pen:
     """Write what the cluster takes of what its writers ask for."""
-    pen.put(f"{words.pace(limit.rate)}{' /s' if isfinite(limit.rate) else ''}")
-    return pen.fact(" of ", text.rate(limit.demand)).fact("", " demanded", "dim")
+    if limit.rate >= limit.demand:
+        pen.put("all of ", "dim").put(text.rate(limit.demand)).fact("", " demanded", "dim")
+        return pen.fact(", room for ", text.rate(limit.rate)) if isfinite(limit.rate) else pen
+    pen.put(text.rate(limit.rate)).fact(" of ", text.rate(limit.demand))
+    return pen.fact("", " demanded", "dim")
 
 
 def outlook_text(row: FlowRow) -> str:
     """Return where a backlog goes: `, falling, drained in 9 s`."""
-    going = outlook(row.backlog, row.trend)
+    going = outlook(row)
     if not going.end:
         return f", {going.word}" if going.word else ""
     return f", {going.word}, {going.end} in {text.seconds(going.seconds)}"
 
 
-def loop_pen(pen: Pen, row: FlowRow) -> Pen:
-    """Write how old the control's reports are, how slow it is beside that, whether it swings."""
+def loop_pen(pen: Pen, row: FlowRow, limit: Limit) -> Pen:
+    """Write how old the control's reports are, how slow it is beside that, whether it swings.
+
+    While nobody is limited the pace is free to follow what the nodes can take: no swing.
+    """
     pen.fact("report age ", text.seconds(row.report_age))
     ratio = row.loop_ratio
     pen.fact("   τ ", f"{ratio:.1f} × age" if isfinite(ratio) else text.NOTHING)
-    if not isfinite(row.swing):
+    if not (isfinite(row.swing) and limit.limiter):
         return pen
     if row.swing > SWING_WARNING:
         return pen.put(f"   swings {text.share(row.swing)}", "warning")
@@ -150,23 +156,29 @@ def _lag_line(row: LagRow, matrix: LagMatrix, width: int, both: bool) -> Line:
     pen = Pen(width).put(f" {row.replica}", "plain", NAME_CELLS + 1)
     for origin in matrix.origins:
         if pen.at + cells <= width:
-            pen.put(*lag_span(row.cells.get(origin), both), cells, True)
+            room = cells - 1 if both else 0
+            pen.put(*lag_span(row.cells.get(origin), room), cells, True)
     return pen.line()
 
 
-def lag_span(cell: LagCell | None, both: bool) -> Span:
-    """Return what a cell of the matrix shows; `-` for a node behind itself."""
+def lag_span(cell: LagCell | None, room: int) -> Span:
+    """Return what a cell of the matrix shows; `-` for a node behind itself.
+
+    Args:
+        room: the updates stand beside the seconds when both fit.
+    """
     if cell is None:
         return ("-", "dim")
     glyph, role = words.glyph(cell.severity)
     shown = text.seconds(cell.seconds)
-    if both and isfinite(cell.updates):
-        shown = f"{shown} ({text.count(cell.updates)})"
+    if role != "dim" and not cell.stale:
+        shown = f"{glyph} {shown}"
+    both = f"{shown} ({text.count(cell.updates)})"
+    if isfinite(cell.updates) and len(both) <= room:
+        shown = both
     if cell.stale:
         return (shown, "stale")
-    if role == "dim":
-        return (shown, "plain" if cell.updates > 0 else "dim")
-    return (f"{glyph} {shown}", role)
+    return (shown, role if role != "dim" else "plain" if cell.updates > 0 else "dim")
 
 
 def waits_pen(width: int, matrix: LagMatrix) -> Pen | None:
@@ -175,12 +187,18 @@ def waits_pen(width: int, matrix: LagMatrix) -> Pen | None:
     if behind is None:
         return None
     pen = Pen(width).put(f" {behind.replica}", "bright").put(" waits on ", "dim")
-    return pen.put(waits_text(behind))
+    return pen.put(waits_text(behind, width - pen.at))
 
 
-def waits_text(row: LagRow) -> str:
-    """Return where a replica's missing updates are: `disk 94 %, queue 6 %`."""
-    return ", ".join(f"{place} {text.share(part)}" for place, part in row.waits_on)
+def waits_text(row: LagRow, room: int) -> str:
+    """Return where a replica's missing updates are, as far as it fits: `disk 94 %, queue 6 %`."""
+    shown = ""
+    for place, part in row.waits_on:
+        more = f"{', ' if shown else ''}{place} {text.share(part)}"
+        if len(shown) + len(more) > room:
+            break
+        shown += more
+    return shown
 
 
 def furthest(matrix: LagMatrix) -> LagRow | None:

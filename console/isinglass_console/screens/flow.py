@@ -106,9 +106,13 @@ def _facts(scene: Scene, node: NodeFrame, limit: Limit, rows: list[FlowRow]) -> 
     block = heading("FLOW CONTROL", cluster_of(node.snapshot), note, width)
     pen = Pen(width).put(" limited by ", "dim").put(*limit_span(limit))
     block.add(allowed_pen(pen.put("   allowed ", "dim"), limit).line())
+    pen = Pen(width).put(" loop  ", "dim")
     own = next((row for row in rows if row.name == node.name), None)
     if own is not None:
-        block.add(loop_pen(Pen(width).put(" loop  ", "dim"), own).line())
+        pen = loop_pen(pen, own, limit)
+    if limit.lagging > 0:
+        pen.fact("   without progress, so nobody waits for them: ", text.count(limit.lagging))
+    block.add(pen.line())
     return dimmed(block) if age else block
 
 
@@ -117,7 +121,7 @@ def _row(scene: Scene, row: FlowRow, limit: Limit, widths: dict[str, int]) -> Ro
     fresh = scene.freshness(node) if node is not None else None
     blank = fresh is not None and fresh.blank
     limits = row.name == limit.limiter
-    going = Outlook("") if blank else outlook(row.backlog, row.trend)
+    going = Outlook("") if blank else outlook(row)
     high = row.backlog >= 0.75
     rates = {
         "allowed": nan if blank else row.allowed,
@@ -132,7 +136,7 @@ def _row(scene: Scene, row: FlowRow, limit: Limit, widths: dict[str, int]) -> Ro
     }
     ratio = f"{row.loop_ratio:.1f}" if isfinite(row.loop_ratio) else text.NOTHING
     mark = ("▲ ", "warning") if limits else ("· ", "dim")
-    swings = shares["swing"] > SWING_WARNING
+    swings = limit.limiter != "" and shares["swing"] > SWING_WARNING
     return Row(
         key=row.name,
         cells={

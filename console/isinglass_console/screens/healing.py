@@ -143,7 +143,7 @@ def _heal(name: str, row: HealRow, scene: Scene) -> Row:
             "node": cell(name),
             "state": cell(row.state, "plain" if row.state == STATE_WELL else "warning"),
             "progress": _progress(row),
-            "away": cell(text.seconds(row.away_seconds)),
+            "away": cell(_away(row)),
             "heals": cell(text.count(row.heals), "dim"),
             "last": cell(last, "dim"),
             "source": cell(row.source or "-", role),
@@ -164,7 +164,12 @@ def _journal_line(name: str, row: HealRow, width: int) -> Line:
     """Return how much a node's journal holds; who is away for longer is healed by buckets."""
     pen = Pen(width).put(f" {name}", "plain").put(" journal ", "dim").put(text.count(row.journal))
     pen.fact(" of ", text.count(row.journal_limit))
-    return pen.fact("   may be away ", text.seconds(row.away_seconds)).line()
+    return pen.fact("   may be away ", _away(row)).line()
+
+
+def _away(row: HealRow) -> str:
+    """Return how long a node may be away; without updates nobody can say."""
+    return text.seconds(row.away_seconds) if row.away_seconds > 0 else text.NOTHING
 
 
 # ---------------------------------------------------------------------- peers

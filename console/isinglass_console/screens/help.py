@@ -31,10 +31,12 @@ class HelpScreen(Screen[None]):
         Binding("escape,q,question_mark,f1,enter,space", "app.pop_screen", "back")
     ]
 
-    def __init__(self, palette: Palette, ascii_only: bool, keymap: Mapping[str, str]) -> None:
-        """Take the operator's own keys by binding id."""
+    def __init__(
+        self, palette: Palette, ascii_only: bool, keymap: Mapping[str, str], demo: bool
+    ) -> None:
+        """Take the operator's own keys by binding id, and whether the demo's keys are offered."""
         super().__init__()
-        self._keymap = keymap
+        self._keymap, self._demo = keymap, demo
         self._canvas = Canvas(palette, ascii_only=ascii_only, name="body")
 
     def compose(self) -> ComposeResult:
@@ -44,12 +46,12 @@ class HelpScreen(Screen[None]):
     def on_canvas_resized(self, message: Canvas.Resized) -> None:
         message.stop()
         size = message.new_size
-        self._canvas.show(help_block(size.width, size.height, self._keymap))
+        self._canvas.show(help_block(size.width, size.height, self._keymap, self._demo))
 
 
-def help_block(width: int, height: int, keymap: Mapping[str, str]) -> Block:
+def help_block(width: int, height: int, keymap: Mapping[str, str], demo: bool = False) -> Block:
     """Return the help in one, two or three columns."""
-    groups = [_group(name, keymap) for name in keys.groups()]
+    groups = [_group(name, keymap) for name in keys.groups(demo)]
     columns = 3 if width >= 150 else 2 if width >= 76 else 1
     widths = split(width, columns)
     filled: list[list[Block]] = [[] for _ in range(columns)]

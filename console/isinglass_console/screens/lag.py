@@ -6,8 +6,8 @@ from math import nan
 
 from isinglass_console.model import format as text
 from isinglass_console.model.frame import NodeFrame
-from isinglass_console.model.lag import LagMatrix, LagRow, lag_matrix
-from isinglass_console.model.layout import Column, split
+from isinglass_console.model.lag import LagMatrix, LagRow, StaleOrigin, lag_matrix
+from isinglass_console.model.layout import Column, place, split
 from isinglass_console.model.members import cluster_of
 from isinglass_console.model.table import Row
 from isinglass_console.screens import words
@@ -21,11 +21,12 @@ from isinglass_console.screens.healing import heals_pane, network_pane, peers_pa
 from isinglass_console.screens.panes import aged, dimmed, heading
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.screens.trends import LAG_TRENDS, trends_row
-from isinglass_console.widgets.line import Block, Pen, beside, crossing, rule
+from isinglass_console.widgets.line import Block, Line, Pen, beside, crossing, rule
 from isinglass_console.widgets.table import cell
 
 TABLE = "lag"
 TWO_FROM = 110
+MOST_CELLS = 20
 TRENDS_LEAST, TRENDS_MOST = 6, 24
 REPLICA = Column("replica", "REPLICA", 11, 0, grow=1, largest=18)
 OF_ALL, OF_SELECTED = (repairs_pane, heals_pane), (peers_pane, network_pane)
@@ -40,30 +41,41 @@ def build(scene: Scene) -> Page:
     if node is None or not cluster_of(node.snapshot):
         return page
     matrix = lag_matrix(scene.frame, node)
-    both = _fits_both(scene.width, len(matrix.origins))
-    page.columns = _columns(matrix, both)
-    rows = [_row(scene, matrix, row, both) for row in matrix.rows]
+    cells = _cells(scene.width, len(matrix.origins))
+    page.columns = _columns(matrix, cells)
+    widths = {item.column.key: item.width for item in place(page.columns, scene.width - 2)}
+    waits = widths.get(WAITS.key, 0)
+    rows = [_row(scene, matrix, row, cells, waits) for row in matrix.rows]
     if scene.settings.zoomed:
         page.block, page.rows = table_block(scene, TABLE, page.columns, rows, scene.height)
         return page
+    both = cells >= BOTH_CELLS
     note = "behind origin: seconds (updates)" if both else "seconds behind origin"
+    narrow = scene.width < TWO_FROM
+    if narrow and matrix.stale:
+        note = "; ".join(_old(origin) for origin in matrix.stale)
     page.block.extend(heading("REPLICATION LAG", cluster_of(node.snapshot), note, scene.width))
     height = min(len(rows) + 1, max(3, scene.height // 3))
     table, page.rows = table_block(scene, TABLE, page.columns, rows, height)
     page.block.extend(table)
-    _old_origins(page.block, matrix)
+    if matrix.stale and not narrow:
+        page.block.add(_old_origins(scene.width, matrix))
     _below(scene, node, page.block)
     page.block = page.block.sized(scene.height)
     return page
 
 
-def _fits_both(width: int, origins: int) -> bool:
-    separated = BOTH_CELLS + 2
-    return 2 + REPLICA.width + (origins * separated) + WORST.width + 2 <= width
+def _cells(width: int, origins: int) -> int:
+    """Return how wide the column of an origin is: for seconds and updates, or seconds alone."""
+    fixed = 2 + REPLICA.width + WORST.width + 2
+    room = (width - fixed) // max(1, origins) - 2
+    if room < BOTH_CELLS:
+        return SECONDS_CELLS
+    return min(room, MOST_CELLS) if width >= TWO_FROM else BOTH_CELLS
 
 
-def _columns(matrix: LagMatrix, both: bool) -> list[Column]:
-    cells = BOTH_CELLS if both else SECONDS_CELLS
+def _columns(matrix: LagMatrix, cells: int) -> list[Column]:
+    both = cells >= BOTH_CELLS
     origins = [
         Column(f"from {name}", f"from {name}" if both else name, cells, 2, right=True)
         for name in matrix.origins
@@ -71,39 +83,41 @@ def _columns(matrix: LagMatrix, both: bool) -> list[Column]:
     return [REPLICA, *origins, WORST, WAITS]
 
 
-def _row(scene: Scene, matrix: LagMatrix, row: LagRow, both: bool) -> Row:
+def _row(scene: Scene, matrix: LagMatrix, row: LagRow, cells: int, waits: int) -> Row:
     worst = row.worst
     node = scene.frame.node(row.replica)
     seconds = worst.seconds if worst is not None else nan
     glyph, role = words.glyph(node.severity) if node is not None else ("?", "dim")
-    shown = {f"from {name}": (lag_span(row.cells.get(name), both),) for name in matrix.origins}
+    room = cells if cells >= BOTH_CELLS else 0
+    shown = {f"from {name}": (lag_span(row.cells.get(name), room),) for name in matrix.origins}
     return Row(
         key=row.replica,
         cells={
             "replica": ((f"{glyph} ", role), (row.replica, "bright")),
             **shown,
             "worst": cell(text.seconds(seconds), "plain" if seconds > 0 else "dim"),
-            "waits": cell(waits_text(row), "dim"),
+            "waits": cell(waits_text(row, waits), "dim"),
         },
         sort={
             "replica": row.replica,
             **{f"from {name}": cell.seconds for name, cell in row.cells.items()},
             "worst": seconds,
-            "waits": waits_text(row),
+            "waits": row.waits_on[0][0] if row.waits_on else "",
         },
         search=row.replica,
     )
 
 
-def _old_origins(block: Block, matrix: LagMatrix) -> None:
-    """Append a line that says which columns are old, why, and how old."""
-    if not matrix.stale:
-        return
-    pen = Pen(block.width).put(" ")
+def _old_origins(width: int, matrix: LagMatrix) -> Line:
+    """Return a line that says which columns are old, why, and how old."""
+    pen = Pen(width).put(" ")
     for origin in matrix.stale:
-        pen.put("~ ", "warning").put(f"from {origin.name}: ", "dim")
-        pen.put(f"{origin.condition}, {text.seconds(origin.age_seconds)} old   ", "stale")
-    block.add(pen.line())
+        pen.put("~ ", "warning").put(f"{_old(origin)}   ", "stale")
+    return pen.line()
+
+
+def _old(origin: StaleOrigin) -> str:
+    return f"from {origin.name}: {origin.condition}, {text.seconds(origin.age_seconds)} old"
 
 
 def _below(scene: Scene, node: NodeFrame, block: Block) -> None:

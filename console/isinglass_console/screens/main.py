@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from isinglass.errors import IsinglassError
+from isinglass_console.hands import NOT_OURS, Deed, Hands, deed_of
 from isinglass_console.keys import KEYS
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
@@ -22,6 +24,8 @@ from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
 from isinglass_console.widgets.palette import Palette
 
+YES = ("y", "yes")
+
 
 class MainScreen(LiveScreen):
     """Shows one view of the desk at a time."""
@@ -32,6 +36,7 @@ class MainScreen(LiveScreen):
         Binding(key.keys, key.action, key.help, id=key.id, priority=True) for key in KEYS
     ]
     KEYS_SHOWN = "space pause   [ ] step   / filter   ? help   q quit"
+    KEYS_OF_DEMO = "Z stop  K kill  U start  space pause  ? help  q quit"
 
     def __init__(
         self,
@@ -40,8 +45,12 @@ class MainScreen(LiveScreen):
         ascii_only: bool,
         set_interval: Callable[[float], None],
         keymap: Mapping[str, str],
+        hands: Hands | None = None,
     ) -> None:
         super().__init__(desk, palette, ascii_only)
+        self._hands = hands
+        if hands is not None:
+            self.KEYS_SHOWN = self.KEYS_OF_DEMO
         self._palette = palette
         self._ascii_only = ascii_only
         self._set_interval = set_interval
@@ -134,6 +143,35 @@ class MainScreen(LiveScreen):
         elif settings.view != VIEWS[0].name:
             settings.view = VIEWS[0].name
         self.paint()
+
+    # ------------------------------------------------------------------ nodes of the demo
+    async def action_deed(self, key: str) -> None:
+        """Stop, kill or start the selected node, when it is one that may be: asks back."""
+        hands = self._hands
+        node = self.desk.scene(0, 0).newest.node(self.desk.settings.node)
+        if hands is None or node is None or node.name not in hands.nodes:
+            self.say(NOT_OURS)
+            return
+        deed = deed_of(key, node.condition)
+        if not deed.question:
+            self._do(hands, deed, node.name)
+            return
+
+        def answered(value: str | None) -> None:
+            if value is not None and value.strip().lower() in YES:
+                self._do(hands, deed, node.name)
+            else:
+                self.say(f"{node.name} was left as it is")
+
+        question = deed.question.format(node=node.name)
+        await self.app.push_screen(PromptScreen(question, "", "y: do it; Esc: leave it"), answered)
+
+    def _do(self, hands: Hands, deed: Deed, node: str) -> None:
+        try:
+            hands.do(deed.name, node)
+            self.say(deed.done.format(node=node))
+        except IsinglassError as reason:
+            self.say(str(reason))
 
     # ------------------------------------------------------------------ finding
     async def action_filter(self) -> None:
@@ -231,7 +269,8 @@ class MainScreen(LiveScreen):
 
     async def action_help(self) -> None:
         """Show all keys."""
-        await self.app.push_screen(HelpScreen(self._palette, self._ascii_only, self._keymap))
+        demo = self._hands is not None
+        await self.app.push_screen(HelpScreen(self._palette, self._ascii_only, self._keymap, demo))
 
     def action_command_palette(self) -> None:
         """Open the command palette."""

@@ -31,6 +31,8 @@ _PANES: tuple[tuple[str, Pane], ...] = (
     ("timer", timers_pane),
     ("store", store_pane),
 )
+# Their figures are other nodes', too: they say themselves what is old in them.
+OF_CLUSTER = (lag_pane,)
 OURS = {name for name, _ in _PANES}
 OURS |= {"daemon", "applier", "port", "reader", "cluster", "stream", "network", "primary", "client"}
 

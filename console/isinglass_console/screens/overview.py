@@ -16,7 +16,7 @@ from isinglass_console.model.series import sparkline
 from isinglass_console.model.table import Cell, Row
 from isinglass_console.screens import brief, words
 from isinglass_console.screens.events import events_block
-from isinglass_console.screens.node_panes import Pane, panes_of
+from isinglass_console.screens.node_panes import OF_CLUSTER, Pane, panes_of
 from isinglass_console.screens.panes import age_note, aged, dimmed
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.screens.trends import TRENDS, has_trends, trends_row
@@ -103,7 +103,7 @@ def _panes(scene: Scene, node: NodeFrame, block: Block, height: int) -> None:
         joints = _joints(widths)
         block.lines.append(crossing(scene.width, above, joints))
         parts = [
-            aged(scene, node, pane(scene.resized(width, row_height), node))
+            _part(scene.resized(width, row_height), node, pane)
             for pane, width in zip(row, widths, strict=True)
         ]
         block.extend(beside(parts, row_height))
@@ -115,6 +115,11 @@ def _panes(scene: Scene, node: NodeFrame, block: Block, height: int) -> None:
         block.extend(trends_row(scene.resized(scene.width, heights[-1]), node, shown))
         above = joints
     block.lines.append(crossing(scene.width, above, []))
+
+
+def _part(scene: Scene, node: NodeFrame, pane: Pane) -> Block:
+    block = pane(scene, node)
+    return block if pane in OF_CLUSTER else aged(scene, node, block)
 
 
 def _joints(widths: list[int]) -> list[int]:

@@ -119,8 +119,13 @@ def _probe_lines(
 
 
 def marked_threads(snapshot: Snapshot) -> list[tuple[Process, Thread]]:
-    """Return the threads that passed a mark; the others have nothing to say."""
-    every = [(process, thread) for process in snapshot.processes for thread in process.threads]
+    """Return the threads that passed a mark; the others have nothing to say, nor who has left."""
+    every = [
+        (process, thread)
+        for process in snapshot.processes
+        if process.slot == 0 or process.verdict != Verdict.CLEAN_EXIT
+        for thread in process.threads
+    ]
     return [each for each in every if each[1].word] or every
 
 

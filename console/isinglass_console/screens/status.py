@@ -44,7 +44,7 @@ def _left(scene: Scene) -> list[tuple[str, str]]:
         (f"   ✖ {critical}", "critical" if critical else "dim"),
     ]
     chosen = scene.node
-    if chosen is not None and scene.settings.notice == "":
+    if chosen is not None:
         sentence = words.life_sentence(chosen, scene.frame.wall_ns, scene.frame.interval_seconds)
         if sentence:
             glyph, role = words.glyph(max(chosen.severity, Severity.STALE))

@@ -1,0 +1,56 @@
+"""The nodes of the demo: their names, the settings that make a cluster of them, who works where.
+
+Each demo has a key, a multicast group and a port of its own, drawn at random, and speaks on the
+loopback interface alone: two demos on one machine never hear each other, and nobody outside does.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+from isinglass.wire import keys
+
+NAMES = ("alder", "birch", "cedar", "durmast", "elm", "fir", "gean")
+MOST_NODES = len(NAMES)
+LEAST_WORKERS = 3
+HELPERS = ("reader", "scanner")
+INTERFACE = "lo"
+PORTS = range(20_000, 30_000)  # below the kernel's own ephemeral ports
+
+
+def cluster_settings(nodes: int, folder: Path) -> dict[str, str]:
+    """Return the environment of the daemons that makes one cluster of them; one alone is in none.
+
+    Writes the cluster's key into `folder`.
+    """
+    if nodes < 2:
+        return {}
+    generator = random.SystemRandom()
+    key = folder / "cluster.key"
+    keys.create(key)
+    return {
+        "ISINGLASS_CLUSTER": f"demo-{generator.getrandbits(32):08x}",
+        "ISINGLASS_CLUSTER_KEY_FILE": str(key),
+        # 239.255.0.0/16 is for the site alone: RFC 2365.
+        "ISINGLASS_MULTICAST_GROUP": ".".join(
+            ("239.255", str(generator.randrange(256)), str(generator.randrange(1, 255)))
+        ),
+        "ISINGLASS_MULTICAST_PORT": str(generator.choice(PORTS)),
+        "ISINGLASS_INTERFACE": INTERFACE,
+    }
+
+
+def cast(nodes: tuple[str, ...], workers: int) -> list[dict[str, Any]]:
+    """Return who works where: counters dealt out to all nodes, the helpers to the last ones.
+
+    The helpers read where others wrote: with replication they find it all the same.
+    """
+    players = [
+        {"role": "counter", "process": f"counter {at + 1}", "node": nodes[at % len(nodes)]}
+        for at in range(workers)
+    ]
+    for at, role in enumerate(HELPERS):
+        players.append({"role": role, "process": role, "node": nodes[-1 - at % len(nodes)]})
+    return players
