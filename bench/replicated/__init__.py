@@ -1,0 +1,1 @@
+"""What `bench/replication.py` is made of: servers, writers, the lag of stores, and its parts."""
