@@ -60,7 +60,11 @@ UNREACHABLE = [
 SANS_IO = {"asyncio", "lmdb", "os", "select", "socket", "subprocess", "textual", "threading"}
 NOT_IMPORTED = [
     (r"isinglass(_monitor)?(\..*)?", {"textual", "asyncssh"}, "it is for headless processes"),
-    (r"isinglass\.store\.(merge|records)", SANS_IO, "the queue and the codecs are sans-IO"),
+    (
+        r"isinglass\.store\.(merge|line|lanes|records|counters|buckets)",
+        SANS_IO,
+        "the queue and the codecs are sans-IO",
+    ),
     (r"isinglass\.wire\.messages", SANS_IO, "codecs are sans-IO"),
     (r"isinglass\.node\.(load|watchdog)", SANS_IO, "they take the time as an argument"),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
