@@ -60,7 +60,18 @@ UNREACHABLE = [
 SANS_IO = {"asyncio", "lmdb", "os", "select", "socket", "subprocess", "textual", "threading"}
 NOT_IMPORTED = [
     (r"isinglass(_monitor)?(\..*)?", {"textual", "asyncssh"}, "it is for headless processes"),
-    (r"isinglass\.store\.(merge|records)", SANS_IO, "the queue and the codecs are sans-IO"),
+    (
+        r"isinglass\.store\.(merge|line|lanes|records|counters|buckets)",
+        SANS_IO,
+        "the queue and the codecs are sans-IO",
+    ),
+    (
+        r"isinglass\.wire\.(streams|journal|membership|placement|reports)"
+        r"|isinglass\.node\.(replica|receiving|publishing|repairs|healing|primary|vectors"
+        r"|horizon|roster|verifying|outside)",
+        SANS_IO,
+        "the protocol takes datagrams and the time as arguments",
+    ),
     (
         r"isinglass\.wire\.(messages|bodies|packing|datagrams|replay|calls|handshake)",
         SANS_IO,

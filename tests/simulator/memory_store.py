@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from isinglass.errors import TableMissing
-from isinglass.store import buckets, pieces, records
+from isinglass.store import buckets, counters, pieces, records
 from isinglass.store.changes import Applied, CreateTable, DropTable, Step, Writes
 from isinglass.store.tables import TableShape, TableState
 
@@ -84,7 +84,12 @@ def _write(table: MemoryTable, members: Mapping[bytes, bytes]) -> list[bytes]:
     bound = b"" if table.floor == records.NEVER else records.older_bound(table.floor)
     changed = []
     for key, record in members.items():
-        if record > table.records.get(key, bound):
+        old = table.records.get(key)
+        if records.is_counting(record) or (old and records.is_counting(old)):
+            record = counters.merged(old, record, table.floor) or b""
+        elif record <= (old or bound):
+            continue
+        if record and record != old:
             table.records[key] = record
             changed.append(record)
     return changed

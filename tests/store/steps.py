@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from hypothesis import strategies as st
 
-from isinglass.store import records
+from isinglass.store import counters, records
 from isinglass.store.changes import CreateTable, Writes
 from isinglass.store.database import Store
 from isinglass.store.tables import TableShape
@@ -31,6 +31,15 @@ FIELDS = st.fixed_dictionaries(
 STAMPS = st.integers(1, 12)
 RECORDS = st.builds(lambda stamp, fields: value_record(stamp, **fields), STAMPS, FIELDS)
 RECORDS |= STAMPS.map(tombstone)
+WRITERS = st.sampled_from([counters.writer_of(0, 1), counters.writer_of(0, 2)])
+ADDED = st.builds(
+    lambda epoch, later, total: counters.Contribution(epoch, epoch + later, total),
+    STAMPS,
+    st.integers(0, 4),
+    st.integers(-3, 3),
+)
+RECORDS |= st.builds(counters.addition, st.sampled_from(["n", "m"]), WRITERS, ADDED)
+RECORDS |= STAMPS.map(lambda stamp: counters.deletion(stamp, 0))
 TABLES = st.sampled_from(["a", "b"])
 
 

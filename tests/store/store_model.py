@@ -1,6 +1,7 @@
 """What a store must hold: the same steps applied to dictionaries, and a way to compare.
 
-The model knows one rule, the greatest version wins, and none of the store's ways to get there.
+The model knows one rule, records of a key join (of plain ones the newest wins), and none of the
+store's ways to get there.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from isinglass.store import records, scans, tables
+from isinglass.store import counters, records, scans, tables
 from isinglass.store.changes import CreateTable, DropTable, Step, Writes
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel
@@ -48,11 +49,9 @@ class Model:
                 floor = max(self.floors.get(name, records.NEVER), step.version)
                 self.floors[name] = floor
                 self.shapes.setdefault(name, (records.NEVER, TableShape()))
-                self.records[name] = {
-                    key: record
-                    for key, record in self.records.get(name, {}).items()
-                    if record[:10] > floor
-                }
+                old, self.records[name] = self.records.get(name, {}), {}
+                for key, record in old.items():
+                    self._put(name, key, record)
             elif name in self.records:
                 for members in (step.records, *step.groups.values()):
                     for key, record in members.items():
@@ -60,8 +59,9 @@ class Model:
 
     def _put(self, name: str, key: bytes, record: bytes) -> None:
         table = self.records[name]
-        if record[:10] > self.floors.get(name, records.NEVER):
-            table[key] = max(record, table.get(key, b""))
+        joined = counters.merged(table.get(key), record, self.floors.get(name, records.NEVER))
+        if joined is not None:
+            table[key] = joined
 
     def contents(self) -> dict[str, TableContents]:
         return {name: self._table(name) for name in self.shapes}

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from isinglass.errors import StoreError
+from isinglass.store import counters, records
 from isinglass.store.changes import CreateTable, DropTable, Step, Writes
 from isinglass.store.database import Store
 from isinglass.store.line import Batch
@@ -32,7 +33,10 @@ ACTIONS = st.one_of(
     st.tuples(st.just("put"), TABLES, KEYS, SHIFT, st.integers(0, 5)),
     st.tuples(st.just("put"), TABLES, KEYS, SHIFT, st.integers(0, 5)),
     st.tuples(st.just("put"), TABLES, KEYS, SHIFT, st.integers(0, 5)),
+    st.tuples(st.just("add"), TABLES, KEYS, SHIFT, st.integers(0, 4), st.sampled_from("nm")),
+    st.tuples(st.just("add"), TABLES, KEYS, SHIFT, st.integers(0, 4), st.sampled_from("nm")),
     st.tuples(st.just("delete"), TABLES, KEYS, SHIFT),
+    st.tuples(st.just("reset"), TABLES, KEYS, SHIFT),
     st.tuples(st.just("drop"), TABLES, SHIFT),
     st.tuples(st.just("create"), TABLES, SHIFT, st.sampled_from([PLAIN, GROUPED, INDEXED])),
     st.tuples(st.just("take"), st.integers(1, 6)),
@@ -78,7 +82,12 @@ class Run:
                 place = queue.offer_drop(step.table, step.version, now, foreign=foreign)
             else:
                 [(key, record)] = step.records.items()
-                place = queue.offer(step.table, key, record, now, foreign=foreign)
+                if foreign:
+                    place = queue.offer_foreign(step.table, key, record, now)
+                elif records.is_counting(record):
+                    place = queue.offer_counting(step.table, key, record, now)
+                else:
+                    place = queue.offer(step.table, key, record, now)
                 self.offered.append((step.table, key, record))
         except StoreError:
             return False
@@ -103,8 +112,8 @@ class Run:
         for number, (table, key, record) in enumerate(self.offered, start=1):
             if not table or number > through + 1:
                 continue
-            stored = held[table].records.get(key, b"") if table in held else b""
-            reached = stored >= record or record[:10] <= floors.get(table, b"")
+            stored = held[table].records.get(key) if table in held else None
+            reached = counters.merged(stored, record, floors.get(table, records.NEVER)) == stored
             if number <= through:
                 assert reached, f"place {number} is not in the store, but through is {through}"
 
@@ -115,6 +124,13 @@ def step_of(action: tuple, stamp: int) -> Step:
         return Writes(table, {action[2]: value_record(stamp + action[3], n=action[4])})
     if kind == "delete":
         return Writes(table, {action[2]: tombstone(stamp + action[3])})
+    if kind == "add":
+        latest = stamp + action[3]
+        added = counters.Contribution(latest - action[4], latest, latest * 7)
+        writer = counters.writer_of(0, latest % 2)
+        return Writes(table, {action[2]: counters.addition(action[5], writer, added)})
+    if kind == "reset":
+        return Writes(table, {action[2]: counters.deletion(stamp + action[3], 0)})
     if kind == "drop":
         return DropTable(table, version(stamp + action[2]))
     return CreateTable(table, action[3], version(stamp + action[2]))

@@ -91,7 +91,7 @@ class Service:
         self._queue.define(self._recovery.foreseen(store.table_states()))
         member = cluster_of(settings)
         origin = member.origin if member else ORIGIN
-        self._intake = Intake(self._queue, glass.stamp, store.look_up_hidden, origin)
+        self._intake = Intake(self._queue, glass.stamp, store.stored, origin)
         self._recover()
         self._applier_panel, self._port_panel = ApplierPanel(), PortPanel()
         self._applier = Applier(

@@ -21,6 +21,7 @@ import msgpack
 from isinglass.errors import BadRecord
 from isinglass.node.outside import Item
 from isinglass.store.changes import Writes
+from isinglass.store.counters import merged
 from isinglass.store.line import Batch
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.records import NEVER, PAYLOAD, VERSION_BYTES
@@ -103,8 +104,7 @@ class NodeShelf:
 
     def waiting(self, table: str, key: bytes) -> Iterator[bytes]:
         """Yield the records of a key that are not in the store yet."""
-        if queued := self._queue.pending(table, key):
-            yield queued
+        yield from self._queue.waiting(table, key)
         for step in self.batch.steps if self.batch else ():
             if isinstance(step, Writes) and step.table == table:
                 parts = [step.records, *step.groups.values()]
@@ -115,12 +115,11 @@ class NodeShelf:
         if not key:
             state = self._queue.state_of(table)
             return table_record(state) if state else None
-        newest = self._look_up(table, key)
-        for record in self.waiting(table, key):
-            newest = record if newest is None else max(newest, record)
-        state = self._queue.state_of(table)
-        if newest is not None and state is not None and newest[:VERSION_BYTES] <= state.floor:
-            return None  # its table was dropped since
+        floor = self._queue.floor_of(table)  # what is not above it went with its table
+        newest: bytes | None = None
+        for record in (self._look_up(table, key), *self.waiting(table, key)):
+            if record is not None:
+                newest = merged(newest, record, floor)
         return newest
 
     def told_by(self, table: str, key: bytes) -> Name:

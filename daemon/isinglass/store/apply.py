@@ -1,7 +1,8 @@
 """Writing a batch into one transaction: records, packs, index entries, counts, table changes.
 
 A record is written when it is greater than the stored one (see `records`) and not below its table's
-floor; so a batch may come twice or late. Keys are written in their order, which keeps LMDB on one
+floor, a counting one when it adds something to the stored one (see `counters`); so a batch may come
+twice or late. Keys are written in their order, which keeps LMDB on one
 page for as long as possible (sorted runs are several times faster than scattered ones). Every count
 changes with the record it counts, in the same transaction.
 """
@@ -13,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from isinglass.errors import StoreCorrupt
 from isinglass.store import packs, scans, tables
 from isinglass.store.changes import Applied, CreateTable, DropTable, Step, Writes
+from isinglass.store.counters import merged
 from isinglass.store.index import entries
-from isinglass.store.records import FLAGS, VERSION_BYTES, group_of
+from isinglass.store.records import FLAGS, TOMBSTONE, VERSION_BYTES, group_of
 from isinglass.store.tables import Catalogue, Table, TableShape
 from isinglass.store.transaction import Scope
 
@@ -80,7 +82,7 @@ class BatchWriter:
 
     def _write_single(self, table: Table, records: Mapping[bytes, bytes]) -> None:
         """Write records that are stored each on its own."""
-        prefix, bound = table.prefix, table.floor_bound
+        prefix, bound, floor = table.prefix, table.floor_bound, table.floor
         ordered = sorted(records)
         keys = [prefix + key for key in ordered]
         stored = dict(self._cursor.getmulti(keys))
@@ -88,9 +90,14 @@ class BatchWriter:
         changed: list[tuple[bytes, bytes | None, bytes]] = []
         for key, place in zip(ordered, keys, strict=True):
             record, old = records[key], stored.get(place)
-            if record > (old or bound):
-                items.append((place, record))
-                changed.append((key, old, record))
+            if record[FLAGS] > TOMBSTONE or (old and old[FLAGS] > TOMBSTONE):
+                record = merged(old, record, floor) or b""
+                if not record or record == old:
+                    continue
+            elif record <= (old or bound):
+                continue
+            items.append((place, record))
+            changed.append((key, old, record))
         if items:
             self._cursor.putmulti(items)
             self._puts += len(items)
@@ -109,9 +116,14 @@ class BatchWriter:
             while waiting and (stop is None or table.prefix + waiting[-1] < stop):
                 key = waiting.pop()
                 record, old = records[key], members.get(key[cut:])
-                if record > (old or table.floor_bound):
-                    members[key[cut:]] = record
-                    changed.append((key, old, record))
+                if record[FLAGS] > TOMBSTONE or (old and old[FLAGS] > TOMBSTONE):
+                    record = merged(old, record, table.floor) or b""
+                    if not record or record == old:
+                        continue
+                elif record <= (old or table.floor_bound):
+                    continue
+                members[key[cut:]] = record
+                changed.append((key, old, record))
             if len(changed) > before:
                 if len(members) > known > 0:
                     members = dict(sorted(members.items()))
@@ -137,13 +149,13 @@ class BatchWriter:
         counts = table.counts
         tombstones = size = new = 0
         for key, old, record in changed:
-            tombstones += record[FLAGS]
+            tombstones += record[FLAGS] & TOMBSTONE
             size += len(record)
             if old is None:
                 new += 1
                 size += len(key)
             else:
-                tombstones -= old[FLAGS]
+                tombstones -= old[FLAGS] & TOMBSTONE
                 size -= len(old)
         counts.rows += new - tombstones
         counts.tombstones += tombstones

@@ -6,7 +6,9 @@ stay as it is: the table gets another shape, or merging is switched off.
 
 from __future__ import annotations
 
-from isinglass.store.records import NEVER, older_bound
+from collections import deque
+
+from isinglass.store.records import NEVER, group_of, older_bound
 from isinglass.store.tables import TableState
 
 
@@ -14,16 +16,18 @@ class Lane:
     """The queued updates of one table: single records, or groups of them."""
 
     __slots__ = (
-        "created", "floor", "floor_bound", "groups", "name", "records", "sealed", "separator",
-        "shape", "visible",
+        "before", "counts", "created", "floor", "floor_bound", "groups", "name", "records",
+        "sealed", "separator", "shape", "visible",
     )  # fmt: skip
 
-    def __init__(self, state: TableState) -> None:
+    def __init__(self, state: TableState, before: deque[Lane] | None = None) -> None:
         self.name, self.shape, self.created, self.floor = state
         self.separator = self.shape.group_by.encode()
         self.records: dict[bytes, bytes] = {}
         self.groups: dict[bytes, dict[bytes, bytes]] = {}
         self.sealed = False  # no longer the table's lane: nothing merges into it any more
+        self.counts = False  # something that counts came into it
+        self.before: deque[Lane] = before or deque()  # the table's sealed lanes, the oldest first
         self.settle()
 
     def settle(self) -> None:
@@ -32,8 +36,23 @@ class Lane:
         self.visible = self.created > self.floor
 
     def state(self) -> TableState:
-        """Return what another lane for the same table starts from."""
+        """Return what is known of the table."""
         return TableState(self.name, self.shape, self.created, self.floor)
+
+    def successor(self) -> Lane:
+        """Seal this lane, and return a fresh one for the same table."""
+        self.sealed = True
+        before = self.before
+        before.append(self)
+        while before and not before[0].records and not before[0].groups:
+            before.popleft()
+        return Lane(self.state(), before)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return what waits of a key in this lane, or None."""
+        if not self.separator:
+            return self.records.get(key)
+        return self.groups.get(group_of(key, self.separator), {}).get(key)
 
     def remove_older(self, bound: bytes) -> tuple[set[bytes], int, int]:
         """Remove every record below `bound`; return the keys or groups hit, how many, and bytes."""

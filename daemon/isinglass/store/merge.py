@@ -2,7 +2,8 @@
 
 Updates wait in line, indexed by table and key. The rules, each with its counter:
 
-    superseded   a newer update of a queued record replaces it and keeps the older one's place
+    superseded   a newer update of a queued record replaces it and keeps the older one's place; an
+                 add joins what is queued (see `counters`) and keeps its place, too
     stale        an update older than the queued one, or than a drop of its table, goes away
     dropped      a drop of a table removes that table's older queued updates, and takes the place
                  of the first of them
@@ -14,9 +15,10 @@ everything is applied (`applied_through`): an update offered at place n is in th
 a newer one that is, once `applied_through >= n`, and nothing is waited for longer than it must.
 
 Why the outcome cannot change: the store keeps, of each record, the greatest version it was ever
-offered (see `records`), and of each table the greatest floor and create. All rules leave out only
-what is smaller than something else in line. A batch that is being applied is out of the index, so
-later updates never change it; until it is applied, `take` gives the same batch again.
+offered (see `records`), or the join of all (see `counters`), and of each table the greatest floor
+and create. All rules leave out only what is smaller than something else in line. A batch that is
+being applied is out of the index, so later updates never change it; until it is applied, `take`
+gives the same batch again.
 
 Bounded by entries and bytes: beyond them `offer` refuses and the caller decides. No IO, no clock,
 no lock: the caller holds one lock around every call and passes monotonic time. About a microsecond
@@ -29,10 +31,11 @@ in flight.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from isinglass.errors import TableExists, TableMissing
 from isinglass.store.changes import CreateTable, DropTable
+from isinglass.store.counters import merged
 from isinglass.store.lanes import Lane
 from isinglass.store.line import (
     TABLE_CHANGE_BYTES,
@@ -44,7 +47,7 @@ from isinglass.store.line import (
     with_drop,
 )
 from isinglass.store.panels import QueuePanel
-from isinglass.store.records import NEVER, group_of
+from isinglass.store.records import NEVER, group_of, is_counting
 from isinglass.store.tables import TableShape, TableState
 
 REFUSED = 0  # the place of an update that did not enter
@@ -135,48 +138,67 @@ class UpdateQueue:
     def pending(self, table: str, key: bytes) -> bytes | None:
         """Return the newest waiting record of a key, or None when none waits outside a batch."""
         lane = self._lanes.get(table)
-        if lane is None:
-            return None
-        if not lane.separator:
-            return lane.records.get(key)
-        return lane.groups.get(group_of(key, lane.separator), {}).get(key)
+        return None if lane is None else lane.get(key)
+
+    def waiting(self, table: str, key: bytes) -> Iterator[bytes]:
+        """Yield all records of a key that wait outside a batch, the one offered last first.
+
+        More than one waits when the table got another shape, or when merging is off.
+        """
+        lane = self._lanes.get(table)
+        for place in (lane, *reversed(lane.before)) if lane else ():
+            record = place.get(key)
+            if record is not None:
+                yield record
+
+    def floor_of(self, table: str) -> bytes:
+        """Return the version of a table's newest drop; NEVER when there was none."""
+        lane = self._lanes.get(table)
+        return NEVER if lane is None else lane.floor
 
     def offer_foreign(self, table: str, key: bytes, record: bytes, now_ns: int) -> int:
-        """Put a record that another node stamped in line: as `offer`, also into a dropped table.
+        """Put a record that another node stamped in line: as `offer`, of any kind, into any table.
 
-        It may have overtaken the table's new creation, which then shows it.
+        It may have overtaken the creation of a dropped table, which then shows it.
 
         Raises:
             TableMissing: nobody ever spoke of the table.
         """
-        return self.offer(table, key, record, now_ns, foreign=True)
+        return self.offer(table, key, record, now_ns, True)
+
+    def offer_counting(self, table: str, key: bytes, record: bytes, now_ns: int) -> int:
+        """Put a counting record of this node in line: as `offer`."""
+        if self.shape_of(table) is None:
+            raise _missing(table)
+        return self.offer(table, key, record, now_ns, True)
 
     def offer(
-        self, table: str, key: bytes, record: bytes, now_ns: int, *, foreign: bool = False
+        self, table: str, key: bytes, record: bytes, now_ns: int, unchecked: bool = False
     ) -> int:
-        """Put one record in line and return its place, or REFUSED when the queue is full.
+        """Put one plain record in line and return its place, or REFUSED when the queue is full.
 
         Args:
             key, record: as stored (see `records`), already checked.
             now_ns: monotonic time.
-            foreign: another node stamped it; see `offer_foreign`.
+            unchecked: the record may be a counting one, and the table dropped.
 
         Raises:
             TableMissing: the table was never created, or is dropped.
         """
         lane = self._lanes.get(table)
-        if lane is None or not (lane.visible or foreign):
-            raise TableMissing(f"there is no table {table!r}: create it first")
-        group = key
-        if lane.separator:
-            group = group_of(key, lane.separator)
-            records = lane.groups.get(group)
-            queued = records.get(key) if records else None
-        else:
-            records = lane.records
-            queued = records.get(key)
+        if lane is None or not (lane.visible or unchecked):
+            raise _missing(table)
+        group = group_of(key, lane.separator) if lane.separator else key
+        records = lane.groups.get(group) if lane.separator else lane.records
+        queued = records.get(key) if records else None
         if records and not self._merging and (queued or lane.separator):
             lane, records, queued = self._sealed(lane), None, None
+        offered = len(record)
+        if (unchecked or lane.counts) and is_counting(record, queued):
+            lane.counts = True
+            record, stale = _joined(queued, record, lane.floor)
+        else:
+            stale = record < (queued or lane.floor_bound) or record == queued
         size = len(record) + len(key) if queued is None else len(record) - len(queued)
         if size > 0 and (
             self._size + size > self._limit_bytes
@@ -187,8 +209,8 @@ class UpdateQueue:
         words = self._words
         self._place = place = self._place + 1
         words[OFFERED] = place
-        words[OFFERED_BYTES] += len(record) + len(key)
-        if record < (queued or lane.floor_bound) or record == queued:
+        words[OFFERED_BYTES] += offered + len(key)
+        if stale:
             words[STALE] += 1
             if not self._line and self._batch is None:
                 self._signed[APPLIED_THROUGH] = place  # nobody will apply anything to say so
@@ -213,9 +235,8 @@ class UpdateQueue:
 
     def _sealed(self, lane: Lane) -> Lane:
         """Close a lane to merging, and give its table a new one."""
-        lane.sealed = True
         self._unusual += len(lane.records) + len(lane.groups)
-        fresh = self._lanes[lane.name] = Lane(lane.state())
+        fresh = self._lanes[lane.name] = lane.successor()
         return fresh
 
     def offer_create(
@@ -355,3 +376,13 @@ class UpdateQueue:
         if self._batch:
             return self._batch.arrived_ns
         return self._line[0][3] if self._line else now_ns
+
+
+def _missing(table: str) -> TableMissing:
+    return TableMissing(f"there is no table {table!r}: create it first")
+
+
+def _joined(queued: bytes | None, record: bytes, floor: bytes) -> tuple[bytes, bool]:
+    """Return what waits after a counting record, or one for a counting record, has come."""
+    joined = merged(queued, record, floor)
+    return joined or record, joined is None or joined == queued

@@ -81,17 +81,16 @@ class StoreReader:
                 return record
         return self._engine.read(lambda scope: self._find(scope, table, key))
 
-    def look_up_hidden(self, table: str, key: bytes) -> bytes | None:
-        """Return a stored record as `look_up` does, also one of a table that is dropped."""
-
-        def find(scope: Scope) -> bytes | None:
-            hidden = self._current(scope).tables.get(table)
-            return None if hidden is None else scans.find(scope, hidden, key)
-
+    def stored(self, table: str, key: bytes) -> bytes | None:
+        """Return the stored record of a key as `look_up`, also of a table that is dropped."""
         try:
             return self.look_up(table, key)
         except TableMissing:
-            return self._engine.read(find)
+            return self._engine.read(lambda scope: self._find_hidden(scope, table, key))
+
+    def _find_hidden(self, scope: Scope, name: str, key: bytes) -> bytes | None:
+        table = self._current(scope).tables.get(name)
+        return None if table is None else scans.find(scope, table, key)
 
     def _find(self, scope: Scope, table: str, key: bytes) -> bytes | None:
         return scans.find(scope, self._table(scope, table), key)
@@ -122,9 +121,9 @@ class StoreReader:
         if prefix is not None:
             schema, record = self._lookup(prefix + key.encode("utf-8", "surrogatepass"))
             if schema == catalogue.schema:
-                return None if record is None or record[_FLAGS] else _stored_value(record)
+                return None if record is None or record[_FLAGS] & 1 else _stored_value(record)
         record = self.look_up(table, key.encode("utf-8", "surrogatepass"))
-        return None if record is None or record[_FLAGS] else _stored_value(record)
+        return None if record is None or record[_FLAGS] & 1 else _stored_value(record)
 
     def scan(
         self,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from isinglass.store import packs, scans, tables
 from isinglass.store.index import prefix_end
-from isinglass.store.records import FLAGS, NEVER, VERSION_BYTES, group_of, older_bound
+from isinglass.store.records import NEVER, VERSION_BYTES, group_of, is_tombstone, older_bound
 from isinglass.store.tables import GARBAGE, RECORD_GARBAGE, Catalogue, Table
 from isinglass.store.transaction import Scope, items_between
 
@@ -90,8 +90,8 @@ class TombstoneSweep:
             self._oldest_seen = b"\xff" * VERSION_BYTES
         part = scans.read(scope, table, low, None, limit)
         bound = older_bound(horizon)
-        dead = {key: record for key, record in part if record[FLAGS] and record < bound}
-        kept = [record for key, record in part if record[FLAGS] and record >= bound]
+        dead = {key: record for key, record in part if is_tombstone(record) and record < bound}
+        kept = [record for key, record in part if is_tombstone(record) and record >= bound]
         self._oldest_seen = min([self._oldest_seen, *(record[:VERSION_BYTES] for record in kept)])
         if dead:
             _delete(scope, table, dead)

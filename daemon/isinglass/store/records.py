@@ -3,11 +3,12 @@
 A record starts with its version, so two records of one key compare as bytes: the greater one is the
 newer one, whoever looks and in whatever order they arrive. That one rule makes applying idempotent
 and commutative: the stamp decides, then the origin, then (two updates with one stamp from one
-origin) the rest of the bytes, so that every node keeps the same one.
+origin) the rest of the bytes, so that every node keeps the same one. Records with fields that are
+counted are the exception: they join what is there.
 
     0    u64  stamp, from the hybrid logical clock, big-endian          } the version,
     8    u16  origin, the small number of the node that made it         } 10 bytes
-    10   u8   flags: 1 = tombstone, the record is deleted
+    10   u8   flags: 1 = tombstone, the record is deleted; 2 = counting, see `counters`
     11   ...  the value: a msgpack map with text keys (nothing for a tombstone)
 """
 
@@ -26,7 +27,7 @@ HEADER = struct.Struct(">QHB")
 VERSION_BYTES = VERSION.size
 FLAGS = VERSION_BYTES  # the place of the flags, and the length of a version
 PAYLOAD = HEADER.size  # the place of the value
-TOMBSTONE = 1
+TOMBSTONE, COUNTING = 1, 2
 
 KEY_LIMIT_BYTES = 400  # LMDB's keys end at 511 bytes, and an index key holds a value beside the key
 VALUE_LIMIT_BYTES = 64 * 1024
@@ -144,7 +145,12 @@ def encode(stamp: int, origin: int, payload: bytes | None) -> bytes:
 
 def is_tombstone(record: bytes) -> bool:
     """Tell whether the stored record says that its key is deleted."""
-    return record[FLAGS] == TOMBSTONE
+    return bool(record[FLAGS] & TOMBSTONE)
+
+
+def is_counting(record: bytes, other: bytes | None = None) -> bool:
+    """Tell whether one of these stored records has counters, or deletes some."""
+    return record[FLAGS] >= COUNTING or (other is not None and other[FLAGS] >= COUNTING)
 
 
 def decode(key: bytes, record: bytes) -> Record | None:
@@ -156,7 +162,7 @@ def decode(key: bytes, record: bytes) -> Record | None:
     if len(record) < PAYLOAD:
         raise BadRecord(f"the record of {key!r} is cut short")
     stamp, origin, flags = HEADER.unpack_from(record)
-    if flags == TOMBSTONE:
+    if flags & TOMBSTONE:
         return None
     return Record(key.decode(), stored_value(record), stamp, origin)
 
@@ -171,14 +177,39 @@ def stored_value(record: bytes) -> dict[str, Any]:
         value = _unpack(record[PAYLOAD:])
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise BadRecord(f"a stored value is damaged: {error or type(error).__name__}") from error
-    if type(value) is not dict:
-        raise BadRecord("a stored value is damaged: it is no map")
+    if type(value) is dict:
+        return value
+    if record[FLAGS] == COUNTING and type(value) is list:
+        return _counted_value(*value)
+    raise BadRecord("a stored value is damaged: it is no map")
+
+
+def _counted_value(
+    base: bytes, _: bytes, counts: dict[str, dict[bytes, tuple[int, int, int]]]
+) -> dict[str, Any]:
+    """Return the plain fields with the counts on top: a whole number of the same name adds in."""
+    value = stored_value(base) if base and not base[FLAGS] & TOMBSTONE else {}
+    for field, by_writer in counts.items():
+        total = sum(added for _, _, added in by_writer.values())
+        start = value.get(field)
+        value[field] = total + start if type(start) is int else total
     return value
 
 
 def packed_value(record: bytes) -> bytes:
-    """Return the value of a stored record that is no tombstone, packed."""
-    return record[PAYLOAD:]
+    """Return the value of a stored record that is no tombstone, packed, as readers see it."""
+    if record[FLAGS] < COUNTING:
+        return record[PAYLOAD:]
+    packed: bytes = _pack(stored_value(record))
+    return packed
+
+
+def written_stamp(record: bytes) -> int:
+    """Return the stamp of the newest put or deletion in a stored record; 0 when it only counts."""
+    if record[FLAGS] < COUNTING:
+        return version_stamp(record)
+    base, reset, _ = _unpack(record[PAYLOAD:])
+    return version_stamp(max(base[:VERSION_BYTES], reset))
 
 
 def older_bound(version: bytes) -> bytes:

@@ -10,9 +10,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from isinglass.errors import StoreError
-from isinglass.store import reclaim, scans
+from isinglass.store import counters, reclaim, scans
 from isinglass.store.index import entries, prefix_end
-from isinglass.store.records import FLAGS, PAYLOAD, VERSION_BYTES, check_key
+from isinglass.store.records import (
+    COUNTING,
+    FLAGS,
+    PAYLOAD,
+    TOMBSTONE,
+    VERSION_BYTES,
+    check_key,
+    is_counting,
+    is_tombstone,
+)
 from isinglass.store.tables import Catalogue, Table, TableCounts
 from isinglass.store.transaction import Scope, items_between
 
@@ -66,8 +75,9 @@ def _check_table(scope: Scope, table: Table, problems: list[str]) -> tuple[Table
         for key, record in part:
             _check_record(table, key, record, last)
             last = key
-            seen.rows += 1 - record[FLAGS]
-            seen.tombstones += record[FLAGS]
+            dead = is_tombstone(record)
+            seen.rows += not dead
+            seen.tombstones += dead
             seen.size_bytes += len(key) + len(record)
             seen.newest = max(seen.newest, record[:VERSION_BYTES])
             for mine, entry in zip(wanted, entries(key, record, table.fields), strict=True):
@@ -102,5 +112,9 @@ def _check_record(table: Table, key: bytes, record: bytes, last: bytes) -> None:
     check_key(key)
     if key <= last:
         raise ValueError(f"the keys {last!r} and {key!r} are out of order")
-    if len(record) < PAYLOAD or record[FLAGS] > 1 or record < table.floor_bound:
+    if len(record) < PAYLOAD or record[FLAGS] > COUNTING | TOMBSTONE or record < table.floor_bound:
         raise ValueError(f"the record of {key!r} is damaged, or older than its table")
+    if is_counting(record):
+        counters.check_record(record)
+        if counters.merged(None, record, table.floor) != record:
+            raise ValueError(f"the record of {key!r} has counts that are older than its table")
