@@ -124,13 +124,13 @@ def test_a_deed_is_asked_back(frames: Frames, tmp_path: Path) -> None:
         await pilot.press("K")
         assert "kill alder (kill -9)?" in str(app.screen.query_one(Label).content)
         await pilot.press("escape")
-        await pilot.press("K", "n", "enter", "K", "enter")
+        await pilot.press("K", "n", "K", "escape")
         assert hands.deeds == []
         assert "alder was left as it is" in screen_text(app)
-        await pilot.press("K", "y", "enter")
+        await pilot.press("K", "y")
         assert hands.deeds == [("kill", "alder")]
         assert "alder was killed; U starts it again" in screen_text(app)
-        await pilot.press("Z", *"yes", "enter", "U", "y", "enter")
+        await pilot.press("Z", "y", "U", "y")
         assert hands.deeds[1:] == [("stop", "alder"), ("start", "alder")]
 
     play(app, script, (160, 48))
@@ -143,7 +143,7 @@ def test_what_cannot_be_done_is_a_sentence(frames: Frames, tmp_path: Path) -> No
     async def script(pilot: Pilot[int]) -> None:
         await pilot.press("j", "K")
         assert "only nodes that `isinglass demo` started" in screen_text(app)
-        await pilot.press("j", "K", "y", "enter")
+        await pilot.press("j", "K", "y")
         assert "cedar cannot be killed" in screen_text(app)
         assert hands.deeds == []
 

@@ -143,7 +143,7 @@ def test_a_node_of_the_demo_falls_behind_and_heals(terminal: Terminal) -> None:
     terminal.press("Z")
     terminal.wait_for("gets what it missed")
     wait_until(lambda: "▸· birch" in terminal.screen())
-    terminal.press("K", "y", "Enter")
+    terminal.press("K", "y")
     terminal.wait_for("KILLED")
     terminal.press("U")
     terminal.wait_for("RESTARTED")

@@ -15,7 +15,7 @@ from isinglass_console.model.filter import Filter
 from isinglass_console.screens.desk import NODE_TABLES, Desk, rows_to_copy
 from isinglass_console.screens.help import HelpScreen
 from isinglass_console.screens.live import LiveScreen
-from isinglass_console.screens.prompt import PromptScreen
+from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.views import VIEWS, page_of, shown_view, views_of
@@ -23,8 +23,6 @@ from isinglass_console.sources.files import SourceFiles
 from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
 from isinglass_console.widgets.palette import Palette
-
-YES = ("y", "yes")
 
 
 class MainScreen(LiveScreen):
@@ -157,14 +155,14 @@ class MainScreen(LiveScreen):
             self._do(hands, deed, node.name)
             return
 
-        def answered(value: str | None) -> None:
-            if value is not None and value.strip().lower() in YES:
+        def answered(yes: bool | None) -> None:
+            if yes:
                 self._do(hands, deed, node.name)
             else:
                 self.say(f"{node.name} was left as it is")
 
         question = deed.question.format(node=node.name)
-        await self.app.push_screen(PromptScreen(question, "", "y: do it; Esc: leave it"), answered)
+        await self.app.push_screen(ConfirmScreen(question), answered)
 
     def _do(self, hands: Hands, deed: Deed, node: str) -> None:
         try:

@@ -62,3 +62,21 @@ class PromptScreen(ModalScreen[str | None]):
     def action_cancel(self) -> None:
         """Go back without a line."""
         self.dismiss(None)
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """Asks whether to do something: `y` does it at once, any other key does not."""
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        """Give Textual the question."""
+        with Horizontal(id="prompt"):
+            yield Label(f"{self._question} y: do it; any other key: leave it")
+
+    def on_key(self, event: events.Key) -> None:
+        """Take the answer."""
+        event.stop()
+        self.dismiss(event.character in ("y", "Y"))
