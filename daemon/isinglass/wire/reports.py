@@ -96,22 +96,25 @@ _NUMBERS, _LISTS = (int,) * 6, (list,) * 4
 _KINDS = (str, str, *_NUMBERS, float, int, float, float, int, int, *_LISTS)
 
 
-def parse(body: Any) -> Report | None:
-    """Return the heartbeat in a body, or None when it is none."""
+def is_body(body: Any) -> bool:
+    """Tell whether something is the body of a heartbeat."""
     if type(body) is not list or len(body) != len(_KINDS) or not all(map(isinstance, body, _KINDS)):
-        return None
+        return False
     numbers = (*body[2:8], body[9], body[12], body[13])
-    if min(numbers) < 0 or not 0 <= body[4] < len(PHASES) or not 0 <= body[9] < len(LIMITS):
-        return None
+    if min(numbers) < 0 or body[4] >= len(PHASES) or body[9] >= len(LIMITS):
+        return False
+    return all(map(_rows, body[14:], (3, 7, 2, 2)))
+
+
+def report_of(body: list[Any]) -> Report:
+    """Return the heartbeat in a body that `is_body`."""
     echoes, vector, let_go, forgotten = body[14:]
-    if not all(map(_rows, body[14:], (3, 7, 2, 2))):
-        return None
     parts = (
         *body[:8],
         Load(*body[8:13]),
         body[13],
-        tuple(Echo(*row) for row in echoes),
-        {(row[0], row[1]): Progress(*row[2:]) for row in vector},
+        tuple(map(Echo._make, echoes)),
+        {(row[0], row[1]): Progress._make(row[2:]) for row in vector},
         dict(let_go),
         dict(forgotten),
     )
@@ -121,8 +124,6 @@ def parse(body: Any) -> Report | None:
 def _rows(rows: list[Any], width: int) -> bool:
     """Tell whether all rows are lists of `width` numbers that are not negative."""
     return all(
-        type(row) is list
-        and len(row) == width
-        and all(type(number) is int and number >= 0 for number in row)
+        type(row) is list and len(row) == width and set(map(type, row)) == {int} and min(row) >= 0
         for row in rows
     )
