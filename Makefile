@@ -3,6 +3,7 @@
 #   make demo          a live cluster with real clients, and the console on it
 #   make test          style, types, and every test that this machine can run
 #   make style types   the two halves of the static checks alone
+#   make soak          runs SEEDS=1000 simulated clusters, from FIRST=0 on; SEED=n repeats one
 #   make docs          writes the pages that are made from the source
 #   make bench         measures; writes bench/RESULTS.md
 #   make screenshots   draws the pictures of the README from a running demo
@@ -15,7 +16,7 @@ PYTEST_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test style types docs bench screenshots clean
+.PHONY: demo test style types soak docs bench screenshots clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -39,6 +40,12 @@ style: $(VENV)/.installed-checks
 
 types: $(VENV)/.installed-checks
 	$(BIN)/mypy
+
+SEEDS ?= 1000
+FIRST ?= 0
+SEED ?=
+soak: $(VENV)/.installed-checks
+	cd tests && $(abspath $(BIN))/python -m simulator.run --seeds $(SEEDS) --first $(FIRST) $(SEED)
 
 docs: $(VENV)/.installed
 	$(BIN)/python -m isinglass.settings > docs/settings.md

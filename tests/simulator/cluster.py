@@ -87,10 +87,15 @@ class Cluster:
         table, key, record = operation.table, operation.key, operation.record
         if host.has(table, key, record):
             return True
-        forgotten = host.reclaimed_through
-        return host.current(table, key) is None and any(
-            record <= deletion < forgotten for deletion in self.deletions.get((table, key), ())
-        )
+        if host.current(table, key) is not None:
+            return False
+        deletions = self.deletions.get((table, key), set()) | {
+            stamped.record
+            for other in self.hosts.values()
+            for stamped in other.stamped
+            if stamped.payload is None and (stamped.table, stamped.key) == (table, key)
+        }
+        return any(record <= deletion < host.reclaimed_through for deletion in deletions)
 
     def name_of(self, origin: int) -> str:
         """Return the name of a host."""

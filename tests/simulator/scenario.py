@@ -94,7 +94,7 @@ class Scenario:
 
     def _trouble(self) -> None:
         world, chance = self.world, self.chance
-        length = chance.randrange(2 * SECOND, 6 * SECOND)
+        length = chance.randrange(3 * SECOND // 2, 9 * SECOND // 2)
         self.end = end = world.now + length
         self.clients.schedule(world.now, end, chance.choice((60, 150, 300)))
         if self.calm:

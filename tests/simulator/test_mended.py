@@ -59,6 +59,27 @@ def test_a_node_stamps_above_what_a_copy_brought(make_cluster: MakeCluster) -> N
     assert cedar.current("plain", b"k") == record
 
 
+def test_what_lies_above_a_gap_that_nobody_can_close_reaches_all(make_cluster: MakeCluster) -> None:
+    """The first of two updates is lost with its node; only birch has the second."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    alder.stalled_until = cluster.world.now + 10 * SECOND
+    cluster.network.partition({1}, {2, 3})
+    life_of(alder).put("plain", b"first", VALUE)
+    pass_time(cluster, 0.02)
+    cluster.network.cut.discard((1, 2))
+    life_of(alder).put("plain", b"second", VALUE)
+    pass_time(cluster, 0.02)
+    alder.crash()
+    cluster.network.heal()
+    alder.stalled_until = 0
+    alder.start()
+    pass_time(cluster, 6)
+    assert alder.current("plain", b"first") is None
+    assert alder.current("plain", b"second") == birch.current("plain", b"second") is not None
+    assert cedar.current("plain", b"second") == birch.current("plain", b"second")
+
+
 def test_who_cannot_repair_says_so_in_a_body_that_passes(make_cluster: MakeCluster) -> None:
     """A node without a journal of a stream refuses, and is not asked for it again."""
     cluster = make_cluster()

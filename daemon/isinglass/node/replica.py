@@ -176,10 +176,7 @@ class Replica:
             self.primary.acknowledged()
 
     def _state(self, datagram: Datagram) -> None:
-        report = reports.parse(datagram.body)
-        if report is None:
-            self.figures.network.malformed += 1
-            return
+        report = reports.report_of(datagram.body)
         now_ns = self.clock()
         known = self.members.members.get(datagram.origin)
         was_up = known is not None and known.state == UP

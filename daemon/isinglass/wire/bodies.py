@@ -219,7 +219,7 @@ def _check_part(body: Any) -> None:
 
 
 def _check_state(body: Any) -> None:
-    if reports.parse(body) is None:
+    if not reports.is_body(body):
         malformed()
 
 

@@ -102,27 +102,30 @@ class Report(NamedTuple):
 _KINDS = (str, str, *[int] * 6, float, int, float, float, float, int, int, *[list] * 4)
 
 
-def parse(body: Any) -> Report | None:
-    """Return the heartbeat in a body, or None when it is none."""
+def is_body(body: Any) -> bool:
+    """Tell whether something is the body of a heartbeat."""
     if type(body) is not list or tuple(map(type, body)) != _KINDS:
-        return None
+        return False
     numbers = (*body[2:8], body[9], body[13], body[14])
     if min(numbers) < 0 or body[4] >= len(PHASES) or body[9] >= len(LIMITS):
-        return None
+        return False
     # A share or a rate that is not a number would spoil every sum that it enters.
     if not all(0 <= real < math.inf for real in (body[8], *body[10:13])):
-        return None
+        return False
     if not 0 < len(body[0]) <= NAME_LIMIT or not _is_address(body[1]) or max(body[2:4]) > 65_535:
-        return None
+        return False
+    return all(map(_rows, body[15:], (3, 7, 2, 2)))
+
+
+def report_of(body: list[Any]) -> Report:
+    """Return the heartbeat in a body that `is_body`."""
     echoes, vector, let_go, forgotten = body[15:]
-    if not all(map(_rows, body[15:], (3, 7, 2, 2))):
-        return None
     parts = (
         *body[:8],
         Load(*body[8:14]),
         body[14],
-        tuple(Echo(*row) for row in echoes),
-        {(row[0], row[1]): Progress(*row[2:]) for row in vector},
+        tuple(map(Echo._make, echoes)),
+        {(row[0], row[1]): Progress._make(row[2:]) for row in vector},
         dict(let_go),
         dict(forgotten),
     )

@@ -1,0 +1,111 @@
+"""Deliberate faults of the protocol: the simulator must catch each within a few seeds.
+
+What these show is that the checks look: a simulation that finds nothing wrong with a node which
+forgets deletions too early would find nothing wrong with anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from isinglass.node import primary
+from isinglass.node.healing import Healing
+from isinglass.node.horizon import Horizon
+from isinglass.node.primary import Primary
+from isinglass.node.replica import Replica
+from isinglass.node.vectors import STREAM_NOTE, Vectors
+from simulator.run import failure
+
+Patch = pytest.MonkeyPatch
+SEEDS = 60
+
+
+def no_repair_of_the_tail(patch: Patch) -> None:
+    """Heartbeats do not tell which updates exist."""
+    patch.setattr(Replica, "_hear_vector", lambda *_: None)
+
+
+def stamps_of_the_writer(patch: Patch) -> None:
+    """Each node stamps its own clients' writes, and says that it is the primary."""
+
+    def write(self: Any, table: str, key: bytes, payload: Any, ack: int, done: Any) -> None:
+        self._write_here(table, key, payload, ack, done, primary=True)
+
+    patch.setattr(Primary, "write", write)
+
+
+def early_drop_of_tombstones(patch: Patch) -> None:
+    """A deletion is forgotten when this node has it."""
+    patch.setattr(Horizon, "everywhere", lambda self: self._latest_stamp())
+
+
+def join_without_a_copy(patch: Patch) -> None:
+    """A new node takes over the vector of another one, and not its records."""
+
+    def compared(self: Any, copy: Any, theirs: Any, own: Any) -> None:
+        copy.buckets, copy.waiting = [], False
+        if not copy.items:
+            self._fetch(copy)
+
+    patch.setattr(Healing, "_compared", compared)
+
+
+def acknowledged_before_it_is_held(patch: Patch) -> None:
+    """The answer says what was asked for, not what is."""
+    await_held = Primary.await_held
+
+    def lie(self: Any, number: int, ack: int, done: Callable[[int], None]) -> None:
+        needed = self._needed(ack)
+        await_held(self, number, 0, lambda held: done(needed))
+
+    patch.setattr(Primary, "await_held", lie)
+
+
+def notes_ahead_of_the_batch(patch: Patch) -> None:
+    """The store notes what was received, before it is applied."""
+
+    def notes(self: Any, place: int) -> dict[bytes, bytes]:
+        return {
+            STREAM_NOTE + origin.to_bytes(2, "big") + life.to_bytes(8, "big"):
+                inbox.received.to_bytes(8, "big")
+            for (origin, life), inbox in self.inboxes.items()
+        }  # fmt: skip
+
+    patch.setattr(Vectors, "notes", notes)
+
+
+def late_stamps(patch: Patch) -> None:
+    """A primary stamps whatever it is asked, whenever that comes, and after whatever pause."""
+    patch.setattr(Primary, "_is_late", lambda *_: False)
+    patch.setattr(primary, "DEAF_NS", 1 << 62)
+
+
+def streams_let_go_too_early(patch: Patch) -> None:
+    """A closed stream is let go once this node has what it knows of."""
+
+    def settled(self: Any, stream: Any) -> bool:
+        inbox = self.inboxes[stream]
+        return self.is_closed(stream) and inbox.kept == inbox.known_last
+
+    patch.setattr(Vectors, "settled", settled)
+
+
+MUTATIONS = (
+    no_repair_of_the_tail,
+    stamps_of_the_writer,
+    early_drop_of_tombstones,
+    join_without_a_copy,
+    acknowledged_before_it_is_held,
+    notes_ahead_of_the_batch,
+    late_stamps,
+    streams_let_go_too_early,
+)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_the_simulator_catches(mutation: Callable[[Patch], None], monkeypatch: Patch) -> None:
+    mutation(monkeypatch)
+    assert any(failure(seed) for seed in range(SEEDS)), f"nothing is wrong with {mutation.__doc__}"
