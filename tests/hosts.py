@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -109,10 +109,10 @@ class Cluster:
             common["cluster_key_file"] = self._key
         return HostDaemon(name, self.hosts[host or name], **{**common, **settings})
 
-    def add(self, *names: str, **settings: object) -> None:
-        """Make nodes members, and return when all are live."""
+    def add(self, *names: str, own: Mapping[str, Mapping[str, object]] | None = None) -> None:
+        """Make nodes members, and return when all are live; `own` has settings of some of them."""
         for name in names:
-            self.daemons[name] = self.daemon(name, **settings)
+            self.daemons[name] = self.daemon(name, **(own or {}).get(name, {}))
         self.start(*names)
 
     def start(self, *names: str) -> None:
@@ -165,15 +165,24 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    count: int = 5, tmp: Path | None = None, *, lossy: bool = False, **settings: object
+    count: int = 5,
+    *,
+    lossy: bool = False,
+    own: Mapping[str, Mapping[str, object]] | None = None,
+    **settings: object,
 ) -> Iterator[Cluster]:
-    """Run a cluster of so many nodes for a block; all of them are live when it begins."""
-    with network(count, lossy=lossy) as hosts:
+    """Run a cluster on five hosts for a block; its first `count` nodes are live when it begins.
+
+    Args:
+        lossy: see `network`.
+        own: settings of some nodes, by name, beside those of all.
+    """
+    with network(len(NAMES), lossy=lossy) as hosts:
         key = data_directory() / "cluster.key"
         keys.create(key)
         running = Cluster(hosts, key, settings)
         try:
-            running.add(*NAMES[:count])
+            running.add(*NAMES[:count], own=own)
             yield running
         finally:
             running.close()

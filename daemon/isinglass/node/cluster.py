@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isinglass import clock
-from isinglass.errors import ClusterError, DiskFull, DuplicateNode, LockTimeout, MapFull
+from isinglass.errors import ClusterError, DiskFull, LockTimeout, MapFull
 from isinglass.glass import segment
 from isinglass.glass.severity import INFO
 from isinglass.node import ending
@@ -33,10 +33,10 @@ from isinglass.node.peer_calls import PeerCalls
 from isinglass.node.replica import Replica
 from isinglass.node.schedule import Task
 from isinglass.node.store_work import StoreWork
+from isinglass.node.strangers import Strangers
 from isinglass.settings import Settings
 from isinglass.store.database import Store
 from isinglass.wire import datagrams
-from isinglass.wire.bodies import BadDatagram
 from isinglass.wire.datagrams import Identity, Opener, Sealer
 from isinglass.wire.transport.cluster import Address, ClusterSockets, listen_for_streams
 
@@ -46,7 +46,6 @@ NOTE_SECONDS = 1.0
 # What is on the disk bounds what others may forget, so a cluster's node flushes now and then, also
 # where nothing was promised.
 FLUSH_EVERY_SECONDS = {"commit": 10.0, "second": 1.0, "none": 30.0}
-YOUNG_NS = 5 * clock.NANOSECONDS_PER_SECOND  # of two with one name, the one just started ends
 LIFE_NOTE = b"i"
 CLUSTER_NOTE = b"c"
 
@@ -110,7 +109,6 @@ class Cluster:
         me = Self(settings.node, member.origin, life, address, port, streams.getsockname()[1])
         self._seen_stamp = 0
         self._flush_due = False
-        self._started_ns = clock.monotonic_ns()
         self._losses = Losses()
         self.replica = Replica(
             me, intake.shelf, self, self.figures, store.notes(),
@@ -124,9 +122,13 @@ class Cluster:
             loop, streams, self.identity, settings.node, self.figures.network,
             address_of=self._stream_address, serve=self._serve, locked=self._locked, report=report,
         )  # fmt: skip
+        strangers = Strangers(
+            self.identity, settings.node, self.figures.network, clock.monotonic_ns(),
+            report=report, fail=fail,
+        )  # fmt: skip
         self._listener = Listener(
             self._sockets, self._opener, intake, self.replica,
-            refused=self._refused, report=report,
+            refused=strangers.take, report=report,
         )  # fmt: skip
         self.figures.cluster.cluster = member.name
         self.figures.network.group = f"{member.group} {member.port} {address}"
@@ -257,20 +259,6 @@ class Cluster:
     def records(self, buckets: list[int], cursor: list[Any], done: Callable[[Any], None]) -> None:
         """Read the own store in the background."""
         self._work.records(buckets, cursor, done)
-
-    # ------------------------------------------------------------------ trouble
-    def _refused(self, error: BadDatagram) -> None:
-        network = self.figures.network
-        setattr(network, error.reason, getattr(network, error.reason) + 1)
-        young = clock.monotonic_ns() - self._started_ns < YOUNG_NS
-        if error.reason == "duplicate_node" and young:
-            self._fail(
-                DuplicateNode(
-                    f"another node of cluster {self.identity.cluster} is called"
-                    f" {self._name} or has its number: give this one another name, or set"
-                    " origin_number"
-                )
-            )
 
     # ------------------------------------------------------------------ the timer's tasks
     def show(self) -> None:

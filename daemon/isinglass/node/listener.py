@@ -32,7 +32,7 @@ class Listener:
     """The thread; `stop` ends it.
 
     Args:
-        refused: called with the reason of each datagram that is not taken.
+        refused: called with each datagram that is not taken: its reason, and the time.
         report: shows an error in the table of distinct errors.
     """
 
@@ -43,7 +43,7 @@ class Listener:
         intake: Intake,
         replica: Replica,
         *,
-        refused: Callable[[BadDatagram], None],
+        refused: Callable[[BadDatagram, int], None],
         report: Callable[[Exception], None],
     ) -> None:
         self._sockets, self._opener = sockets, opener
@@ -99,7 +99,7 @@ class Listener:
         try:
             datagram = self._opener.open(data, now_ns)
         except BadDatagram as error:
-            self._refused(error)
+            self._refused(error, now_ns)
             return None
         if datagram is not None:
             self._network.received += 1

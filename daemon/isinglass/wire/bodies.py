@@ -59,11 +59,16 @@ _unpack = msgpack.unpackb
 
 
 class BadDatagram(Exception):
-    """Input that is no datagram for this node; `reason` is one of REASONS."""
+    """Input that is no datagram for this node.
 
-    def __init__(self, reason: str) -> None:
+    Attributes:
+        reason: one of REASONS.
+        origin, number: whose it is and of which life, for "duplicate_node"; or the version.
+    """
+
+    def __init__(self, reason: str, origin: int = 0, number: int = 0) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.origin, self.number = reason, origin, number
 
 
 class Update(NamedTuple):

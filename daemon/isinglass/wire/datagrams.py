@@ -163,7 +163,7 @@ class Opener:
         if magic != MAGIC:
             malformed()
         if version != VERSION:
-            raise BadDatagram("wrong_version")
+            raise BadDatagram("wrong_version", number=version)
         if cluster != self._cluster:
             raise BadDatagram("wrong_cluster")
         if (origin, incarnation) == self._own:
@@ -193,7 +193,7 @@ class Opener:
             if not origin:
                 malformed()
             if sender is not None and 0 < now_ns - sender.heard_ns < PROBATION_NS:
-                raise BadDatagram("duplicate_node")
+                raise BadDatagram("duplicate_node", origin, incarnation)
             sender = self._heard(origin, _Sender(incarnation, sent_ns, now_ns))
         elif incarnation < sender.incarnation:
             raise BadDatagram("old_life")
@@ -203,7 +203,8 @@ class Opener:
         if origin == self._own[0]:
             alive = sent_ns - sender.first_sent_ns >= ALIVE_NS
             later = incarnation > self._own[1]
-            raise BadDatagram("duplicate_node" if alive or later else "old_life")
+            reason = "duplicate_node" if alive or later else "old_life"
+            raise BadDatagram(reason, origin, incarnation)
 
     def _heard(self, origin: int, sender: _Sender) -> _Sender:
         """Remember a life that was not heard before; the sender known longest makes room."""
