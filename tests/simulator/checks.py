@@ -43,6 +43,8 @@ def differences(cluster: Cluster) -> list[str]:
         replica = host.life.replica
         if replica.phase != LIVE:
             found.append(f"{host.name} is {replica.phase_name}")
+        if replica.primary.waiting:
+            found.append(f"{host.name} waits for others")
         up = {member.origin for member in replica.members.up()}
         if missing := {h.origin for h in members} - up - {host.origin}:
             found.append(f"{host.name} does not hear {sorted(missing)}")

@@ -57,7 +57,9 @@ class Cluster:
 
     def add(self, name: str) -> Host:
         """Add a host that is not started."""
-        return Host(self.world, self.network, self.hosts, name)
+        host = Host(self.world, self.network, self.hosts, name)
+        host.lost = self.strike
+        return host
 
     def members(self) -> list[Host]:
         """Return the hosts that belong to the cluster."""
@@ -95,7 +97,8 @@ class Cluster:
             for stamped in other.stamped
             if stamped.payload is None and (stamped.table, stamped.key) == (table, key)
         }
-        return any(record <= deletion < host.reclaimed_through for deletion in deletions)
+        forgotten = max(other.reclaimed_through for other in self.hosts.values())
+        return any(record <= deletion < forgotten for deletion in deletions)
 
     def name_of(self, origin: int) -> str:
         """Return the name of a host."""

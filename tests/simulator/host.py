@@ -7,6 +7,8 @@ while, and then everything that it missed; see `life` for the daemon itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from isinglass.store.records import ORIGIN_LIMIT, older_bound, version_bytes
 from simulator.life import Life, Stamped
 from simulator.memory_store import MemoryStore
@@ -40,6 +42,7 @@ class Host:
         self.least_incarnation = 0
         self.removed = False
         self.stamped: list[Stamped] = []
+        self.lost: Callable[[], None] = lambda: None  # told when it gives up what it had
 
     def start(self) -> None:
         """Start the daemon, unless it runs."""
@@ -61,7 +64,7 @@ class Host:
     def wipe(self) -> None:
         """Lose the disk, too."""
         self._end()
-        self.store, self.reclaimed_through = MemoryStore(), b""
+        self.store = MemoryStore()
 
     def leave(self) -> None:
         """End the daemon as an operator does."""

@@ -151,6 +151,7 @@ class Life:
         host, replica = self.host, self.replica
         host.least_incarnation = max(replica.outlived, replica.me.incarnation) + 1
         host.wipe() if replica.forgotten else host.crash()
+        host.lost()
         self.world.after(RESTART_DELAY, lambda: None if host.removed else host.start())
 
     # ------------------------------------------------------------------ the applier

@@ -5,6 +5,7 @@ from __future__ import annotations
 from isinglass.node.shelf import table_state
 from isinglass.store.records import NEVER
 from isinglass.wire.bodies import REPAIR, parse, repairs_of
+from simulator import checks
 from simulator.cluster import Cluster
 from simulator.conftest import MakeCluster
 from simulator.host import Host
@@ -140,3 +141,110 @@ def test_a_stopped_node_is_no_primary_when_it_goes_on(make_cluster: MakeCluster)
     pass_time(cluster, 2)
     record, receipt = told[0]
     assert record[-1] == 2 or not receipt.primary
+
+
+def test_a_new_node_needs_nothing_of_what_all_others_have_let_go(make_cluster: MakeCluster) -> None:
+    """It heard of an ended stream just before the others let it go; the copy has all of it."""
+    cluster = make_cluster()
+    alder, _, cedar = cluster.hosts.values()
+    stream = life_of(alder).replica.own
+    cedar.wipe()
+    cedar.start()
+    alder.crash()
+    alder.start()
+    pass_time(cluster, 4)
+    assert life_of(alder).replica.vectors.let_go_through[1] == stream[1]
+    cedar.wipe()
+    cedar.start()
+    inbox = life_of(cedar).replica.vectors.inbox(stream)
+    assert inbox is not None
+    inbox.known_last = 4
+    pass_time(cluster, 6)
+    assert not checks.differences(cluster)
+
+
+def test_the_horizon_moves_on_after_a_restart(make_cluster: MakeCluster) -> None:
+    """Nobody waits for reports of a stream that its readers report no longer."""
+    cluster = make_cluster()
+    alder, birch, _ = cluster.hosts.values()
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.5)
+    alder.crash()
+    alder.start()
+    pass_time(cluster, 1)
+    life_of(birch).put("plain", b"k", None)
+    pass_time(cluster, 5)
+    assert not checks.deletions_left(cluster)
+
+
+def test_a_power_failure_brings_nothing_deleted_back(make_cluster: MakeCluster) -> None:
+    """What a node has not flushed it does not count as passed, so the others keep the deletion."""
+    cluster = make_cluster(durability="none")
+    alder, birch, cedar = cluster.hosts.values()
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 6)
+    for host in (alder, birch):
+        host.durability = "commit"
+    cedar.store.flush = lambda: None  # type: ignore[method-assign]
+    life_of(cedar).replica.flushed = lambda kept: None  # type: ignore[method-assign]
+    life_of(alder).put("plain", b"k", None)
+    pass_time(cluster, 4)
+    assert len(checks.deletions_left(cluster)) == 3
+    del cedar.store.flush
+    cedar.power_failure()
+    assert cedar.current("plain", b"k") is not None
+    cedar.start()
+    pass_time(cluster, 10)
+    assert not checks.differences(cluster) and not checks.deletions_left(cluster)
+    assert cedar.current("plain", b"k") is None
+
+
+def test_a_node_that_was_taken_out_joins_anew(make_cluster: MakeCluster) -> None:
+    """What it still has is older than deletions that nobody keeps for it any more."""
+    cluster = make_cluster(4)
+    alder, birch, _, doum = cluster.hosts.values()
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.5)
+    doum.crash()
+    pass_time(cluster, 0.5)
+    life_of(alder).put("plain", b"k", None)
+    life_of(birch).replica.forget(doum.origin)
+    pass_time(cluster, 4)
+    assert not [left for left in checks.deletions_left(cluster) if "doum" not in left]
+    doum.start()
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+    assert alder.current("plain", b"k") is None
+    assert life_of(doum).replica.roster.joined == life_of(doum).replica.me.incarnation
+    assert all(len(life_of(h).replica.members.members) == 3 for h in cluster.hosts.values())
+
+
+def test_a_wiped_node_whose_clock_was_set_back_is_heard_again(make_cluster: MakeCluster) -> None:
+    """Others listen to no life before one that they know: it takes a greater number."""
+    cluster = make_cluster()
+    cedar = cluster.hosts[3]
+    cedar.wipe()
+    cedar.skew = -100 * SECOND
+    cedar.start()
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+
+
+def test_gaps_that_only_a_lost_node_could_close_are_not_waited_for(
+    make_cluster: MakeCluster,
+) -> None:
+    """Alder sends what it then loses; cedar alone knows that it existed."""
+    cluster = make_cluster()
+    alder, _, cedar = cluster.hosts.values()
+    alder.stalled_until = cluster.world.now + 10 * SECOND
+    life_of(alder).replica.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).replica.repairs.serve = lambda *_: None  # type: ignore[method-assign]
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.25)
+    stream = life_of(alder).replica.own
+    assert life_of(cedar).replica.vectors.inboxes[stream].missing == 1
+    alder.crash()
+    alder.stalled_until = 0
+    alder.start()
+    pass_time(cluster, 6)
+    assert not checks.differences(cluster)

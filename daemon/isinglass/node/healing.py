@@ -160,7 +160,11 @@ class Healing:
             for member in self._members.up()
             if member.report is not None
             and member.report.phase != JOINING
-            and any(member.progress(s).applied > inboxes[s].received for s in streams)
+            and any(
+                member.progress(s).applied > inboxes[s].received
+                or member.let_go.get(s[0], 0) >= s[1]
+                for s in streams
+            )
         ]
 
     def _start(self, sources: list[Member], now_ns: int) -> None:
@@ -186,10 +190,11 @@ class Healing:
     def _compare(self, copy: _Copy, answer: list[Any] | None) -> None:
         if copy is not self._copy:
             return
-        if answer is None or len(answer) != 4:
+        if answer is None or len(answer) != 5:
             self._failed(copy)
             return
-        copy.vector, horizon, theirs, tables = answer
+        copy.vector, horizon, theirs, tables, let_go = answer
+        copy.vector += self._let_go_by(dict(let_go))
         for table, key, record in tables:
             copy.items.append([table, key, record])
         self._repairs.covered = {(row[0], row[1]): row[2] for row in copy.vector}
@@ -199,6 +204,14 @@ class Healing:
                 inbox.known_last = max(inbox.known_last, applied)
         self._repairs.paused = False
         self._outside.digests(horizon, lambda own: self._compared(copy, theirs, own))
+
+    def _let_go_by(self, let_go: dict[int, int]) -> list[list[int]]:
+        """Return how far the source has the streams that it has let go: all there is of them."""
+        return [
+            [origin, incarnation, inbox.known_last]
+            for (origin, incarnation), inbox in self._vectors.inboxes.items()
+            if incarnation <= let_go.get(origin, 0)
+        ]
 
     def _compared(self, copy: _Copy, theirs: list[int], own: list[int] | None) -> None:
         if copy is not self._copy:

@@ -295,11 +295,12 @@ class Replica:
 
     def _serve_digests(self, horizon: int, reply: Answered) -> None:
         vector = self.vectors.applied_vector()
+        let_go = [list(row) for row in self.vectors.let_go_through.items()]
         level = max(horizon, self.horizon.everywhere())
 
         def read(own: list[int] | None) -> None:
             tables = [list(item) for item in self._shelf.tables()]
-            reply(None if own is None else [vector, level, own, tables])
+            reply(None if own is None else [vector, level, own, tables, let_go])
 
         self.outside.digests(level, read)
 
