@@ -201,7 +201,6 @@ class Life:
         return record, place, number
 
     def _stamp_write(self, table: str, key: bytes, payload: bytes | None) -> tuple[bytes, int, int]:
-        self.replica.publishing.urgent = True
         made = self.put(table, key, payload)
         self.host.stamped.append(Stamped(self.world.now, table, key, payload, made[0]))
         return made

@@ -144,7 +144,9 @@ class Intake:
         return place, len(items)
 
     def stamp_write(self, table: str, key: bytes, payload: bytes | None) -> tuple[bytes, int, int]:
-        """Stamp, queue and publish one write of which others wait to hear; the lock is held.
+        """Stamp, queue and publish one write of a client that waits; the lock is held.
+
+        To be followed by `hear`, once it is known whether others must hold it soon.
 
         Returns:
             The record, its place, and its number in the own stream.
@@ -161,10 +163,7 @@ class Intake:
         place = self._queue.offer(table, key, record, clock.monotonic_ns())
         if place == REFUSED:
             raise StoreError("the queue of the node is full: write again in a moment")
-        replica.publishing.urgent = True
-        number = replica.publish(table, key, record, place)
-        self.hear()
-        return record, place, number
+        return record, place, replica.publish(table, key, record, place)
 
     def hear(self) -> None:
         """Wake the applier, and send, after something came into the queue; the lock is held."""

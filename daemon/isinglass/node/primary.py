@@ -124,6 +124,7 @@ class Primary:
     Args:
         stamp: stamps and queues `(table, key, payload)` here; returns the record, its place in line
             and its number in the own stream. Raises what refuses the write.
+        hurry: called when a client waits until others hold the newest own update.
         clock: monotonic nanoseconds.
         patience_ns: the least that another primary may take.
     """
@@ -136,9 +137,11 @@ class Primary:
         outside: Outside,
         panel: Any,
         stamp: Callable[[str, bytes, bytes | None], tuple[bytes, int, int]],
+        hurry: Callable[[], None],
         clock: Callable[[], int],
         patience_ns: int = PATIENCE_NS,
     ) -> None:
+        self._hurry = hurry
         self._vectors, self._members, self._shelf = vectors, members, shelf
         self._outside, self._panel, self._stamp, self._clock = outside, panel, stamp, clock
         self._own = vectors.own[0]
@@ -332,6 +335,7 @@ class Primary:
         if needed <= 1 or len(self._waiting) >= WAITING_LIMIT:
             done(1)
             return
+        self._hurry()
         self._waiting.append((number, needed, self._clock() + ACK_LIMIT_NS, done))
         self._panel.waiting_acks = len(self._waiting)
 

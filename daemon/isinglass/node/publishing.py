@@ -76,6 +76,10 @@ class Publishing:
                 self.publish(table, key, record, self._shelf.last_place)
         inbox.forget_ranges()
 
+    def hurry(self) -> None:
+        """Let what waits go with the next look, and others say at once that they hold it."""
+        self.urgent = True
+
     @property
     def unsent(self) -> bool:
         """Whether own updates wait for a datagram."""

@@ -102,8 +102,9 @@ class Replica:
             figures.cluster, self.horizon.everywhere, fresh=self.roster.fresh, now_ns=now_ns,
         )  # fmt: skip
         self.primary = Primary(
-            self.vectors, self.members, shelf, outside, figures.primary, stamp, clock, patience_ns
-        )
+            self.vectors, self.members, shelf, outside, figures.primary, stamp,
+            self.publishing.hurry, clock, patience_ns,
+        )  # fmt: skip
         self.load = Load()
         self.on_heard: Callable[[Member], None] | None = None
         self.leaving = False

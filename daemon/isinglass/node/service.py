@@ -19,6 +19,7 @@ store has every batch whose commit had ended; what was only queued is lost, as `
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -51,6 +52,7 @@ from isinglass.store.panels import QueuePanel, StorePanel
 from isinglass.wire import messages, transport
 
 SOCKET_NAME = "port.sock"
+COLLECT_AFTER = (20_000, 20, 20)  # new objects, and turns of the younger generations (module gc)
 
 
 class Service:
@@ -297,6 +299,9 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
     with StopSignals() as signals, segment.create(settings.node) as glass:
         service = Service(settings, glass, signals.end)
         service.start()
+        # Cycles are rare here, and what queue and journal hold is much to look through for them.
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         transport.notify_supervisor("READY=1")
         ready()
         mark.waiting("for a signal to stop")

@@ -7,6 +7,9 @@ than the floor of a stream cannot be repaired; such a gap is closed by comparing
 
     stream ──▶ {number: (table, key)}, the oldest leave first; floor = what is surely there
 
+The oldest entry is found by its number, counting on from the last one that left: a dict from whose
+front much was deleted takes longer and longer to tell its first key.
+
 Pure. Bounded by `limit` updates of all streams together.
 """
 
@@ -29,13 +32,14 @@ class Journal:
         self.limit = limit
         self._streams: dict[StreamId, dict[int, Name]] = {}
         self._floors: dict[StreamId, int] = {}
+        self._oldest: dict[StreamId, int] = {}  # where to look for the next one to leave
 
     def open(self, stream: StreamId, floor: int) -> dict[int, Name]:
         """Return the entries of a stream, to add to; what is below `floor` is not there."""
         entries = self._streams.get(stream)
         if entries is None:
             entries = self._streams[stream] = {}
-            self._floors[stream] = floor
+            self._floors[stream] = self._oldest[stream] = floor
         return entries
 
     def trim(self) -> None:
@@ -44,16 +48,22 @@ class Journal:
         To be called after adding: so a stream that ended, or is slow, keeps what it has as long as
         others have more.
         """
-        excess = len(self) - self.limit
-        if excess <= 0:
-            return
-        stream = max(self._streams, key=lambda stream: len(self._streams[stream]))
-        entries = self._streams[stream]
-        oldest = [number for number, _ in zip(entries, range(excess), strict=False)]
-        for number in oldest:
-            del entries[number]
-        self._floors[stream] = max(self._floors[stream], max(oldest) + 1)
-        self.trim()
+        while (excess := len(self) - self.limit) > 0:
+            stream = max(self._streams, key=lambda stream: len(self._streams[stream]))
+            self._forget(stream, excess)
+
+    def _forget(self, stream: StreamId, count: int) -> None:
+        """Let the oldest updates of a stream go."""
+        entries, number, misses = self._streams[stream], self._oldest[stream], 0
+        while count and entries:
+            if entries.pop(number, None) is not None:
+                count -= 1
+            elif (misses := misses + 1) > len(entries):
+                number, misses = min(entries), 0  # behind a wide gap, or before the last ones
+                continue
+            number += 1
+        self._oldest[stream] = number
+        self._floors[stream] = max(self._floors[stream], number)
 
     def raise_floor(self, stream: StreamId, floor: int) -> None:
         """Say that nothing below `floor` is there: it came by a copy, without names."""
@@ -73,6 +83,7 @@ class Journal:
         """Forget a stream."""
         self._streams.pop(stream, None)
         self._floors.pop(stream, None)
+        self._oldest.pop(stream, None)
 
     def __len__(self) -> int:
         return sum(map(len, self._streams.values()))
