@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 CLUSTER, KEY = "simulated", b"k" * 32
 CALL_LIMIT = 2 * SECOND
+PATIENCE = 20 * MILLISECOND  # short, so that primaries are given up, and answer late
 BATCH_LIMIT = 200
 FLUSH_DELAY = MILLISECOND
 HOUSEKEEPING = SECOND
@@ -74,7 +75,7 @@ class Life:
             Self(host.name, host.origin, incarnation), self.shelf, self, self.figures,
             host.store.notes(), stamp=self._stamp_write, latest_stamp=lambda: self.clock.last,
             clock=lambda: self.world.now, flushes=host.durability == "commit",
-            journal_limit=host.journal_limit,
+            journal_limit=host.journal_limit, patience_ns=PATIENCE,
             random_source=self.world.random,
         )  # fmt: skip
         self._applying = self._flush_due = False

@@ -1,7 +1,8 @@
 """Strangers: what a node does about datagrams that are none for it.
 
 All are counted by their reason. Those that show a mistake in somebody's settings are told, each
-sort once in TOLD_SECONDS. Two mistakes end a daemon that has just started, since it is most likely its own:
+sort once in TOLD_SECONDS. Two mistakes end a daemon that has just started, since it is most likely
+its own:
 
     nobody but strangers is heard, with another key or version      it would be a cluster of its own
     another node has its name or number, and was there before       each would undo the other's word
