@@ -20,7 +20,7 @@ from isinglass.node.vectors import STREAM_NOTE, Vectors
 from simulator.run import failure
 
 Patch = pytest.MonkeyPatch
-SEEDS = 25
+SEEDS = 120
 
 
 def no_repair_of_the_tail(patch: Patch) -> None:
@@ -95,7 +95,7 @@ def streams_let_go_too_early(patch: Patch) -> None:
 
 MUTATIONS = {
     no_repair_of_the_tail: 0,
-    stamps_of_the_writer: 0,
+    stamps_of_the_writer: 30,
     early_drop_of_tombstones: 0,
     join_without_a_copy: 0,
     acknowledged_before_it_is_held: 0,
