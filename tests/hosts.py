@@ -44,6 +44,7 @@ class HostDaemon(DaemonProcess):
     def __init__(self, name: str, host: Host, **settings: object) -> None:
         super().__init__(name, within=within(host.process), interface="eth0", **settings)
         self.host = host
+        self.environment: dict[str, str] = {}
         self.store = Path(str(settings.get("data_dir", data_directory()))) / name
 
     def digests(self) -> list[int]:
@@ -109,16 +110,22 @@ class Cluster:
             common["cluster_key_file"] = self._key
         return HostDaemon(name, self.hosts[host or name], **{**common, **settings})
 
-    def add(self, *names: str, own: Mapping[str, Mapping[str, object]] | None = None) -> None:
-        """Make nodes members, and return when all are live; `own` has settings of some of them."""
+    def add(
+        self,
+        *names: str,
+        own: Mapping[str, Mapping[str, object]] | None = None,
+        environment: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """Make nodes members, and return when all are live; see `cluster`."""
         for name in names:
             self.daemons[name] = self.daemon(name, **(own or {}).get(name, {}))
+            self.daemons[name].environment.update((environment or {}).get(name, {}))
         self.start(*names)
 
     def start(self, *names: str) -> None:
         """Start daemons together, and return when they are live."""
         for name in names:
-            self[name].launch()
+            self[name].launch(**self[name].environment)
         for name in names:
             line, rest = self[name].first_words()
             assert "is ready" in line, line + rest
@@ -169,20 +176,21 @@ def cluster(
     *,
     lossy: bool = False,
     own: Mapping[str, Mapping[str, object]] | None = None,
+    environment: Mapping[str, Mapping[str, str]] | None = None,
     **settings: object,
 ) -> Iterator[Cluster]:
     """Run a cluster on five hosts for a block; its first `count` nodes are live when it begins.
 
     Args:
         lossy: see `network`.
-        own: settings of some nodes, by name, beside those of all.
+        own, environment: settings and variables of some nodes, by name, beside those of all.
     """
     with network(len(NAMES), lossy=lossy) as hosts:
         key = data_directory() / "cluster.key"
         keys.create(key)
         running = Cluster(hosts, key, settings)
         try:
-            running.add(*NAMES[:count], own=own)
+            running.add(*NAMES[:count], own=own, environment=environment)
             yield running
         finally:
             running.close()

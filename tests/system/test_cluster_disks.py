@@ -45,6 +45,26 @@ def test_a_node_whose_disk_is_full_refuses_writes_and_the_others_go_on(data_dir:
         assert alder.number("peer", "applying", "elm") == 1
 
 
+def test_a_slow_node_holds_all_writers_to_its_pace_and_is_named(data_dir: Path) -> None:
+    slow = {"queue_limit_entries": 400, "gather_seconds": 0.5}
+    with cluster(own={"elm": slow}) as nodes:
+        alder, elm = nodes["alder"], nodes["elm"]
+        writers = [Writer("alder", 0.0001), Writer("birch", 0.0001)]
+        with writing(nodes, *writers):
+            for node in (alder, nodes["birch"]):
+                wait_until(
+                    lambda node=node: node.word("flow", "limiter") == "elm", "elm is the limit"
+                )
+                wait_until(lambda node=node: node.number("flow", "throttled") > 0, "writers wait")
+            wait_until(
+                lambda: alder.number("peer", "backlog", "elm") > 0.1, "elm's backlog is shown"
+            )
+            wait_for_writes(writers, 300)
+        nodes.settle()
+        assert_nothing_lost(nodes, writers)
+        assert elm.number("queue", "length_max") <= 400
+
+
 def test_a_node_whose_disk_does_not_answer_holds_nobody_up_for_long(data_dir: Path) -> None:
     """A frozen disk stops the whole daemon: LMDB's table of readers is a mapped file on that disk.
 

@@ -101,3 +101,27 @@ def test_a_narrow_link_holds_a_node_back_and_nobody_else(data_dir: object) -> No
         assert_nothing_lost(nodes, writers)
         assert cedar.number("stream", "lost_network", "alder") > 0
         assert cedar.number("stream", "lost_socket", "alder") == 0
+
+
+def test_what_an_own_full_buffer_drops_is_not_called_a_loss_of_the_network(
+    data_dir: object,
+) -> None:
+    with cluster(own={"elm": {"receive_buffer_bytes": "16 KiB"}}) as nodes:
+        alder, elm = nodes["alder"], nodes["elm"]
+        writers = [Writer("alder", 0.001), Writer("birch", 0.001)]
+        with writing(nodes, *writers):
+            for _ in range(3):
+                with elm.stopped():
+                    wait_for_writes(writers, 100)
+                wait_until(
+                    lambda: alder.number("peer", "lag_updates", "elm") < 100, "elm catches up"
+                )
+        nodes.settle()
+        assert_nothing_lost(nodes, writers)
+        wait_until(lambda: elm.number("stream", "lost_socket", "alder") > 0, "elm counts it")
+        assert elm.number("network", "socket_drops") > 0
+        assert elm.number("network", "buffer") < 64 * 1024
+        lost_here = sum(elm.number("stream", "lost_socket", name) for name in ("alder", "birch"))
+        lost_there = sum(elm.number("stream", "lost_network", name) for name in ("alder", "birch"))
+        assert lost_there <= lost_here / 10
+        assert alder.number("network", "socket_drops") == 0
