@@ -241,6 +241,17 @@ def test_numbers_and_stamps_are_drawn_once_by_all_processes() -> None:
         assert len(set(drawn)) == len(drawn) == 12_000
 
 
+def test_stamps_are_drawn_above_what_was_seen_elsewhere_by_every_later_draw() -> None:
+    with program(NODE) as node, program(CLIENT) as client:
+        for process, draw, stamp in (
+            (node, "joined.stamp(2, 1 << 62)", (1 << 62) + 1),
+            (client, "joined.stamp()", (1 << 62) + 3),
+            (node, "joined.stamp(1, 7)", (1 << 62) + 4),
+        ):
+            tell(process, f"print({draw})")
+            assert (int(hear(process)), hear(process)) == (stamp, "done")
+
+
 def test_a_stopped_holder_of_the_clock_is_an_error_and_a_killed_one_is_not_in_the_way() -> None:
     hold = "joined.draws._lock.__enter__()"
     draw = "exec('try: joined.stamp(); print(1)\\nexcept Exception as e: print(type(e).__name__)')"

@@ -215,9 +215,9 @@ class Segment:
         """Return the first of `count` numbers of the node's sequence; see `Draws.sequences`."""
         return self.draws.sequences(count)
 
-    def stamp(self, count: int = 1) -> int:
+    def stamp(self, count: int = 1, above: int = 0) -> int:
         """Return the first of `count` stamps of the node's clock; see `Draws.stamps`."""
-        return self.draws.stamps(count)
+        return self.draws.stamps(count, above)
 
     def observe(self, stamp: int) -> None:
         """Make every later stamp of the node greater than `stamp`."""

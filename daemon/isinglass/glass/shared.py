@@ -75,15 +75,18 @@ class Draws:
             self._words[SharedWord.SEQUENCE] += count
             return int(first)
 
-    def stamps(self, count: int = 1) -> int:
+    def stamps(self, count: int = 1, above: int = 0) -> int:
         """Return the first of `count` consecutive stamps above all drawn by any process.
+
+        Args:
+            above: a stamp seen elsewhere, which they are above as well.
 
         Raises:
             LockTimeout: a stopped process of the node holds the lock.
         """
         with self._lock:
             last = int(self._words[SharedWord.STAMP])
-            first = max(last + 1, clock.stamp_floor(clock.wall_ns()))
+            first = max(last + 1, above + 1, clock.stamp_floor(clock.wall_ns()))
             self._words[SharedWord.STAMP] = first + count - 1
             return first
 

@@ -177,9 +177,7 @@ class Cluster:
     # ------------------------------------------------------------------ stamps
     def draw(self, count: int) -> int:
         """Return the first of `count` stamps above all that were drawn or seen here."""
-        if self._seen_stamp > self._glass.draws.latest_stamp:
-            self._glass.observe(self._seen_stamp)
-        return self._glass.stamp(count)
+        return self._glass.stamp(count, self._seen_stamp)
 
     def latest_stamp(self) -> int:
         """Return the newest stamp that was drawn or seen here."""

@@ -42,24 +42,31 @@ class Receiving:
         if inbox is None:
             return None
         entries = self._journal.open(stream, inbox.received + 1)
+        offer, known_last = self._shelf.offer, inbox.known_last
         newest = b""
-        start, last, place, duplicates = 0, 0, 0, 0
+        start, place, duplicates = 0, 0, 0
+        number = 0
         for number, table, key, record in updates_of(datagram.body):
-            if number <= inbox.received or inbox.has(number):
+            entered = 0
+            if number <= known_last and inbox.has(number):
                 duplicates += 1
-                continue
-            entered = self._offer(table, key, record)
-            if not entered:
-                inbox.known_last = max(inbox.known_last, number)
-                continue
-            entries[number] = (table, key)
-            newest = max(newest, record)
-            if start and number != last + 1:
-                inbox.add(start, last, place)
+            else:
+                try:
+                    entered = offer(table, key, record)
+                except TableMissing:
+                    pass  # its table comes by another stream; asked for again until then
+                if not entered:
+                    inbox.known_last = max(inbox.known_last, number)
+            if entered:
+                entries[number] = (table, key)
+                if record > newest:
+                    newest = record
+                start, place = start or number, entered
+            elif start:
+                inbox.add(start, number - 1, place)
                 start = 0
-            start, last, place = start or number, number, entered
         if start:
-            inbox.add(start, last, place)
+            inbox.add(start, number, place)
         if newest:
             self._outside.observe(version_stamp(newest))
         if duplicates:
