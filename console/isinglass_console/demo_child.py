@@ -22,6 +22,7 @@ from typing import Any
 
 import isinglass
 from isinglass import clock, mark
+from isinglass.errors import AddUnknown
 from isinglass_console import demo_workload as workload
 
 PR_SET_PDEATHSIG = 1
@@ -59,7 +60,12 @@ def counter(task: dict[str, Any]) -> int:
                 mark("finding the identifiers of a file")
                 found = workload.identifiers(file)
                 mark("counting them")
-                _count(database, workload.adds_of(found, file), task["batch"])
+                try:
+                    _count(database, workload.adds_of(found, file), task["batch"])
+                except AddUnknown:
+                    if task["once"]:
+                        raise
+                    continue  # the daemon was killed meanwhile: the rest of this file is left out
                 occurrences += len(found)
             if task["once"] or not files:
                 break
