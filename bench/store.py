@@ -1,4 +1,4 @@
-"""Records applied to the store: merged and unmerged, by workload and batch; offers, reads, scans.
+"""Records and adds applied: merged and unmerged, by workload and batch; offers, reads, scans.
 
 An update is offered to the queue, taken in a batch and applied in one transaction, as the daemon
 does it, but on one thread and without a socket. "Unmerged" is the same queue with merging off: each
@@ -20,6 +20,7 @@ from statistics import median
 import harness
 
 from isinglass import clock
+from isinglass.node.intake import Intake
 from isinglass.store import records
 from isinglass.store.changes import CreateTable, Writes
 from isinglass.store.database import Store
@@ -102,6 +103,32 @@ class Case:
         return len(self.updates) / spent * clock.NANOSECONDS_PER_SECOND
 
 
+class Adds:
+    """Adds of 1 to the keys of a workload, as the daemon makes, queues and applies them."""
+
+    def __init__(self, updates: Updates) -> None:
+        self.items = [(key, 1) for key, _ in updates]
+        self.batch, self.avoided = BATCH, 0.0
+
+    def __call__(self) -> float:
+        """Return adds in a second of this thread's processor time, from intake to commit."""
+        panel = QueuePanel()
+        with new_store(PLAIN, "second") as store:
+            queue = UpdateQueue(panel, UNLIMITED, UNLIMITED)
+            queue.define(store.table_states())
+            stamps = itertools.count(1000, self.batch)
+            intake = Intake(queue, lambda _: next(stamps), store.stored)
+            started = clock.thread_cpu_ns()
+            for first in range(0, len(self.items), self.batch):
+                intake.add("t", "n", self.items[first : first + self.batch])
+                while batch := intake.take(self.batch):
+                    intake.applied(batch, store.apply(batch.steps).written_bytes)
+            spent = clock.thread_cpu_ns() - started
+        self.avoided = panel.avoided
+        panel.release()
+        return len(self.items) / spent * clock.NANOSECONDS_PER_SECOND
+
+
 def cpu_nanoseconds_each(work: Callable[[], object], count: int) -> float:
     """Run `work` once and return this thread's nanoseconds for each of its `count` things."""
     started = clock.thread_cpu_ns()
@@ -148,7 +175,7 @@ def reads(rows: dict[bytes, bytes], rounds: int) -> dict[str, list[float]]:
         )
 
 
-def workloads(count: int) -> dict[str, Case]:
+def workloads(count: int) -> dict[str, Case | Adds]:
     """Return what is measured in processor time."""
     scattered, hot = updates_of(count, False, False), updates_of(count, True, False)
     lines, hot_lines = updates_of(count, False, True), updates_of(count, True, True)
@@ -159,7 +186,10 @@ def workloads(count: int) -> dict[str, Case]:
         "scattered keys in groups": (lines, GROUPED),
         "hot keys in groups": (hot_lines, GROUPED),
     }
-    cases = {}
+    cases: dict[str, Case | Adds] = {
+        "adds, scattered keys": Adds(scattered),
+        "adds, hot keys": Adds(hot),
+    }
     for name, (updates, shape) in compared.items():
         cases[name] = Case(updates, shape)
         cases[f"{name}, unmerged"] = Case(updates, shape, merging=False)
@@ -185,16 +215,21 @@ def main() -> int:
     arguments = parser.parse_args()
     rounds, cases = arguments.rounds, workloads(arguments.updates)
     figures = harness.interleave(cases, rounds)
-    hot = cases["hot keys"].updates
+    hot = updates_of(arguments.updates, True, False)
+    scattered = updates_of(arguments.updates, False, False)
     passed = harness.interleave(durabilities(hot), rounds)
     offering = harness.interleave(
         {
-            name: lambda case=cases[name]: offers(case.updates, case.shape)
-            for name in ("scattered keys", "hot keys", "scattered keys in groups")
+            name: lambda updates=updates, shape=shape: offers(updates, shape)
+            for name, updates, shape in (
+                ("scattered keys", scattered, PLAIN),
+                ("hot keys", hot, PLAIN),
+                ("scattered keys in groups", updates_of(arguments.updates, False, True), GROUPED),
+            )
         },
         rounds,
     )
-    read = reads(dict(cases["scattered keys"].updates), rounds)
+    read = reads(dict(scattered), rounds)
     report = harness.Report(
         "store.py",
         "updates through the queue into the store",

@@ -187,31 +187,31 @@ def node(name: str, *flags: str) -> Iterator[None]:
 
 
 # ---------------------------------------------------------------------- merging on and off
-def demo_updates() -> list[tuple[str, dict[str, Any]]]:
-    """Return the updates of three counters over a part of the library, in turns of a file."""
-    counters = [workload.Counts(f"counter-{number}") for number in range(3)]
+def demo_adds() -> list[tuple[str, int]]:
+    """Return the adds of three counters over a part of the library, in turns of a file."""
     files = [
         file
         for folder in MERGED_FOLDERS
         for file in workload.source_files(workload.standard_library() / folder)
     ]
     shares = [
-        [list(counter.met(workload.identifiers(file), file.name)) for file in files[number::3]]
-        for number, counter in enumerate(counters)
+        [workload.adds_of(workload.identifiers(file), file) for file in files[number::3]]
+        for number in range(3)
     ]
     turns = itertools.zip_longest(*shares, fillvalue=[])
     mixed = (itertools.chain.from_iterable(zip(*turn, strict=False)) for turn in turns)
-    return [record for turn in mixed for record in turn]
+    return [add for turn in mixed for add in turn]
 
 
-def merge_case(updates: list[tuple[str, dict[str, Any]]], merging: str) -> dict[str, float]:
-    """Write the updates to a fresh daemon; return what it did."""
+def merge_case(updates: list[tuple[str, int]], merging: str) -> dict[str, float]:
+    """Send the adds to a fresh daemon; return what it did."""
     name = f"merge-{merging}"
     with node(name, "--merge", merging), isinglass.connect(name, timeout_seconds=120) as database:
         database.create_table(workload.TABLE, group_by=workload.GROUP_BY, indexes=workload.INDEXES)
         started = clock.perf_ns()
         for start in range(0, len(updates), MERGED_BATCH):
-            database.put_many(workload.TABLE, updates[start : start + MERGED_BATCH])
+            part = updates[start : start + MERGED_BATCH]
+            database.add_many(workload.TABLE, part, workload.FIELD)
         database.flush()
         elapsed = (clock.perf_ns() - started) / 1e9
         with SegmentReader(name) as reader:
@@ -291,7 +291,7 @@ def throughput(report: harness.Report, arguments: argparse.Namespace, port: int)
 
 
 def merging(report: harness.Report, arguments: argparse.Namespace) -> None:
-    updates = demo_updates()[: int(60_000 * arguments.size)]
+    updates = demo_adds()[: int(60_000 * arguments.size)]
     results: dict[str, list[dict[str, float]]] = {"true": [], "false": []}
     for _ in range(max(1, arguments.rounds // 3)):
         for switch, found in results.items():

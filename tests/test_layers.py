@@ -61,7 +61,7 @@ SANS_IO = {"asyncio", "lmdb", "os", "select", "socket", "subprocess", "textual",
 NOT_IMPORTED = [
     (r"isinglass(_monitor)?(\..*)?", {"textual", "asyncssh"}, "it is for headless processes"),
     (
-        r"isinglass\.store\.(merge|line|lanes|records|counters|buckets)",
+        r"isinglass\.store\.(merge|line|lanes|records|counters|adding|buckets)",
         SANS_IO,
         "the queue and the codecs are sans-IO",
     ),

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "load": ("isinglass.cli.load", "Load a CSV or JSON Lines file into a table."),
     "get": ("isinglass.cli.get", "Print one record."),
     "put": ("isinglass.cli.put", "Store one record."),
+    "add": ("isinglass.cli.add", "Add to a field of a record."),
     "delete": ("isinglass.cli.delete", "Delete one record."),
     "scan": ("isinglass.cli.scan", "Print the records of a key range or of an index value."),
     "verify": ("isinglass.cli.verify", "Compare the stores of a cluster's nodes."),

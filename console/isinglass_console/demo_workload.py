@@ -1,13 +1,13 @@
 """The demo's work: count every identifier in the Python standard library's own source.
 
-One update an occurrence: a worker keeps its own counts, and stores the new count each time it meets
-an identifier. Natural text has hot keys (`self`, `None` is a keyword, `x`), so updates that wait in
-the queue supersede each other, and the counts of all workers of one identifier share a storage
-group, so they roll into one write. Nothing here knows of processes or of the daemon.
+One update an occurrence: all workers add 1 to the same records at once, each time they meet an
+identifier, and no add is lost. Natural text has hot keys (`self`, `name`, `x`), so adds that wait
+in the queue merge into one another, and the counts of one identifier in several folders share a
+storage group, so they roll into one write. Nothing here knows of processes or of the daemon.
 
     table   "identifiers"    group_by "/"    index on "count"
-    key     IDENTIFIER/WORKER
-    value   {"identifier": ..., "worker": ..., "count": so far, "file": where it was met last}
+    key     IDENTIFIER/FOLDER, where the folder is that of the file
+    value   {"count": occurrences}
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from __future__ import annotations
 import keyword
 import sysconfig
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 TABLE = "identifiers"
 GROUP_BY = "/"
-INDEXES = ("count",)
+FIELD = "count"
+INDEXES = (FIELD,)
 LONGEST_IDENTIFIER_BYTES = 300
 """Longer ones would not fit a key; the standard library's tests have a few, for the parser."""
+FOLDER_LIMIT_BYTES = 90
 OUTSIDE = {"site-packages", "dist-packages", "__pycache__"}
 
 
@@ -67,30 +69,21 @@ def _counts(name: str) -> bool:
     return not keyword.iskeyword(name) and len(name.encode()) <= LONGEST_IDENTIFIER_BYTES
 
 
-class Counts:
-    """One worker's counts, as the records it stores."""
+def place_of(name: str, file: Path) -> str:
+    """Return the key of an identifier's count in the folder of a file."""
+    folder = file.parent.name.encode("utf-8", "replace")[:FOLDER_LIMIT_BYTES]
+    return f"{name}{GROUP_BY}{folder.decode('utf-8', 'ignore')}"
 
-    def __init__(self, worker: str) -> None:
-        self._worker = worker
-        self._counts: dict[str, int] = {}
-        self.occurrences = 0
 
-    def met(self, names: Iterable[str], file: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Count identifiers, and yield the record (key, value) of each occurrence."""
-        counts = self._counts
-        for name in names:
-            count = counts[name] = counts.get(name, 0) + 1
-            self.occurrences += 1
-            yield (
-                f"{name}{GROUP_BY}{self._worker}",
-                {"identifier": name, "worker": self._worker, "count": count, "file": file},
-            )
+def adds_of(names: Iterable[str], file: Path) -> list[tuple[str, int]]:
+    """Return what each occurrence of an identifier adds to: its key, and 1."""
+    return [(place_of(name, file), 1) for name in names]
 
 
 def summed(records: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, int]:
-    """Return the count of each identifier over all workers, from the stored records."""
+    """Return the count of each identifier over all folders, from the stored records."""
     totals: dict[str, int] = {}
-    for _, value in records:
-        name = value["identifier"]
-        totals[name] = totals.get(name, 0) + value["count"]
+    for key, value in records:
+        name = key.partition(GROUP_BY)[0]
+        totals[name] = totals.get(name, 0) + value[FIELD]
     return totals

@@ -138,6 +138,10 @@ class WritesLost(ClientError):
     """A daemon was killed with writes of this client still in its queue."""
 
 
+class AddUnknown(ClientError):
+    """The connection broke during an add, and whether it counted cannot be told."""
+
+
 class RequestRefused(ClientError):
     """The daemon refused the request and said why."""
 

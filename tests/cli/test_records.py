@@ -113,6 +113,24 @@ def test_put_in_every_form_and_delete(words: Path) -> None:
     assert isinglass("get", "trees", "yew").stdout == "length  3\n"
 
 
+def test_add_prints_the_count(words: Path) -> None:
+    assert isinglass("add", "words", "fir", "seen").stdout == "1\n"
+    assert isinglass("add", "words", "fir", "seen", "-12", "--node", "oak").stdout == "-11\n"
+    added = isinglass("add", "words", "ash", "length", "5", "--json", "--durability", "second")
+    assert json.loads(added.stdout) == {
+        "table": "words",
+        "key": "ash",
+        "field": "length",
+        "added": 5,
+        "value": 8,
+    }
+    assert keys("--where", "length=8") == ["ash"]
+    for wrong in ("1.5", "many", "1e3"):
+        assert "whole number" in isinglass("add", "words", "a", "b", wrong, expect=2).stderr
+    assert "64 bits" in isinglass("add", "words", "a", "b", "1" + "0" * 30, expect=1).stderr
+    assert "trees" in isinglass("add", "trees", "yew", "n", expect=1).stderr
+
+
 @pytest.mark.parametrize(
     "value", [("[1]",), ("{",), ("nothing",), ("{}", "a=1")], ids=lambda value: value[0]
 )

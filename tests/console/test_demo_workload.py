@@ -55,14 +55,20 @@ def test_installed_packages_are_no_part_of_the_library(tmp_path: Path) -> None:
     assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a.py", "sub/c.py"]
 
 
-def test_the_newest_record_of_each_worker_sums_to_the_count() -> None:
+def test_the_adds_of_all_workers_sum_to_the_count() -> None:
     generator = random.Random(4)
     words = [generator.choice("abcdefg") for _ in range(2000)]
-    store: dict[str, dict[str, object]] = {}
+    stored: Counter[str] = Counter()
     for number in range(3):
-        counts = workload.Counts(f"counter-{number}")
-        mine = words[number::3]
-        store.update(counts.met(mine, "file.py"))
-        assert counts.occurrences == len(mine)
-    assert workload.summed(store.items()) == Counter(words)
-    assert set(store["a/counter-1"]) == {"identifier", "worker", "count", "file"}
+        file = Path(f"lib/{generator.choice('xy')}/{number}.py")
+        for key, more in workload.adds_of(words[number::3], file):
+            stored[key] += more
+    records = [(key, {workload.FIELD: count}) for key, count in stored.items()]
+    assert workload.summed(records) == Counter(words)
+    assert {key.rpartition("/")[2] for key in stored} <= {"x", "y"}
+
+
+def test_a_key_is_never_too_long() -> None:
+    longest = workload.place_of("n" * 300, Path("ä" * 120) / "file.py")
+    assert len(longest.encode()) <= 400
+    assert longest.startswith("n" * 300 + "/ä")

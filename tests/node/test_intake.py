@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from itertools import count, islice
 
 import pytest
 
-from isinglass.errors import IsinglassError, LockTimeout, MapFull, TableMissing
+from isinglass.errors import BadRecord, IsinglassError, LockTimeout, MapFull, TableMissing
 from isinglass.node import intake as intake_module
 from isinglass.node.intake import Intake
-from isinglass.store import records
+from isinglass.store import adding, counters, records
+from isinglass.store.changes import DropTable
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel
 from isinglass.store.tables import TableShape
@@ -155,3 +157,116 @@ def test_everything_can_be_taken_for_the_end_also_what_is_in_hand(intake: Intake
     steps = intake.take_everything()
     assert [key for step in steps for key in step.records] == [b"a", b"b"]  # type: ignore[union-attr]
     assert intake.take(100) is None
+
+
+def counted(intake: Intake, stored: Stored, key: bytes) -> dict[str, object]:
+    """Return a record as a reader would have it, once everything is applied."""
+    while batch := intake.take(1):
+        apply(intake, stored)
+        assert intake.take(1) is not batch
+    record = stored.records.get(("t", key))
+    found = None if record is None else records.decode(key, record)
+    return {} if found is None else found.value
+
+
+def apply(intake: Intake, stored: Stored) -> None:
+    """Apply one update."""
+    batch = intake.take(1)
+    assert batch is not None
+    for step in batch.steps:
+        for key, record in getattr(step, "records", {}).items():
+            joined = counters.merged(stored.records.get(("t", key)), record, records.NEVER)
+            if joined is not None:
+                stored.records["t", key] = joined
+        if isinstance(step, DropTable):
+            stored.records.clear()
+    intake.applied(batch, 0)
+
+
+@pytest.mark.parametrize("merging", [True, False])
+@pytest.mark.parametrize("seed", range(6))
+def test_adds_are_exact_wherever_the_earlier_ones_are(
+    stored: Stored, seed: int, merging: bool
+) -> None:
+    """Queued, in a sealed lane, in the batch in hand, stored; deleted and dropped in between."""
+    stamps = count(1000)
+    queue = UpdateQueue(QueuePanel(), limit_entries=10, merging=merging)
+    intake = Intake(queue, lambda many: min(list(islice(stamps, many))), stored.look_up)
+    intake.create_table("t", TableShape())
+    generator, total, shapes = random.Random(seed), 0, 0
+    kinds = ["add"] * 6 + ["take", "apply", "apply", "delete", "put", "shape"]
+    for _ in range(400):
+        action = generator.choice(kinds)
+        if action == "add" and intake.add("t", "n", [(b"k", 3), (b"k", -1)])[1] == 2:
+            total += 2
+        elif action == "take":
+            intake.take(1)
+        elif action == "apply" and intake.take(1):
+            apply(intake, stored)
+        elif action == "delete" and intake.offer("t", [(b"k", None)])[1]:
+            total = 0
+        elif action == "put":
+            intake.offer("t", [(b"k", VALUE)])
+        elif action == "shape":
+            intake.drop_table("t", lambda error: None)
+            shapes += 1
+            intake.create_table("t", TableShape("", (f"i{shapes}",)))
+            total = 0
+        if queue.length > 6:
+            counted(intake, stored, b"k")
+        waiting = list(queue.waiting("t", b"k"))
+        assert len(waiting) <= queue.length
+    ended = counted(intake, stored, b"k").get("n", 0)
+    assert not queue._lanes["t"].before
+    assert ended - total in (0, 1)  # a put starts it from 1
+
+
+def test_a_put_is_not_taken_for_done_because_somebody_added(intake: Intake) -> None:
+    since = 2000
+    for _ in range(1100):
+        intake.offer("t", [(b"x", VALUE)])
+    intake.add("t", "n", [(b"a", 1)])
+    assert not intake.newer_than("t", b"a", since)
+    intake.offer("t", [(b"a", VALUE)])
+    assert intake.newer_than("t", b"a", since)
+
+
+def test_an_add_that_cannot_be_counted_stops_the_ones_after_it(intake: Intake) -> None:
+    items = [(b"a", 1), (b"b", adding.HIGHEST), (b"b", 1), (b"c", 1)]
+    assert intake.add("t", "n", items)[1] == 2
+    with pytest.raises(BadRecord, match="64 bits"):
+        intake.add("t", "n", items[2:])
+    with pytest.raises(TableMissing):
+        intake.add("none", "n", items)
+    many = [(b"%d" % number, 1) for number in range(20)]
+    assert intake.add("t", "n", many)[1] == 8
+    assert intake.add("t", "n", many[8:]) == (0, 0)
+
+
+def test_an_add_after_a_deletion_from_a_clock_that_is_ahead_counts(
+    intake: Intake, stored: Stored
+) -> None:
+    stored.records["t", b"k"] = counters.deletion(1 << 50, 3)
+    intake.add("t", "n", [(b"k", 2)])
+    assert counted(intake, stored, b"k") == {"n": 2}
+    intake.offer("t", [(b"k", None)])
+    assert counted(intake, stored, b"k") == {}
+
+
+def test_an_older_own_count_that_comes_back_from_another_node_hides_no_newer_one(
+    intake: Intake, stored: Stored
+) -> None:
+    intake.add("t", "n", [(b"k", 1)])
+    batch = intake.take(100)
+    assert batch is not None
+    old = batch.steps[0].records[b"k"]  # type: ignore[union-attr]
+    stored.records["t", b"k"] = old
+    intake.applied(batch, 0)
+    intake.add("t", "n", [(b"k", 1)])
+    intake.take(100)
+    with intake:
+        intake.shelf.offer("t", b"k", old)
+    intake.add("t", "n", [(b"k", 1)])
+    assert counted(intake, stored, b"k") == {"n": 3}
+    with intake, pytest.raises(BadRecord):
+        intake.shelf.offer("t", b"k", old[:-1])

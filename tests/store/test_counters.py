@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isinglass.errors import BadRecord, RecordTooLarge
-from isinglass.store import counters, records
+from isinglass.store import adding, counters, records
 from isinglass.store.counters import Contribution
 from store.store_model import tombstone, value_record, version
 
@@ -37,7 +37,7 @@ class Node:
         """Return the record of something that is done here, and know it."""
         origin = int.from_bytes(self.writer[:2], "big")
         if action[0] == "add":
-            added = counters.next_addition(self.mine(action[1]), action[2], stamp)
+            added = adding.next_addition(self.mine(action[1]), action[2], stamp)
             record = counters.addition(action[1], self.writer, added)
         elif action[0] == "put":
             record = value_record(stamp, origin, **action[1])
@@ -208,22 +208,22 @@ def test_another_life_counts_on_beside_the_first_one() -> None:
 
 
 def test_a_clock_that_stands_makes_no_add_a_repeat() -> None:
-    one = counters.next_addition(None, 1, 10)
-    two = counters.next_addition(one, 1, 10)
+    one = adding.next_addition(None, 1, 10)
+    two = adding.next_addition(one, 1, 10)
     assert two > one
     assert two.total == 2
 
 
 def test_totals_end_at_64_bits_and_records_at_their_limit() -> None:
-    most = counters.next_addition(None, counters.HIGHEST, 1)
+    most = adding.next_addition(None, adding.HIGHEST, 1)
     with pytest.raises(BadRecord, match="64 bits"):
-        counters.next_addition(most, 1, 2)
-    assert counters.next_addition(most, -1, 2).total == counters.HIGHEST - 1
+        adding.next_addition(most, 1, 2)
+    assert adding.next_addition(most, -1, 2).total == adding.HIGHEST - 1
     node = Node(WRITERS[0])
     large = value_record(1, text="x" * (records.VALUE_LIMIT_BYTES - 30))
     with pytest.raises(RecordTooLarge, match="fewer fields"):
-        counters.check_size([large], add(node, 1, 2))
-    counters.check_size([large, large], value_record(1))  # together they are one of them
+        adding.check_size([large], add(node, 1, 2))
+    adding.check_size([large, large], value_record(1))  # together they are one of them
 
 
 @pytest.mark.parametrize(("kind", "wrong"), [
@@ -232,7 +232,7 @@ def test_totals_end_at_64_bits_and_records_at_their_limit() -> None:
 ])  # fmt: skip
 def test_what_cannot_be_counted_is_refused(kind: str, wrong: object) -> None:
     with pytest.raises(BadRecord):
-        (counters.check_field if kind == "field" else counters.check_number)(wrong)
+        (adding.check_field if kind == "field" else adding.check_number)(wrong)
 
 
 @settings(max_examples=500)

@@ -114,6 +114,48 @@ def wait_for_answers(writers: list[Writer], count: int) -> None:
         clock.sleep(0.001)
 
 
+class Adder(Writer):
+    """Adds to one counter, and remembers how many adds nobody could tell it about."""
+
+    unknown = 0
+
+    def _write(self, database: isinglass.Client, key: str) -> None:
+        many = self.tried % 3 + 1
+        try:
+            database.add_many("t", [("hot", 1)] * many, "n", durability=self.durability)
+        except errors.AddUnknown:
+            self.unknown += many
+        else:
+            self.acknowledged += [key] * many
+
+
+@pytest.mark.slow
+def test_adds_count_once_through_kills_at_random_moments() -> None:
+    generator = random.Random(4)
+    with daemon("oak") as oak:
+        with isinglass.connect("oak") as database:
+            database.create_table("t")
+        adders = [Adder(f"a{number}", "commit") for number in range(WRITERS)]
+        for adder in adders:
+            adder.start()
+        for _ in range(KILLS):
+            wait_for_answers(adders, generator.randrange(5, 60))
+            clock.sleep(generator.random() * 0.02)
+            oak.kill()
+            oak.start()
+        wait_for_answers(adders, 20)
+        for adder in adders:
+            adder.ending.set()
+        for adder in adders:
+            adder.join(30)
+        assert [adder.failure for adder in adders] == [None] * WRITERS
+        with isinglass.connect("oak") as database:
+            record = database.get("t", "hot")
+    counted = sum(len(adder.acknowledged) for adder in adders)
+    assert record is not None
+    assert counted <= record["n"] <= counted + sum(adder.unknown for adder in adders)
+
+
 @pytest.mark.parametrize("durability", ["second", "none"])
 def test_a_stop_under_load_loses_nothing_that_was_acknowledged(
     durability: str, data_dir: Path

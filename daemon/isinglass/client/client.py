@@ -18,6 +18,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from isinglass.client import adds
 from isinglass.client.panels import ClientPanel
 from isinglass.client.reading import Reading
 from isinglass.client.receipts import Receipt, ack_number, consistency_number, durability_number
@@ -33,6 +34,7 @@ TOGETHER = 4
 """Requests of `put_many` that are sent before the first is answered."""
 
 _PUTS = ClientPanel.puts.index
+_ADDS = ClientPanel.adds.index
 _DELETES = ClientPanel.deletes.index
 
 
@@ -145,6 +147,52 @@ class Client(Reading):
         self._words[_PUTS] += len(packed)
         mark.waiting("for the program's next call")
         return len(packed)
+
+    def add(
+        self,
+        table: str,
+        key: str,
+        field: str,
+        number: int = 1,
+        *,
+        durability: str | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Add to a field of a record, whether it is there or not; concurrent adds all count.
+
+        A put leaves the count alone: what it writes to the same field, if that is a whole number,
+        is where the count starts from. Deleting the record sets it to zero.
+
+        Args:
+            number: what is added; may be negative.
+
+        Raises:
+            BadRecord: it, or what this daemon has added so far, does not fit 64 bits.
+            RecordTooLarge: the record has too many counts.
+            AddUnknown: the daemon was restarted meanwhile, and nobody knows whether it counted.
+            The others as `put`.
+        """
+        self.add_many(table, ((key, number),), field, durability=durability, wait=wait)
+
+    def add_many(
+        self,
+        table: str,
+        items: Mapping[str, int] | Iterable[tuple[str, int]],
+        field: str,
+        *,
+        durability: str | None = None,
+        wait: bool = True,
+    ) -> int:
+        """Add to the same field of many records, and return how many; as `add`, but much cheaper.
+
+        A key may come any number of times; each counts.
+        """
+        level = self._durability if durability is None else durability_number(durability)
+        pairs = list(items.items() if isinstance(items, Mapping) else items)
+        adds.send(self._session, table, field, pairs, level, wait=wait)
+        self._words[_ADDS] += len(pairs)
+        mark.waiting("for the program's next call")
+        return len(pairs)
 
     def flush(self, durability: str | None = None) -> None:
         """Wait until everything that this client wrote is in the store.

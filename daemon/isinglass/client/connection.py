@@ -23,6 +23,10 @@ class BrokenConnection(Exception):
     """The connection is gone; whether the daemon did what it was asked is unknown."""
 
 
+class NothingSent(BrokenConnection):
+    """It was gone before, so the daemon was asked nothing."""
+
+
 def socket_path(node: str) -> str:
     """Return the path of the node's socket."""
     return f"{layout.node_directory(node)}/port.sock"
@@ -108,6 +112,10 @@ class Connection:
         try:
             self._send(frames)
             data = self._receive(RECEIVE_BYTES)
+        except BrokenPipeError as error:
+            if len(requests) == 1:  # half a frame is no request, but one of several may be whole
+                raise NothingSent(f"the connection to node {self.node} was gone") from error
+            raise self._lost(error) from error
         except OSError as error:
             raise self._lost(error) from error
         return self._collect(data, range(first, self._next_id))

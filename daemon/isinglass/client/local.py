@@ -14,7 +14,7 @@ from typing import Any
 
 from isinglass.client.session import Session
 from isinglass.store.reading import StoreReader
-from isinglass.store.records import Record
+from isinglass.store.records import Record, is_counting
 from isinglass.store.tables import TableInfo
 
 _lock = threading.Lock()
@@ -70,6 +70,15 @@ class LocalStore:
             fresh = borrow(wanted)
             give_back(self._path)
             self._path, self._store, self.get_value = wanted, fresh, fresh.get_value
+
+    def counts(self, table: str, key: str) -> bool:
+        """Tell whether the stored record has counters.
+
+        Raises:
+            TableMissing: there is no such table.
+        """
+        record = self._store.look_up(table, key.encode("utf-8", "surrogatepass"))
+        return record is not None and is_counting(record)
 
     def scan(
         self, table: str, start: str | None, stop: str | None, limit: int | None, reverse: bool

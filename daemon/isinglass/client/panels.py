@@ -14,6 +14,7 @@ class ClientPanel(Panel):
     """A client of the node: its reads, its writes, and what it waited for."""
 
     puts = Counter("records", "Records written.")
+    adds = Counter("updates", "Adds to counted fields.")
     deletes = Counter("records", "Records deleted.")
     gets = Counter("records", "Records looked up by key, straight in the store.")
     own_gets = Counter("records", "Of these, answered from own writes that are not applied yet.")

@@ -125,10 +125,14 @@ class Reading:
         if self._is_immediate(consistency):
             return self.read(table, key).value
         self._words[_GETS] += 1
-        if self._own.kept:
+        if self._own.kept or self._own.counted:
             through = self._session.words.applied_through
             waiting = self._own.waiting(table, key, through)
-            if waiting is not None:
+            if self._own.counts(table, key, through) or (
+                waiting is not None and self._local.counts(table, key)
+            ):
+                self._catch_up()
+            elif waiting is not None:
                 self._session.panel.own_gets += 1
                 return None if waiting[1] is None else records.unpack_value(waiting[1])
             # So that the next read does not even look.

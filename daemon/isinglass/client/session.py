@@ -9,6 +9,10 @@ Sending again is safe. A write that is repeated carries the newest stamp that th
 before it was first sent: when the record is newer than that by now, either the first try did it, or
 somebody wrote it after this call began, and the daemon answers as if this write had come just
 before that one. It has no effect twice, also when the daemon was restarted in between.
+
+An add has no such mark in its record. It carries numbers, by which the daemon that did it knows it
+again; when the daemon was restarted after it was sent, nobody knows, and `AddUnknown` is raised: an
+add counts once, or the caller is told.
 """
 
 from __future__ import annotations
@@ -21,11 +25,23 @@ from typing import Any
 
 from isinglass import clock
 from isinglass.client import presence
-from isinglass.client.connection import BrokenConnection, Connection, answered, seconds_left
+from isinglass.client.connection import (
+    BrokenConnection,
+    Connection,
+    NothingSent,
+    answered,
+    seconds_left,
+)
 from isinglass.client.node_words import NodeWords
 from isinglass.client.own_writes import OwnWrites
 from isinglass.client.panels import ClientPanel
-from isinglass.errors import DaemonAway, IsinglassError, RequestRefused, WritesLost
+from isinglass.errors import (
+    AddUnknown,
+    DaemonAway,
+    IsinglassError,
+    RequestRefused,
+    WritesLost,
+)
 from isinglass.glass.probe import mark
 from isinglass.wire.messages import DONE, PACED
 
@@ -54,6 +70,9 @@ def _nothing() -> None:
 
 class _Thread(threading.local):
     connection: Connection | None = None
+    unsure: int = -1  # generation of the daemon that may have done an add; 0: none; -1: no add
+    client: int = 0  # what the daemon calls this thread, once it adds
+    adds: int = 0  # how many requests to add it has made
 
 
 class Session:
@@ -168,13 +187,37 @@ class Session:
             return answers[0][2]
         return self._insist([request], answers, since if write else None, started, wait)[0]
 
+    def number_add(self) -> tuple[int, int]:
+        """Return what the daemon knows a request to add by: the thread's number, and its own."""
+        thread = self._thread
+        if not thread.client:
+            thread.client = int.from_bytes(os.urandom(8), "big") >> 1
+        thread.adds += 1
+        return thread.client, thread.adds
+
     def ask_all(
-        self, requests: list[list[Any]], *, write: bool = False, wait: bool = True
+        self,
+        requests: list[list[Any]],
+        *,
+        write: bool = False,
+        once: bool = False,
+        wait: bool = True,
     ) -> list[Any]:
-        """Return the results of several requests that are sent at once; see `ask`."""
+        """Return the results of several requests that are sent at once; see `ask`.
+
+        Args:
+            once: only the daemon that it was sent to first can tell whether it was done.
+
+        Raises:
+            AddUnknown: that daemon is no more.
+        """
         since, started = self.words.latest_stamp, clock.monotonic_ns()
-        answers = self._exchange(requests, started)
-        return self._insist(requests, answers, since if write else None, started, wait)
+        self._thread.unsure = 0 if once else -1
+        try:
+            answers = self._exchange(requests, started)
+            return self._insist(requests, answers, since if write else None, started, wait)
+        finally:
+            self._thread.unsure = -1
 
     def _insist(
         self,
@@ -213,11 +256,14 @@ class Session:
             if self.closed:
                 raise DaemonAway("this client is closed: make another one with connect()")
             connection = self._thread.connection = self._reconnect(self._deadline(started_ns))
+            self._check_life(connection.generation)
         self.panel.words[_REQUESTS] += len(requests)
         mark.waiting("for the daemon's answer")
         try:
             answers = connection.ask_all(requests)
-        except BrokenConnection:
+        except BrokenConnection as error:
+            if not isinstance(error, NothingSent) and not self._thread.unsure:
+                self._thread.unsure = connection.generation
             self._drop()
             return None
         except IsinglassError:
@@ -225,6 +271,14 @@ class Session:
             raise
         mark("the daemon has answered")
         return answers
+
+    def _check_life(self, generation: int) -> None:
+        """Do not ask a daemon for an add again that another one may have done."""
+        if self._thread.unsure > 0 and self._thread.unsure != generation:
+            raise AddUnknown(
+                f"the daemon of node {self.node} was restarted while it was asked to add; whether"
+                " that counted is unknown: read the record before you add again"
+            )
 
     def _sort(
         self, answers: list[list[Any]], numbers: list[int], results: list[Any]

@@ -19,16 +19,16 @@ import threading
 from collections import deque
 
 from isinglass import clock
-from isinglass.errors import IsinglassError, LockTimeout, StoreError
+from isinglass.errors import BadRecord, IsinglassError, LockTimeout, RecordTooLarge, StoreError
 from isinglass.node.shelf import NodeShelf, table_record
-from isinglass.store import records
+from isinglass.store import adding, counters, records
 from isinglass.store.changes import DropTable, Step
 from isinglass.store.line import Batch
 from isinglass.store.merge import REFUSED, UpdateQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from isinglass.node.replica import Replica
     from isinglass.store.tables import TableShape
@@ -64,6 +64,7 @@ class Intake:
         look_up: returns the stored record of a table and key, tombstones included, also of a table
             that is dropped; or None.
         origin: this node's number in the versions of records.
+        writer: this life of the node, by which its adds are told from all others'.
 
     Attributes:
         replica: this node as a member of its cluster; None without one.
@@ -76,7 +77,9 @@ class Intake:
         draw_stamps: Callable[[int], int],
         look_up: Callable[[str, bytes], bytes | None],
         origin: int = ORIGIN,
+        writer: bytes = counters.writer_of(ORIGIN, 0),
     ) -> None:
+        self._writer, self.newest_stamp = writer, 0  # none drawn for an add is greater
         self._queue, self._draw_stamps, self._origin = queue, draw_stamps, origin
         self._look_up = look_up
         self.shelf = NodeShelf(queue, look_up, clock.monotonic_ns)
@@ -134,14 +137,67 @@ class Intake:
         now, place, origin = clock.monotonic_ns(), 0, self._origin
         stamp, offer, replica = self._draw_stamps(len(items)), self._queue.offer, self.replica
         for number, (key, payload) in enumerate(items):
-            record = _encode(stamp + number, origin, payload)
-            entered = offer(table, key, record, now)
+            if payload is None:
+                record = adding.delete(self._present(table, key), stamp + number, origin)
+                entered = self._queue.offer_counting(table, key, record, now)
+            else:
+                record = _encode(stamp + number, origin, payload)
+                entered = offer(table, key, record, now)
             if entered == REFUSED:
                 return place, number
             place = entered
             if replica is not None:
                 replica.publish(table, key, record, place)
         return place, len(items)
+
+    def add(self, table: str, field: str, items: Sequence[tuple[bytes, int]]) -> tuple[int, int]:
+        """Add to a field of records: queue the first of `items` that there is room for.
+
+        Args:
+            items: keys and what is added, already checked.
+
+        Returns:
+            The place of the last one queued, and how many were; (0, 0) when there is no room. It
+            stops before one that cannot be counted, which is an error when it is asked for first.
+
+        Raises:
+            TableMissing, StoreError, LockTimeout: as `offer`.
+            BadRecord, RecordTooLarge: the first one cannot be counted: see `adding.add`.
+        """
+        with self:
+            place, entered = self._add(table, field, items)
+            if entered:
+                self.hear()
+        return place, entered
+
+    def _add(self, table: str, field: str, items: Sequence[tuple[bytes, int]]) -> tuple[int, int]:
+        if self.trouble is not None:
+            raise self.trouble
+        now, place, floor = clock.monotonic_ns(), 0, self._queue.floor_of(table)
+        stamp, replica = self._draw_stamps(len(items)), self.replica
+        self.newest_stamp = stamp + len(items)
+        for number, (key, more) in enumerate(items):
+            try:
+                present = self._present(table, key)
+                record = adding.add(present, floor, self._writer, field, more, stamp + number)
+            except (BadRecord, RecordTooLarge):
+                if number == 0:
+                    raise
+                return place, number
+            entered = self._queue.offer_counting(table, key, record, now)
+            if entered == REFUSED:
+                return place, number
+            place = entered
+            if replica is not None:
+                replica.publish(table, key, record, place)
+        return place, len(items)
+
+    def _present(self, table: str, key: bytes) -> Iterator[bytes]:
+        """Yield the records of a key wherever they are: in line, in the batch in hand, stored."""
+        yield from self.shelf.waiting(table, key)
+        stored = self._look_up(table, key)
+        if stored is not None:
+            yield stored
 
     def stamp_write(self, table: str, key: bytes, payload: bytes | None) -> tuple[bytes, int, int]:
         """Stamp, queue and publish one write of a client that waits; the lock is held.
@@ -159,8 +215,12 @@ class Intake:
         assert replica is not None
         if self.trouble is not None:
             raise self.trouble
-        record = _encode(self._draw_stamps(1), self._origin, payload)
-        place = self._queue.offer(table, key, record, clock.monotonic_ns())
+        stamp = self._draw_stamps(1)
+        if payload is None:
+            record = adding.delete(self._present(table, key), stamp, self._origin)
+        else:
+            record = _encode(stamp, self._origin, payload)
+        place = self._queue.offer_counting(table, key, record, clock.monotonic_ns())
         if place == REFUSED:
             raise StoreError("the queue of the node is full: write again in a moment")
         return record, place, replica.publish(table, key, record, place)
@@ -230,11 +290,8 @@ class Intake:
         """
         with self:
             place = self._queue.last_place
-            for record in self.shelf.waiting(table, key):
-                if records.version_stamp(record) > since:
-                    return place
-        stored = self._look_up(table, key)
-        return place if stored is not None and records.version_stamp(stored) > since else 0
+            newest = max(map(records.written_stamp, self._present(table, key)), default=0)
+        return place if newest > since else 0
 
     def await_place(self, place: int, durable: bool, done: Done) -> None:
         """Call `done` from the applier's thread when a place is reached (0: the newest one)."""

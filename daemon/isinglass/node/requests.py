@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from isinglass import clock
 from isinglass.errors import BadRecord, IsinglassError, UsageError
+from isinglass.node.done_adds import DoneAdds
 from isinglass.node.immediate import Immediate
 from isinglass.node.intake import Intake
 from isinglass.node.operator import Operator
 from isinglass.node.panels import PortPanel
-from isinglass.store import records
+from isinglass.store import adding, records
 from isinglass.store.merge import REFUSED
 from isinglass.store.tables import TableShape, check_name
 from isinglass.wire import messages
@@ -53,6 +54,7 @@ class Requests:
     def __init__(self, intake: Intake, panel: PortPanel, admission: Admission, node: str) -> None:
         self._intake, self._panel, self._words = intake, panel, panel.words
         self._immediate = Immediate(intake, node)
+        self._adds = DoneAdds()
         self._operator = Operator(intake)
         self._admission = admission
         self.handlers: dict[int, Callable[[list[Any], Send], list[Any] | None]] = {
@@ -66,6 +68,7 @@ class Requests:
             messages.READ: self._read,
             messages.VERIFY: self._verify,
             messages.FORGET: self._forget,
+            messages.ADD: self._add,
         }
 
     def _hello(self, *_: object) -> list[Any]:
@@ -115,6 +118,30 @@ class Requests:
             self._intake.await_place(place, True, Later(request_id, [place, done], send))
             return None
         return [request_id, DONE, [place, done]]
+
+    def _add(self, request: list[Any], send: Send) -> list[Any] | None:
+        request_id, _, table, field, pairs, durability, client, number, since = request
+        adding.check_field(field)
+        items = [checked_addition(pair) for pair in pairs]
+        done = self._adds.find(client, number, since) if since else None
+        if done is not None:
+            self._panel.repeated += done[1]
+        elif items:
+            if seconds := self._held_up(send, len(items)):
+                return [request_id, PACED, seconds]
+            done = self._intake.add(table, field, items)
+            if done[1] < len(items):
+                self._admission.give_back(id(send), len(items) - done[1])
+            if not done[1]:
+                return self._wait(request_id)
+            self._adds.remember(client, number, done, self._intake.newest_stamp)
+            self._words[_UPDATES] += done[1]
+        place, entered = done or (0, 0)
+        if durability == ACKNOWLEDGE_ON_DISK:
+            later = Later(request_id, [place, entered], send)
+            self._intake.await_place(place, True, later)
+            return None
+        return [request_id, DONE, [place, entered]]
 
     def _write(self, request: list[Any], send: Send) -> list[Any] | None:
         request_id, _, table, key, payload, durability, consistency, ack, since = request
@@ -201,6 +228,18 @@ def checked_pair(pair: object) -> tuple[bytes, bytes | None]:
     if payload is not None:
         check_payload(payload)
     return records.key_bytes(pair[0]), payload
+
+
+def checked_addition(pair: object) -> tuple[bytes, int]:
+    """Return the key and the number of one add.
+
+    Raises:
+        UsageError: it is no pair of a text and something.
+        BadRecord, RecordTooLarge: no record can have that key, or no count that number.
+    """
+    if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
+        raise UsageError("each add is a pair of a key and a number")
+    return records.key_bytes(pair[0]), adding.check_number(pair[1])
 
 
 def check_payload(payload: object) -> None:

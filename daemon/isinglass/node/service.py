@@ -46,6 +46,7 @@ from isinglass.node.stop_signals import StopSignals
 from isinglass.node.timer import Timer
 from isinglass.node.watchdog import Progress, Watchdog, pat_interval_seconds
 from isinglass.settings import Settings
+from isinglass.store import counters
 from isinglass.store.database import Store
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel, StorePanel
@@ -93,7 +94,8 @@ class Service:
         self._queue.define(self._recovery.foreseen(store.table_states()))
         member = cluster_of(settings)
         origin = member.origin if member else ORIGIN
-        self._intake = Intake(self._queue, glass.stamp, store.stored, origin)
+        writer = counters.writer_of(origin, glass.generation)
+        self._intake = Intake(self._queue, glass.stamp, store.stored, origin, writer)
         self._recover()
         self._applier_panel, self._port_panel = ApplierPanel(), PortPanel()
         self._applier = Applier(

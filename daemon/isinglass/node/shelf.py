@@ -21,10 +21,10 @@ import msgpack
 from isinglass.errors import BadRecord
 from isinglass.node.outside import Item
 from isinglass.store.changes import Writes
-from isinglass.store.counters import merged
+from isinglass.store.counters import check_record, merged
 from isinglass.store.line import Batch
 from isinglass.store.merge import UpdateQueue
-from isinglass.store.records import NEVER, PAYLOAD, VERSION_BYTES
+from isinglass.store.records import FLAGS, NEVER, PAYLOAD, TOMBSTONE, VERSION_BYTES
 from isinglass.store.tables import TableShape, TableState
 from isinglass.wire.bodies import TABLE_CHANGE
 from isinglass.wire.journal import Name
@@ -88,9 +88,11 @@ class NodeShelf:
 
         Raises:
             TableMissing: nobody ever spoke of the table.
-            BadRecord: it says of a table what no table can be.
+            BadRecord: it says of a table what no table can be, or is a damaged counting record.
         """
         if key:
+            if record[FLAGS] > TOMBSTONE:
+                check_record(record)  # damaged, it would stop the applier where it joins
             return self._queue.offer_foreign(table, key, record, self._clock())
         state = table_state(table, record)
         place = self._queue.last_place or 1

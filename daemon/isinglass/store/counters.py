@@ -39,11 +39,12 @@ what is left, which it must, to be the same everywhere. Each life that adds to a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import msgpack
 
-from isinglass.errors import BadRecord, RecordTooLarge
+from isinglass.errors import BadRecord
 from isinglass.store import records
 from isinglass.store.records import (
     COUNTING,
@@ -52,17 +53,16 @@ from isinglass.store.records import (
     NEVER,
     PAYLOAD,
     TOMBSTONE,
-    VALUE_LIMIT_BYTES,
     VERSION_BYTES,
     version_stamp,
 )
 
-LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 STAMP_BYTES = 8
 ORIGIN_BYTES = VERSION_BYTES - STAMP_BYTES
 WRITER_BYTES = ORIGIN_BYTES + 8
-FIELD_LIMIT_BYTES = 400
 _PARTS = (int, int, int)
+# How an addition begins in msgpack: [no bytes, no bytes, {one field: {one writer of 10 bytes:
+_ONE_FIELD, _ONE_WRITER = b"\x93\xc4\x00\xc4\x00\x81", b"\x81\xc4\x0a"
 _pack = msgpack.Packer(autoreset=True).pack  # as in `records`
 
 
@@ -149,6 +149,12 @@ def merged(old: bytes | None, record: bytes, floor: bytes) -> bytes | None:
     Raises:
         BadRecord: one of them is damaged.
     """
+    if floor == NEVER:
+        if old is None:
+            return record
+        end = _alone(record)
+        if end and old[PAYLOAD:end] == record[PAYLOAD:end]:
+            return max(record, old, key=lambda found: _parts(found[end:]))
     ours = contents(record)
     if old is None:
         return _record(ours, floor)
@@ -160,6 +166,48 @@ def merged(old: bytes | None, record: bytes, floor: bytes) -> bytes | None:
             known[writer] = max(added, known.get(writer, added))
     together = Contents(max(theirs.base, ours.base), max(theirs.reset, ours.reset), fields)
     return _record(together, floor)
+
+
+def _alone(record: bytes) -> int:
+    """Return the place of the one contribution in a record that says nothing else; 0: it says more.
+
+    What stands before it, from the payload on, is field and writer: most joins are of two adds with
+    the same ones, and need not take them apart.
+    """
+    if not record.startswith(_ONE_FIELD, PAYLOAD):
+        return 0
+    place = PAYLOAD + len(_ONE_FIELD)
+    kind = record[place]  # of msgpack's short text, or of longer text
+    if kind & 0xE0 == 0xA0:
+        place += 1 + (kind & 0x1F)
+    elif kind == 0xD9:
+        place += 2 + record[place + 1]
+    else:
+        return 0
+    place += len(_ONE_WRITER)
+    return place + WRITER_BYTES if record[:place].endswith(_ONE_WRITER) else 0
+
+
+def _parts(packed: bytes) -> Contribution:
+    try:
+        return Contribution(*msgpack.unpackb(packed))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise BadRecord(f"a counting record is damaged: {error or type(error).__name__}") from error
+
+
+def added_in(record: bytes, field: str, writer: bytes) -> tuple[bytes, Contribution | None]:
+    """Return the reset of a stored record, and what a writer has added there to a field, if any.
+
+    Raises:
+        BadRecord: it is a counting record, and damaged.
+    """
+    if record[FLAGS] < COUNTING:
+        return b"", None
+    beginning = _beginning(field, writer)
+    if record.startswith(beginning, PAYLOAD):
+        return b"", _parts(record[PAYLOAD + len(beginning) :])
+    found = contents(record)
+    return found.reset, found.fields.get(field, {}).get(writer)
 
 
 def join(one: bytes, other: bytes) -> bytes:
@@ -175,80 +223,19 @@ def join(one: bytes, other: bytes) -> bytes:
 
 def addition(field: str, writer: bytes, added: Contribution) -> bytes:
     """Return the record of one writer's total of one field, as it travels and waits."""
-    found = Contents(b"", b"", {field: {writer: added}})
-    return _record(found, NEVER) or b""
+    header = HEADER.pack(added.latest, int.from_bytes(writer[:ORIGIN_BYTES], "big"), COUNTING)
+    return header + _beginning(field, writer) + cast(bytes, _pack(added))
+
+
+@lru_cache(maxsize=256)
+def _beginning(field: str, writer: bytes) -> bytes:
+    """Return the payload of an addition, up to the contribution."""
+    return _ONE_FIELD + cast(bytes, _pack(field)) + _ONE_WRITER + writer
 
 
 def deletion(stamp: int, origin: int) -> bytes:
     """Return the record that deletes a counting one: counts and plain fields up to its version."""
     return _record(Contents(b"", records.version_bytes(stamp, origin), {}), NEVER) or b""
-
-
-def next_addition(present: Contribution | None, number: int, stamp: int) -> Contribution:
-    """Return a writer's contribution after one more add.
-
-    Args:
-        present: what the writer had added before, in this epoch; None begins one.
-        stamp: above all that the node has seen.
-
-    Raises:
-        BadRecord: the total would not fit 64 bits.
-    """
-    total = number + (present.total if present else 0)
-    if not LOWEST <= total <= HIGHEST:
-        raise BadRecord(f"adding {number} takes the count of this daemon beyond 64 bits")
-    if present is None:
-        return Contribution(stamp, stamp, total)
-    return Contribution(present.epoch, max(stamp, present.latest + 1), total)
-
-
-def check_size(found: list[bytes], addition: bytes) -> None:
-    """Refuse an add that would take a record beyond VALUE_LIMIT_BYTES.
-
-    Args:
-        found: the records of the key, wherever they wait or lie.
-
-    Raises:
-        RecordTooLarge: it would.
-    """
-    if len(addition) + sum(map(len, found)) <= VALUE_LIMIT_BYTES:
-        return
-    whole = addition
-    for record in found:
-        whole = join(whole, record)
-    if len(whole) - PAYLOAD > VALUE_LIMIT_BYTES:
-        raise RecordTooLarge(
-            f"the record with its counts would take more than {VALUE_LIMIT_BYTES} bytes: count in"
-            " fewer fields, or delete the record and begin again"
-        )
-
-
-def check_field(field: object) -> str:
-    """Return the name of a field that can be counted.
-
-    Raises:
-        BadRecord: it is no text, empty, too long, or has a lone surrogate.
-    """
-    if type(field) is not str or not field:
-        raise BadRecord("a field that is counted has a name, and that is text")
-    try:
-        size = len(field.encode())
-    except UnicodeEncodeError as error:
-        raise BadRecord(f"the field {field!r} is not valid text: {error.reason}") from error
-    if size > FIELD_LIMIT_BYTES:
-        raise BadRecord(f"the name of a counted field has at most {FIELD_LIMIT_BYTES} bytes")
-    return field
-
-
-def check_number(number: object) -> int:
-    """Return a number that can be added.
-
-    Raises:
-        BadRecord: it is no integer, or does not fit 64 bits with a sign.
-    """
-    if type(number) is not int or not LOWEST <= number <= HIGHEST:
-        raise BadRecord(f"what is added is an integer of at most 64 bits, not {number!r:.60}")
-    return number
 
 
 def check_record(record: bytes) -> None:
@@ -264,21 +251,30 @@ def check_record(record: bytes) -> None:
     elif record[FLAGS] == TOMBSTONE:
         if len(record) > PAYLOAD:
             raise BadRecord("a tombstone has no value")
+    elif end := _alone(record):
+        added = _parts(record[end:])
+        writer = record[end - WRITER_BYTES : end]
+        _check_added(added)
+        if record[: FLAGS + 1] != version_of(added.latest, writer) + bytes([COUNTING]):
+            raise BadRecord("a counting record has another version than its add")
     else:
         _check_contents(record)
+
+
+def _check_added(added: Contribution) -> None:
+    if tuple(map(type, added)) != _PARTS or not 0 <= added.epoch <= added.latest < 1 << 64:
+        raise BadRecord("the counts of a record are damaged")
 
 
 def _check_contents(record: bytes) -> None:
     try:
         found = contents(record)
         for field, by_writer in found.fields.items():
-            check_field(field)
+            if type(field) is not str or not field:
+                raise BadRecord("the counts of a record are damaged")
             for writer, added in by_writer.items():
-                if (
-                    len(writer) != WRITER_BYTES
-                    or tuple(map(type, added)) != _PARTS
-                    or not added.epoch <= added.latest
-                ):
+                _check_added(added)
+                if len(writer) != WRITER_BYTES:
                     raise BadRecord("the counts of a record are damaged")
         if found.base:
             if found.base[FLAGS] >= COUNTING:

@@ -7,6 +7,7 @@ stay as it is: the table gets another shape, or merging is switched off.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 
 from isinglass.store.records import NEVER, group_of, older_bound
 from isinglass.store.tables import TableState
@@ -20,14 +21,15 @@ class Lane:
         "sealed", "separator", "shape", "visible",
     )  # fmt: skip
 
-    def __init__(self, state: TableState, before: deque[Lane] | None = None) -> None:
+    def __init__(self, state: TableState, before: dict[bytes, deque[bytes]] | None = None) -> None:
         self.name, self.shape, self.created, self.floor = state
         self.separator = self.shape.group_by.encode()
         self.records: dict[bytes, bytes] = {}
         self.groups: dict[bytes, dict[bytes, bytes]] = {}
         self.sealed = False  # no longer the table's lane: nothing merges into it any more
         self.counts = False  # something that counts came into it
-        self.before: deque[Lane] = before or deque()  # the table's sealed lanes, the oldest first
+        # what waits of each key in the table's sealed lanes, the oldest first
+        self.before: dict[bytes, deque[bytes]] = {} if before is None else before
         self.settle()
 
     def settle(self) -> None:
@@ -42,17 +44,35 @@ class Lane:
     def successor(self) -> Lane:
         """Seal this lane, and return a fresh one for the same table."""
         self.sealed = True
-        before = self.before
-        before.append(self)
-        while before and not before[0].records and not before[0].groups:
-            before.popleft()
-        return Lane(self.state(), before)
+        for members in (self.records, *self.groups.values()):
+            for key, record in members.items():
+                self.before.setdefault(key, deque()).append(record)
+        return Lane(self.state(), self.before)
+
+    def taken(self, keys: Iterable[bytes]) -> None:
+        """Forget what left this sealed lane and the line: of each key the oldest record."""
+        for key in keys:
+            self.before[key].popleft()
+            if not self.before[key]:
+                del self.before[key]
 
     def get(self, key: bytes) -> bytes | None:
         """Return what waits of a key in this lane, or None."""
         if not self.separator:
             return self.records.get(key)
         return self.groups.get(group_of(key, self.separator), {}).get(key)
+
+    def waiting(self, key: bytes) -> Iterator[bytes]:
+        """Yield all that waits of a key of the table, the record offered last first."""
+        record = self.get(key)
+        if record is not None:
+            yield record
+        yield from reversed(self.before.get(key, ()))
+
+    def _forget(self, key: bytes, record: bytes) -> None:
+        self.before[key].remove(record)
+        if not self.before[key]:
+            del self.before[key]
 
     def remove_older(self, bound: bytes) -> tuple[set[bytes], int, int]:
         """Remove every record below `bound`; return the keys or groups hit, how many, and bytes."""
@@ -64,6 +84,8 @@ class Lane:
             for key in keys:
                 if members[key] < bound:
                     count += 1
+                    if self.sealed:
+                        self._forget(key, members[key])
                     size += len(key) + len(members.pop(key))
                     hit.add(group)
         self.groups = {group: members for group, members in self.groups.items() if members}

@@ -83,10 +83,14 @@ def take_some(line: deque[Ticket], limit: int, newest: int) -> tuple[Batch, int]
             steps.append(Writes(owner.name, *mine, owner.separator))
         if owner.separator:
             members = mine[1][group] = owner.groups.pop(group)
+            if owner.sealed:
+                owner.taken(members)
             updates += len(members)
             size += sum(map(len, members)) + sum(map(len, members.values()))
         else:
             record = mine[0][group] = owner.records.pop(group)
+            if owner.sealed:
+                owner.taken((group,))
             updates += 1
             size += len(group) + len(record)
     through = line[0][0] - 1 if line else newest

@@ -141,15 +141,12 @@ class UpdateQueue:
         return None if lane is None else lane.get(key)
 
     def waiting(self, table: str, key: bytes) -> Iterator[bytes]:
-        """Yield all records of a key that wait outside a batch, the one offered last first.
+        """Return all records of a key that wait outside a batch, the one offered last first.
 
         More than one waits when the table got another shape, or when merging is off.
         """
         lane = self._lanes.get(table)
-        for place in (lane, *reversed(lane.before)) if lane else ():
-            record = place.get(key)
-            if record is not None:
-                yield record
+        return lane.waiting(key) if lane else iter(())
 
     def floor_of(self, table: str) -> bytes:
         """Return the version of a table's newest drop; NEVER when there was none."""

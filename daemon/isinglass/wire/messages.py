@@ -15,12 +15,13 @@ which the daemon counts; it never guesses, and closes the connection.
               answered: [id, DONE, [version, node, generation of the segment, place, data]]: where
               the word "applied through" lies in the segment, and the directory of the store
 
-Results: of PUT a place in line, of PUT_MANY [place, how many], of WRITE [place, receipt], of READ
-[packed value or nil, receipt]; a receipt is [name of the node that answered, whether it is the
-record's primary, how many nodes hold it, seconds that the answer may be behind]; of VERIFY what
+Results: of PUT a place in line, of PUT_MANY and ADD [place, how many], of WRITE [place, receipt],
+of READ [packed value or nil, receipt]; a receipt is [name of the node that answered, whether it is
+the record's primary, how many nodes hold it, seconds that the answer may be behind]; of VERIFY what
 `node/verifying` found.
 
 A record's value travels as it is stored: the bytes of a msgpack map, packed once, by the client.
+"since" is 0, or, when a write is sent again, a stamp from before it was first sent.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ FRAME_LIMIT_BYTES = 16 * 1024 * 1024
 LENGTH = struct.Struct("<I")
 LENGTH_BYTES = LENGTH.size
 
-HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE, WRITE, READ, VERIFY, FORGET = range(10)
+HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE, WRITE, READ, VERIFY, FORGET, ADD = range(11)
 DONE, REFUSED, WAIT, PACED = range(4)
 
 # How long an answer to a write waits: until it is queued (for "none" and "second", which differ
@@ -69,6 +70,8 @@ OPERATIONS: Operations = {
     READ: ("read", ((str,), (str,))),  # table, key
     VERIFY: ("verify", ()),
     FORGET: ("forget", ((str,),)),  # name of a node
+    # table, field, [[key, number], ...], durability, client, number of the request, since
+    ADD: ("add", ((str,), (str,), (list,), (int,), (int,), (int,), (int,))),
 }
 
 REASONS = (
