@@ -35,7 +35,7 @@ def test_what_is_below_the_floor_of_the_journal_or_in_none_is_refused(
     journal, sent = Journal(100), Sent()
     if floor:
         journal.open(OTHER, floor)
-    vectors = Vectors(OWN, {})
+    vectors = Vectors(OWN, {}, Membership())
     if floor > 1:
         vectors.inbox(OTHER)
     repairs = Repairs(vectors, journal, Membership(), None, sent, Figures(), random.Random(1))  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import isinglass
 from cluster_commands import run
@@ -55,18 +54,3 @@ def test_a_killed_node_is_forgotten_and_must_join_anew() -> None:
         cedar.start()
         nodes.wait_live()
         nodes.wait_equal()
-
-
-def test_a_second_node_of_one_name_ends_with_the_reason(tmp_path: object) -> None:
-    with cluster(2) as nodes:
-        twin = nodes.made(
-            "alder", runtime_dir=f"{tmp_path}/twin-run", data_dir=f"{tmp_path}/twin-data"
-        )
-        twin.start(ISINGLASS_RUNTIME_DIR=f"{tmp_path}/twin-run")
-        assert twin.process.wait(30) == ClusterError.exit_code
-        assert twin.process.stderr is not None
-        assert "another node" in twin.process.stderr.read()
-        nodes.wait_live()
-        assert nodes["alder"].process.poll() is None
-        nodes["alder"].process.send_signal(signal.SIGTERM)
-        assert nodes["alder"].gone() == 0

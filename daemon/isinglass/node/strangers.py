@@ -31,7 +31,7 @@ from isinglass.wire.handshake import SENTENCES
 
 YOUNG_SECONDS = 10.0
 TOLD_SECONDS = 10.0
-TWIN_SECONDS = 3.0  # a twin of a later life that is young, too, has ended by then
+TWIN_SECONDS = 6.0  # a twin of a later life that is young, too, has ended by then
 STRANGERS_ENOUGH = 8  # heartbeats of most of a second
 _NANOSECONDS = 1_000_000_000
 _KINDS: dict[str, type[ClusterError]] = {
