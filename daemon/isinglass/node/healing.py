@@ -7,7 +7,9 @@
 
 A *copy* closes what journals cannot. The node asks one member for its applied vector and the
 digests of its 4,096 buckets, compares them with its own, and fetches the buckets that differ, a
-piece at a time: it sets the pace, and never asks for more than it has room for. Live updates go on
+piece at a time: it sets the pace, and never asks for more than it has room for. To find the records
+of any buckets the other one reads its whole store, so all are fetched in one go, but for a sample,
+which tells how many records there will be. Live updates go on
 arriving and are applied beside, since applying is a join: nothing is kept back, and no writer
 waits. When everything fetched stands in line, the node has what the vector said; what came later it
 has already, or asks for as usual. A join is the same copy into an empty store.
@@ -30,7 +32,9 @@ from isinglass.wire.membership import Member, Membership
 from isinglass.wire.reports import HEALING, JOINING, LIVE
 
 DIGESTS, BUCKETS = 3, 4  # operations of `peer_calls`
-BUCKETS_TOGETHER = 64
+SAMPLE_BUCKETS = 64
+OFFERED_TOGETHER = 1000  # copied records at one tick, which others wait for
+SILENT_NS = 10_000_000_000  # a copy is given up when its source was not heard for so long
 ALONE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 5.0
@@ -41,7 +45,9 @@ _NANOSECONDS = 1_000_000_000
 class _Copy:
     """One copy that is under way."""
 
-    __slots__ = ("buckets", "cursor", "done", "items", "source", "total", "vector", "waiting")
+    __slots__ = (
+        "asked", "brought", "buckets", "cursor", "expected", "items", "source", "vector", "waiting",
+    )  # fmt: skip
 
     def __init__(self, source: Member) -> None:
         self.source, self.waiting = source, True
@@ -49,7 +55,8 @@ class _Copy:
         self.buckets: list[int] = []
         self.cursor: list[Any] = []
         self.items: list[list[Any]] = []  # fetched, not yet in line
-        self.total = self.done = 0
+        self.asked: list[int] = []  # the buckets that are being fetched
+        self.brought, self.expected = 0, 0.0  # records that came, and will have come
 
 
 class Healing:
@@ -104,7 +111,9 @@ class Healing:
     def tick(self, now_ns: int) -> int:
         """Go on; return when to come again, monotonic nanoseconds."""
         if self._copy is not None:
-            if self._copy.items:
+            if now_ns - self._copy.source.heard_ns > SILENT_NS:
+                self._failed(self._copy)
+            elif self._copy.items:
                 self._put_in_line(self._copy)
             return now_ns + ROOM_NS
         if self.phase == JOINING:
@@ -221,8 +230,7 @@ class Healing:
             return
         pairs = enumerate(zip(own, theirs, strict=True))
         copy.buckets = [bucket for bucket, (mine, other) in pairs if mine != other]
-        copy.total = len(copy.buckets)
-        self._panel.divergent = copy.total
+        self._panel.divergent = len(copy.buckets)
         copy.waiting = False
         if not copy.items:
             self._fetch(copy)
@@ -233,7 +241,9 @@ class Healing:
             self._finish(copy)
             return
         copy.waiting = True
-        request = [BUCKETS, copy.buckets[:BUCKETS_TOGETHER], copy.cursor]
+        if not copy.cursor:
+            copy.asked = copy.buckets if copy.expected else copy.buckets[:SAMPLE_BUCKETS]
+        request = [BUCKETS, copy.asked, copy.cursor]
         self._outside.call(copy.source.origin, request, lambda answer: self._came(copy, answer))
 
     def _came(self, copy: _Copy, answer: list[Any] | None) -> None:
@@ -245,17 +255,20 @@ class Healing:
         copy.waiting = False
         items, copy.cursor = answer
         copy.items += items
+        copy.brought += len(items)
         if not copy.cursor:
-            copy.done += len(copy.buckets[:BUCKETS_TOGETHER])
-            del copy.buckets[:BUCKETS_TOGETHER]
-        self._panel.heal_progress = copy.done / max(copy.total, 1)
+            total, fetched = len(copy.buckets), len(copy.asked)
+            copy.expected = copy.expected or max(copy.brought, 1) * total / fetched
+            copy.buckets = copy.buckets[fetched:]
+        if copy.expected:
+            self._panel.heal_progress = min(copy.brought / copy.expected, 1.0)
         if not copy.items:
             self._fetch(copy)
 
     def _put_in_line(self, copy: _Copy) -> None:
         """Offer what was fetched, as far as there is room; then ask for more."""
         offered = 0
-        for table, key, record in copy.items:
+        for table, key, record in copy.items[:OFFERED_TOGETHER]:
             try:
                 self._outside.observe(version_stamp(record))
                 place = self._shelf.offer(table, key, record)

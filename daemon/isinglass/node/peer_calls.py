@@ -7,7 +7,7 @@ other, since one may wait for the disk of a third node.
     none ──call──▶ connecting ──▶ proving the key ──▶ open ──closed, silent, refused──▶ none
                                                             (every call in it: no answer)
 
-Each call has a limit of CALL_LIMIT_SECONDS, a connection keeps at most WAITING_LIMIT calls.
+Each call has a limit, by what it asks for, and a connection keeps at most WAITING_LIMIT calls.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from isinglass.wire.messages import DONE
 from isinglass.wire.transport.cluster import Address, Connecting
 
 CALL_LIMIT_SECONDS = 5.0
+# To read a whole store takes as long as it is large; who waits for it also looks at heartbeats.
+STORE_LIMIT_SECONDS = 1800.0
 PROOF_LIMIT_SECONDS = 5.0
 WAITING_LIMIT = 4096
 UNSENT_LIMIT_BYTES = 64 << 20
@@ -106,7 +108,8 @@ class _Connection:
     # ------------------------------------------------------------------ asking
     def ask(self, request: list[Any], done: Answered) -> None:
         """Send a request, now or once the key is proved."""
-        limit = self._calls.loop.time() + CALL_LIMIT_SECONDS
+        seconds = STORE_LIMIT_SECONDS if request[0] in (DIGESTS, BUCKETS) else CALL_LIMIT_SECONDS
+        limit = self._calls.loop.time() + seconds
         if len(self._waiting) + len(self._early) >= WAITING_LIMIT:
             self._calls.deliver(done, None)
         elif self._channel.opened:

@@ -1,8 +1,9 @@
 """Reading the store in the background: what another node wants to compare or to copy.
 
 To digest a million records takes seconds; the listener and the port have milliseconds. So a thread
-of its own reads, a piece of at most 50 ms at a time (a longer snapshot keeps the data file growing)
-and rests as long as it worked, so that it takes at most half of a processor's time from the others.
+of its own reads, milliseconds at a time (a longer snapshot keeps the data file growing, and the
+other threads wait for the interpreter meanwhile), and rests as long as it worked, so that it takes
+at most half of a processor's time from the others.
 Jobs are done in turn; at most JOB_LIMIT wait, more are refused.
 """
 
