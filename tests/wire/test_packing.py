@@ -68,8 +68,9 @@ def test_every_update_comes_back_under_its_number(
         packer.add(*change)
         assert packer.waiting
         if generator.random() < 0.05:
-            sent += packer.take()
-            assert not packer.waiting
+            full = generator.random() < 0.5
+            sent += packer.take(full=full)
+            assert not packer.ready and (full or not packer.waiting)
     sent += packer.take()
     assert packer.take() == []
     assert unpacked(sent) == [(first + n, *change) for n, change in enumerate(changes)]
@@ -93,7 +94,9 @@ def test_the_packer_says_how_many_bodies_are_full() -> None:
     while not packer.ready:
         packer.add("t", b"key", VERSION + b"\0" + b"v" * 60)
     assert packer.next_sequence > 15
-    assert len(packer.take()) == 2
+    (full,) = packer.take(full=True)
+    assert (full.updates, packer.ready, packer.waiting) == (packer.next_sequence - 2, 0, True)
+    assert [body.updates for body in packer.take()] == [1]
 
 
 def test_an_update_too_large_for_parts_gets_no_number() -> None:

@@ -6,8 +6,8 @@
     copier      questions of other nodes  reads the store in the background          (store_work)
 
 Everything of the replica happens under the intake's lock. Own updates are sent when a datagram is
-full, at once when somebody waits for them, and otherwise FLUSH_SECONDS after the first one, so that
-updates share datagrams.
+full, at once when somebody waits for them, and otherwise FLUSH_SECONDS after the first one, or
+STEADY_FLUSH_SECONDS while writers go on writing, so that updates share datagrams.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from isinglass.wire import datagrams
 from isinglass.wire.datagrams import Identity, Opener, Sealer
 from isinglass.wire.transport.cluster import Address, ClusterSockets, listen_for_streams
 
-FLUSH_SECONDS = 0.001
+FLUSH_SECONDS, STEADY_FLUSH_SECONDS = 0.001, 0.005
 SHOW_SECONDS = 0.25
 NOTE_SECONDS = 1.0
 # What is on the disk bounds what others may forget, so a cluster's node flushes now and then, also
@@ -108,7 +108,7 @@ class Cluster:
         self.figures, self._news = Figures(), ClusterNews(glass.event)
         me = Self(settings.node, member.origin, life, address, port, streams.getsockname()[1])
         self._seen_stamp = 0
-        self._flush_due = False
+        self._flush_due, self._flushed = False, 0.0
         self._losses = Losses()
         self.replica = Replica(
             me, intake.shelf, self, self.figures, store.notes(),
@@ -215,18 +215,23 @@ class Cluster:
 
     def _send(self) -> None:
         """Send own updates now, or soon; the lock is held."""
-        if self.replica.publishing.urgent or self.replica.publishing.full:
-            self.replica.publishing.flush()
-        elif not self._flush_due:
+        publishing = self.replica.publishing
+        if publishing.urgent:
+            publishing.flush()
+            return
+        if publishing.full:
+            publishing.flush(full=True)
+        if not self._flush_due and publishing.unsent:
             self._flush_due = True
             self._calls.on_loop(self._flush_soon)
 
     def _flush_soon(self) -> None:
-        self._loop.call_later(FLUSH_SECONDS, self._flush)
+        steady = self._loop.time() - self._flushed < 2 * STEADY_FLUSH_SECONDS
+        self._loop.call_later(STEADY_FLUSH_SECONDS if steady else FLUSH_SECONDS, self._flush)
 
     def _flush(self) -> None:
         # First: should the lock not be had, a later update comes here again.
-        self._flush_due = False
+        self._flush_due, self._flushed = False, self._loop.time()
         with self._intake:
             self.replica.publishing.flush()
 

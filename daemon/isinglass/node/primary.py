@@ -26,6 +26,7 @@ WAITING_LIMIT wait.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -87,7 +88,8 @@ class TimeLimits:
 
     def __init__(self, patience_ns: int = PATIENCE_NS) -> None:
         self._patience_ns = patience_ns
-        self._replies: deque[int] = deque(maxlen=REPLIES_KEPT)
+        self._replies: deque[int] = deque()
+        self._ordered: list[int] = []  # the same, the shortest first
         self._silences: dict[int, int] = {}
         self._open_until: dict[int, int] = {}
         self.limit_ns = max(FIRST_LIMIT_NS, patience_ns)
@@ -105,7 +107,9 @@ class TimeLimits:
         self._silences.pop(origin, None)
         self._open_until.pop(origin, None)
         self._replies.append(took_ns)
-        ordered = sorted(self._replies)
+        insort(ordered := self._ordered, took_ns)
+        if len(ordered) > REPLIES_KEPT:
+            del ordered[bisect_left(ordered, self._replies.popleft())]
         percentile = ordered[len(ordered) * 95 // 100]
         self.limit_ns = max(min(4 * percentile, LARGEST_LIMIT_NS), self._patience_ns)
 

@@ -48,6 +48,7 @@ class Publishing:
         self._packer = Packer(*vectors.own)
         self.times = SendTimes()
         self.urgent = False
+        self._sent = 0  # the number of the newest update that was sent
 
     def publish(self, table: str, key: bytes, record: bytes, place: int) -> int:
         """Number an own update that stands in line at `place`, for the next datagram."""
@@ -90,13 +91,14 @@ class Publishing:
         """Whether a datagram is full."""
         return self._packer.ready > 0
 
-    def flush(self) -> None:
-        """Send the own updates that wait."""
-        made = self._packer.take()
+    def flush(self, *, full: bool = False) -> None:
+        """Send the own updates that wait, or only those in datagrams that are full."""
+        made = self._packer.take(full=full)
         if not made:
             return
         updates = sum(outgoing.updates for outgoing in made)
-        self.times.add(self._inbox.received - updates + 1, self._clock())
+        self.times.add(self._sent + 1, self._clock())
+        self._sent += updates
         for kind, packed, _ in made:
             urgent = self.urgent and kind == bodies.UPDATES
             self._outside.multicast(bodies.URGENT if urgent else kind, packed)

@@ -116,9 +116,14 @@ class Packer:
             self._closed.append(self._body)
             self._begin(self.next_sequence)
 
-    def take(self) -> list[Outgoing]:
-        """Return the bodies of all that was added since the last time, in order."""
-        self._close()
+    def take(self, *, full: bool = False) -> list[Outgoing]:
+        """Return the bodies of all that was added since the last time, in order.
+
+        Args:
+            full: only those that no more fits into; the last one goes on being filled.
+        """
+        if not full:
+            self._close()
         closed, self._closed = self._closed, []
         return [
             body
