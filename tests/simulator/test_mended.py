@@ -237,7 +237,7 @@ def test_gaps_that_only_a_lost_node_could_close_are_not_waited_for(
     cluster = make_cluster()
     alder, _, cedar = cluster.hosts.values()
     alder.stalled_until = cluster.world.now + 10 * SECOND
-    life_of(alder).replica.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
     life_of(alder).replica.repairs.serve = lambda *_: None  # type: ignore[method-assign]
     life_of(alder).put("plain", b"k", VALUE)
     pass_time(cluster, 0.25)
