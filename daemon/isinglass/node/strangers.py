@@ -29,7 +29,7 @@ from isinglass.wire.bodies import BadDatagram
 from isinglass.wire.datagrams import VERSION, Identity
 from isinglass.wire.handshake import SENTENCES
 
-YOUNG_SECONDS = 10.0
+YOUNG_SECONDS = 20.0
 TOLD_SECONDS = 10.0
 TWIN_SECONDS = 6.0  # a twin of a later life that is young, too, has ended by then
 STRANGERS_ENOUGH = 8  # heartbeats of most of a second
