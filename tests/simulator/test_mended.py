@@ -81,6 +81,28 @@ def test_what_lies_above_a_gap_that_nobody_can_close_reaches_all(make_cluster: M
     assert cedar.current("plain", b"second") == birch.current("plain", b"second")
 
 
+def test_what_a_copy_brought_beyond_its_vector_reaches_all(make_cluster: MakeCluster) -> None:
+    """Its source loses it with its power; the new node alone has it, and no number tells of it."""
+    cluster = make_cluster(durability="none")
+    alder, birch, cedar = cluster.hosts.values()
+    pass_time(cluster, 3)
+    cedar.wipe()
+    cluster.network.partition({2}, {1, 3})
+    cedar.start()
+    while not life_of(cedar).replica.healing.copying:
+        pass_time(cluster, 0.001)
+    life_of(alder).put("plain", b"beyond", VALUE)
+    while cedar.store.stored("plain", b"beyond") is None:
+        pass_time(cluster, 0.001)
+    alder.power_failure()
+    assert alder.store.stored("plain", b"beyond") is None
+    cluster.network.heal()
+    alder.start()
+    pass_time(cluster, 10)
+    assert not checks.differences(cluster)
+    assert birch.current("plain", b"beyond") is not None
+
+
 def test_who_cannot_repair_says_so_in_a_body_that_passes(make_cluster: MakeCluster) -> None:
     """A node without a journal of a stream refuses, and is not asked for it again."""
     cluster = make_cluster()

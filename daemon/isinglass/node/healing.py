@@ -79,10 +79,11 @@ class Healing:
         *,
         fresh: bool,
         now_ns: int,
+        on_copied: Callable[[], None],
     ) -> None:
         self._vectors, self._journal, self._members = vectors, journal, members
         self._repairs, self._shelf, self._outside, self._panel = repairs, shelf, outside, panel
-        self._horizon = horizon
+        self._horizon, self._on_copied = horizon, on_copied
         self.phase = JOINING if fresh else HEALING
         self._since_ns, self._goal_due_ns = now_ns, now_ns
         self._goal: dict[tuple[int, int], int] | None = None
@@ -192,6 +193,7 @@ class Healing:
 
     def _failed(self, copy: _Copy) -> None:
         if copy is self._copy:
+            self._on_copied()
             self._copy = None
             self._repairs.covered.clear()
             self._repairs.paused = self.phase == JOINING
@@ -289,6 +291,7 @@ class Healing:
             if inbox is not None and applied > inbox.received and stream != self._vectors.own:
                 inbox.jump(applied, self._shelf.last_place)
                 self._journal.raise_floor(stream, applied + 1)
+        self._on_copied()
         self._copy, self._pause = None, RETRY_SECONDS
         self._repairs.covered.clear()
         self._joined()

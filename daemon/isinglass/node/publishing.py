@@ -2,8 +2,7 @@
 
 An update gets its number when it stands in line here, and is sent when a datagram is full, when
 somebody waits for others to hold it (`urgent`), or with the next flush, so that updates share
-datagrams. What only this node has of the stream of a life that has ended is sent again as own
-updates: nobody could ask for it by its old numbers.
+datagrams.
 
 Pure: the time comes from `clock`.
 """
@@ -14,12 +13,12 @@ from collections.abc import Callable
 
 from isinglass.node.cluster_panels import NetworkPanel
 from isinglass.node.horizon import Horizon
-from isinglass.node.outside import Outside, Shelf
+from isinglass.node.outside import Outside
 from isinglass.node.vectors import Vectors
 from isinglass.wire import bodies
 from isinglass.wire.journal import Journal
 from isinglass.wire.packing import Packer
-from isinglass.wire.streams import SendTimes, StreamId
+from isinglass.wire.streams import SendTimes
 
 
 class Publishing:
@@ -35,13 +34,12 @@ class Publishing:
         vectors: Vectors,
         journal: Journal,
         horizon: Horizon,
-        shelf: Shelf,
         outside: Outside,
         network: NetworkPanel,
         clock: Callable[[], int],
     ) -> None:
         self._vectors, self._journal, self._horizon = vectors, journal, horizon
-        self._shelf, self._outside, self._network = shelf, outside, network
+        self._outside, self._network = outside, network
         self._clock = clock
         self._inbox = vectors.inboxes[vectors.own]
         self._entries = journal.open(vectors.own, 1)
@@ -59,23 +57,6 @@ class Publishing:
         self._packer.add(table, key, record)
         self._horizon.made(number, record)
         return number
-
-    def adopt(self, stream: StreamId) -> None:
-        """Send again, as own updates, what only this node may have of a stream with a gap.
-
-        When the gap closes after all, the stream's numbers come again, and change nothing.
-        """
-        inbox = self._vectors.inboxes[stream]
-        names = {
-            self._journal.name(stream, number)
-            for first, last in inbox.ranges()
-            for number in range(first, last + 1)
-        }
-        for table, key in sorted(name for name in names if name is not None):
-            record = self._shelf.current(table, key)
-            if record is not None:
-                self.publish(table, key, record, self._shelf.last_place)
-        inbox.forget_ranges()
 
     def hurry(self) -> None:
         """Let what waits go with the next look, and others say at once that they hold it."""

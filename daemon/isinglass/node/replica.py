@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isinglass.errors import BadRecord
+from isinglass.node.adopting import Adopting
 from isinglass.node.figures import Figures
 from isinglass.node.healing import BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
@@ -37,6 +38,7 @@ from isinglass.wire.journal import Journal
 from isinglass.wire.membership import UP, Member, Membership
 from isinglass.wire.placement import placement_of
 from isinglass.wire.reports import JOINING, LEAVING, LIVE, PHASES, Echo, Load, Report
+from isinglass.wire.streams import StreamId
 
 HEARTBEAT_NS = 100_000_000
 
@@ -86,13 +88,19 @@ class Replica:
         self._let_go_notes: dict[bytes, bytes] = {}
         self.receiving = Receiving(self.vectors, self.journal, shelf, outside, figures)
         self.horizon = Horizon(
-            self.vectors, self.members, notes, latest_stamp, lambda: self.healing.copying
-        )
+            self.vectors, self.members, notes, latest_stamp,
+            lambda: self.healing.copying or self.adopting.busy,
+        )  # fmt: skip
         outside.observe(self.horizon.noted)
         self.publishing = Publishing(
-            self.vectors, self.journal, self.horizon, shelf, outside, figures.network, clock
+            self.vectors, self.journal, self.horizon, outside, figures.network, clock
         )
         self.publish = self.publishing.publish
+        self.adopting = Adopting(
+            shelf, outside, self.horizon.everywhere, latest_stamp, self.publish,
+            lambda: self.healing.copying,
+        )  # fmt: skip
+        self.vectors.on_closed = self.adopting.life_ended
         self.repairs = Repairs(
             self.vectors, self.journal, self.members, shelf, outside, figures,
             random_source or random.Random(me.incarnation),
@@ -100,6 +108,7 @@ class Replica:
         self.healing = Healing(
             self.vectors, self.journal, self.members, self.repairs, shelf, outside,
             figures.cluster, self.horizon.everywhere, fresh=self.roster.fresh, now_ns=now_ns,
+            on_copied=self.adopting.copied,
         )  # fmt: skip
         self.primary = Primary(
             self.vectors, self.members, shelf, outside, figures.primary, stamp,
@@ -218,11 +227,28 @@ class Replica:
             self.repairs.look(now_ns), self.healing.tick(now_ns), self.primary.tick(now_ns)
         )
         for stream in list(self.repairs.orphaned):
-            self.publishing.adopt(stream)
+            self._adopt(stream)
+        self.adopting.tick()
         self._choose()
         if now_ns >= self._beat_ns:
             self.beat(now_ns)
         return min(following, self._beat_ns)
+
+    def _adopt(self, stream: StreamId) -> None:
+        """Send again what came of a stream above a gap that nobody can close.
+
+        When the gap closes after all, the stream's numbers come again, and change nothing.
+        """
+        inbox = self.vectors.inboxes[stream]
+        self.adopting.gap(
+            stream,
+            {
+                self.journal.name(stream, number)
+                for first, last in inbox.ranges()
+                for number in range(first, last + 1)
+            },
+        )
+        inbox.forget_ranges()
 
     def _received_in_all(self) -> int:
         return sum(inbox.received for inbox in self.vectors.inboxes.values())

@@ -140,6 +140,7 @@ class Roster:
         self.unnoted[_key(origin)] = msgpack.packb(["", out])
         if member is not None and origin not in self._members.members:
             self._figures.forget(origin)
+            self._vectors.life_ended(origin)
 
     def was_deaf(self) -> None:
         """This process stood still: what it knows of the others is old."""

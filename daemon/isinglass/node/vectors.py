@@ -21,7 +21,7 @@ from being let go.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import Membership
@@ -58,6 +58,7 @@ class Vectors:
         self._noted: Applied = {}
         self._newest: dict[int, int] = {own[0]: own[1]}
         self.let_go_through: dict[int, int] = {}
+        self.on_closed: Callable[[int], None] | None = None  # told whose life has ended
         self._turn = 0
         for key, value in notes.items():
             if key[:1] == STREAM_NOTE:
@@ -75,8 +76,16 @@ class Vectors:
 
     def saw_life(self, origin: int, incarnation: int) -> None:
         """Note that a life of a node exists; it closes the streams of earlier ones."""
-        if incarnation > self._newest.get(origin, 0):
+        known = self._newest.get(origin, 0)
+        if incarnation > known:
             self._newest[origin] = incarnation
+            if known:
+                self.life_ended(origin)
+
+    def life_ended(self, origin: int) -> None:
+        """Say that no more will come of the streams that a node has had."""
+        if self.on_closed is not None:
+            self.on_closed(origin)
 
     def is_closed(self, stream: StreamId) -> bool:
         """Tell whether a stream has ended: its origin lives another life, or is out."""

@@ -1,0 +1,127 @@
+"""Adopting: what only this node may still have of a life that has ended, sent again as its own.
+
+Two ways lead to records that no other node can ask for, because no number tells of them:
+
+    above a gap       updates came above one that nobody can send again (see `repairs`)
+    beyond a vector   a copy takes time, so it also brings what its source applied while it lasted;
+                      were the source's power cut then, these records would be here alone; and so
+                      would be what came of a copy that was not ended
+
+For the first the journal has the names. For the second, and where the journal is too short, the
+store is read: of a life's records those count that are newer than the horizon, which is everywhere.
+Sent again they do no harm where they are known: applying is a join. Until they are sent this node's
+horizon stands still.
+
+    idle ──a copy──▶ wary ──a life ends──▶ waiting ──all is in the store──▶ reading ──▶ wary
+      ▲               │
+      └───────────────┘ the horizon passes what was newest when the copy ended
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from isinglass.node.outside import Outside, Shelf
+from isinglass.store.buckets import COUNT
+from isinglass.store.records import VERSION
+from isinglass.wire.streams import StreamId
+
+ALL_BUCKETS = list(range(COUNT))
+
+
+class Adopting:
+    """Finds what is to be sent again.
+
+    Args:
+        horizon: returns the stamp that is everywhere.
+        latest_stamp: returns the newest stamp that this node has drawn or seen.
+        publish: sends a record that is in line at a place.
+        copying: tells whether a copy is under way.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        outside: Outside,
+        horizon: Callable[[], int],
+        latest_stamp: Callable[[], int],
+        publish: Callable[[str, bytes, bytes, int], int],
+        copying: Callable[[], bool],
+    ) -> None:
+        self._shelf, self._outside, self._publish = shelf, outside, publish
+        self._horizon, self._latest_stamp, self._copying = horizon, latest_stamp, copying
+        self._place = 0  # what is to be read is in line at or before this
+        self._wary_through = 0  # copies may have brought something of stamps up to this one
+        self._origins: dict[int, int] = {}  # whose records are to be read: above which stamp
+        self._reading: dict[int, int] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still to be sent."""
+        return bool(self._origins) or self._reading is not None
+
+    def copied(self) -> None:
+        """A copy has ended, or was given up."""
+        self._wary_through = self._latest_stamp()
+
+    def life_ended(self, origin: int) -> None:
+        """A life of a node is over, and with it what it had not told others."""
+        if self._copying() or self._horizon() < self._wary_through:
+            self.look_for(origin)
+
+    def look_for(self, origin: int) -> None:
+        """Send again what this node's store has of an origin, and not every store."""
+        self._origins.setdefault(origin, self._horizon())
+        self._place = self._shelf.last_place
+
+    def tick(self) -> None:
+        """Read what is to be read, once it is in the store."""
+        if self._copying():
+            self._place = self._shelf.last_place
+        elif self._shelf.applied_through >= self._place:
+            self._read()
+
+    def _read(self) -> None:
+        if self._reading is None and self._origins:
+            self._reading, self._origins = self._origins, {}
+            for item in self._shelf.tables():
+                self._look(*item)
+            self._go_on([])
+
+    def _go_on(self, cursor: list[Any]) -> None:
+        self._outside.records(ALL_BUCKETS, cursor, self._came)
+
+    def _came(self, answer: list[Any] | None) -> None:
+        if answer is None:  # the store could not be read: once more, from the start
+            if self._reading is not None:
+                self._origins = {**self._reading, **self._origins}
+            self._reading = None
+            return
+        items, cursor = answer
+        for table, key, record in items:
+            self._look(table, key, record)
+        if cursor:
+            self._go_on(cursor)
+        else:
+            self._reading = None
+
+    def _look(self, table: str, key: bytes, record: bytes) -> None:
+        stamp, origin = VERSION.unpack_from(record)
+        if self._reading is not None and stamp > self._reading.get(origin, stamp):
+            self._publish(table, key, record, self._shelf.last_place)
+
+    def gap(self, stream: StreamId, names: set[tuple[str, bytes] | None]) -> None:
+        """Send again what came above a gap.
+
+        Args:
+            names: of the records, as the journal has them; None for one that it has no more.
+        """
+        for table, key in sorted(name for name in names if name is not None):
+            record = self._shelf.current(table, key)
+            if record is not None:
+                self._publish(table, key, record, self._shelf.last_place)
+        if None in names:
+            self.look_for(stream[0])
