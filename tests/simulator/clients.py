@@ -25,6 +25,7 @@ SHAPES = {
     "grouped": TableShape("/", ("city",)),
     "spare": TableShape("", ("city",)),
     "immediate": TableShape("", ()),
+    "counts": TableShape("", ("n",)),
 }
 CITIES = ("Bern", "Chur", "Thun")
 

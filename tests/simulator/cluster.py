@@ -15,7 +15,7 @@ from simulator.host import Host
 from simulator.world import Network, World
 
 NAMES = ("alder", "birch", "cedar", "doum", "elder", "fir", "guava")
-TABLES = ("plain", "grouped", "spare", "immediate")
+TABLES = ("plain", "grouped", "spare", "immediate", "counts")
 
 
 @dataclass

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from isinglass.store.records import ORIGIN_LIMIT, older_bound, version_bytes
+from isinglass.store.counters import merged
+from isinglass.store.records import NEVER, ORIGIN_LIMIT, is_counting, older_bound, version_bytes
 from simulator.life import Life, Stamped
 from simulator.memory_store import MemoryStore
 from simulator.world import MILLISECOND, SECOND, Network, World
@@ -98,6 +99,8 @@ class Host:
         if self.life is not None:
             state = self.life.queue.state_of(table)
             floor = max(floor, state.floor) if state else floor
+        if current is not None and is_counting(record):
+            return merged(current, record, floor or NEVER) == current
         return (current is not None and current >= record) or record[:10] <= floor
 
     def reclaim(self, horizon: int) -> None:

@@ -20,7 +20,7 @@ from isinglass.node.outside import Self
 from isinglass.node.primary import Receipt
 from isinglass.node.replica import Replica
 from isinglass.node.shelf import NodeShelf, table_record
-from isinglass.store import buckets, records
+from isinglass.store import adding, buckets, counters, records
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel
 from isinglass.store.records import older_bound, version_bytes
@@ -200,6 +200,24 @@ class Life:
         number = self.replica.publish(table, key, record, place)
         self._after()
         return record, place, number
+
+    def add(self, table: str, key: bytes, field: str, number: int) -> bytes:
+        """Add to a field of a record through this node; return the add's record.
+
+        Raises:
+            StoreError: the queue is full.
+        """
+        stored = self.host.store.stored(table, key)
+        present = [*self.shelf.waiting(table, key), *([stored] if stored else ())]
+        writer = counters.writer_of(*self.replica.own)
+        floor = self.queue.floor_of(table)
+        record = adding.add(present, floor, writer, field, number, self.stamp())
+        place = self.queue.offer_counting(table, key, record, self.world.now)
+        if not place:
+            raise StoreError("the queue is full")
+        self.replica.publish(table, key, record, place)
+        self._after()
+        return record
 
     def _stamp_write(self, table: str, key: bytes, payload: bytes | None) -> tuple[bytes, int, int]:
         made = self.put(table, key, payload)

@@ -15,6 +15,7 @@ import random
 from collections.abc import Callable
 
 from simulator import checks
+from simulator.adders import Adders
 from simulator.clients import SHAPES, Clients
 from simulator.cluster import NAMES, Cluster
 from simulator.faults import FAULTS, forget_everywhere
@@ -42,6 +43,7 @@ class Scenario:
         self.watch = checks.Watch(self.cluster)
         self._make_hosts()
         self.clients = Clients(self.cluster, self.chance)
+        self.adders = Adders(self.cluster, seed + 2)
 
     def _make_hosts(self) -> None:
         chance = self.chance
@@ -97,6 +99,7 @@ class Scenario:
         length = chance.randrange(3 * SECOND // 2, 9 * SECOND // 2)
         self.end = end = world.now + length
         self.clients.schedule(world.now, end, chance.choice((60, 150, 300)))
+        self.adders.schedule(world.now, end)
         if self.calm:
             self.cluster.network.weather = Weather(loss=chance.choice((0.0, 0.05)), duplication=0.1)
         else:
@@ -144,5 +147,6 @@ class Scenario:
         checks.nothing_owed_is_lost(self.cluster)
         checks.nothing_deleted_is_back(self.cluster)
         checks.nothing_is_stamped_late(self.cluster)
+        self.adders.counts_are_what_was_added()
         if self.calm and self.watch.view_held:
             checks.histories_are_linearizable(self.cluster)

@@ -17,6 +17,7 @@ from isinglass.node.horizon import Horizon
 from isinglass.node.primary import Primary
 from isinglass.node.replica import Replica
 from isinglass.node.vectors import STREAM_NOTE, Vectors
+from isinglass.store import adding, merge
 from simulator.run import failure
 
 Patch = pytest.MonkeyPatch
@@ -93,15 +94,28 @@ def streams_let_go_too_early(patch: Patch) -> None:
     patch.setattr(Vectors, "settled", settled)
 
 
+def counts_as_values(patch: Patch) -> None:
+    """Of two counts that wait for the store the newer one wins."""
+    patch.setattr(merge, "merged", lambda old, record, floor: max(old or b"", record))
+
+
+def a_total_from_the_first_place(patch: Patch) -> None:
+    """An add goes on from the first record of its key that is found, not from all."""
+    add = adding.add
+    patch.setattr(adding, "add", lambda present, *rest: add(list(present)[:1], *rest))
+
+
 MUTATIONS = {
     no_repair_of_the_tail: 0,
-    stamps_of_the_writer: 30,
+    stamps_of_the_writer: 60,
     early_drop_of_tombstones: 0,
     join_without_a_copy: 0,
     acknowledged_before_it_is_held: 0,
     notes_ahead_of_the_batch: 0,
     late_stamps: 75,  # the rarest: about one run in a hundred
     streams_let_go_too_early: 0,
+    counts_as_values: 0,
+    a_total_from_the_first_place: 0,
 }
 
 
