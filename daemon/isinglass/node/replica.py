@@ -117,12 +117,15 @@ class Replica:
         self.load = Load()
         self.on_heard: Callable[[Member], None] | None = None
         self.leaving = False
+        self._receivers = self._table()
+        self._begin(now_ns)
+
+    def _begin(self, now_ns: int) -> None:
+        """Start what is measured and repeated."""
         self.update_rate = 0.0
         self._measured, self._measured_ns = self._received_in_all(), now_ns
-        self._applied_place = 0
+        self._applied_place = self._beats = 0
         self._beat_ns = self._looked_ns = now_ns
-        self._beats = 0
-        self._receivers = self._table()
 
     def _table(self) -> dict[int, Callable[[Datagram], object]]:
         """Return who takes in which kind of datagram."""
