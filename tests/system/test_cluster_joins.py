@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from cluster_load import Writer, assert_nothing_lost, wait_for_writes, writing
-from hosts import HostDaemon, cluster, wait_until
+from hosts import LIMIT_SECONDS, HostDaemon, cluster, wait_until
 from isinglass.wire import keys
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
@@ -44,7 +45,11 @@ def test_a_new_node_and_one_that_lost_its_disk_join_while_writers_go_on(data_dir
 def refused(daemon: HostDaemon) -> str:
     """Start a daemon that must end by itself; return its last words, with its exit code."""
     daemon.launch()
-    _, words = daemon.process.communicate(timeout=60)
+    try:
+        _, words = daemon.process.communicate(timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        raise
     assert "Traceback" not in words
     return f"{daemon.process.returncode}: {words}"
 

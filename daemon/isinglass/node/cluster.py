@@ -122,13 +122,12 @@ class Cluster:
             loop, streams, self.identity, settings.node, self.figures.network,
             address_of=self._stream_address, serve=self._serve, locked=self._locked, report=report,
         )  # fmt: skip
-        strangers = Strangers(
-            self.identity, settings.node, self.figures.network, clock.monotonic_ns(),
-            report=report, fail=fail,
-        )  # fmt: skip
+        self._strangers = Strangers(
+            self.identity, settings.node, self.figures.network, report=report, fail=fail
+        )
         self._listener = Listener(
             self._sockets, self._opener, intake, self.replica,
-            refused=strangers.take, report=report,
+            refused=self._strangers.take, report=report,
         )  # fmt: skip
         self.figures.cluster.cluster = member.name
         self.figures.network.group = f"{member.group} {member.port} {address}"
@@ -138,6 +137,7 @@ class Cluster:
         """Take part from now on; the port's loop runs already."""
         self._work.start()
         self._loop.call_soon_threadsafe(self._calls.start)
+        self._strangers.started_ns = clock.monotonic_ns()
         self._listener.start()
         me = self.replica.me
         self._glass.event(

@@ -49,6 +49,9 @@ class Strangers:
         panel: counts them, and knows how many genuine datagrams came.
         report: tells the operator.
         fail: ends the daemon, with the reason.
+
+    Attributes:
+        started_ns: since when this node listens.
     """
 
     def __init__(
@@ -56,14 +59,13 @@ class Strangers:
         identity: Identity,
         node: str,
         panel: NetworkPanel,
-        now_ns: int,
         *,
         report: Callable[[Exception], None],
         fail: Callable[[Exception], None],
     ) -> None:
         self._identity, self._node, self._panel = identity, node, panel
         self._report, self._fail = report, fail
-        self._started_ns = now_ns
+        self.started_ns = 0
         self._told_ns: dict[str, int] = {}
         self._twin = 0, 0  # of a later life: which one, and since when it is heard
 
@@ -74,7 +76,7 @@ class Strangers:
         kind = _KINDS.get(reason)
         if kind is None:
             return
-        young = now_ns - self._started_ns < YOUNG_SECONDS * _NANOSECONDS
+        young = now_ns - self.started_ns < YOUNG_SECONDS * _NANOSECONDS
         if young and (self._is_twin(error, now_ns) or self._is_alone(reason)):
             self._fail(self._sentence(kind, error))
         elif now_ns >= self._told_ns.get(reason, 0):
