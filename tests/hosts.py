@@ -19,7 +19,7 @@ from daemon_process import DaemonProcess
 from isinglass import clock
 from isinglass.client.local import borrow, give_back
 from isinglass.settings import data_directory
-from isinglass.wire import keys
+from isinglass.wire import cluster_key
 from network import Host, network, within
 
 NAMES = ("alder", "birch", "cedar", "damson", "elm")
@@ -187,7 +187,7 @@ def cluster(
     """
     with network(len(NAMES), lossy=lossy) as hosts:
         key = data_directory() / "cluster.key"
-        keys.create(key)
+        cluster_key.create(key)
         running = Cluster(hosts, key, settings)
         try:
             running.add(*NAMES[:count], own=own, environment=environment)

@@ -10,7 +10,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from isinglass.wire import keys
+from isinglass.wire import cluster_key
 
 NAMES = ("alder", "birch", "cedar", "durmast", "elm", "fir", "gean")
 MOST_NODES = len(NAMES)
@@ -29,7 +29,7 @@ def cluster_settings(nodes: int, folder: Path) -> dict[str, str]:
         return {}
     generator = random.SystemRandom()
     key = folder / "cluster.key"
-    keys.create(key)
+    cluster_key.create(key)
     return {
         "ISINGLASS_CLUSTER": f"demo-{generator.getrandbits(32):08x}",
         "ISINGLASS_CLUSTER_KEY_FILE": str(key),

@@ -11,7 +11,7 @@ import pytest
 import isinglass
 from daemon_process import daemon
 from isinglass import settings
-from isinglass.wire import keys
+from isinglass.wire import cluster_key
 from isinglass_console.demo_convergence import store_digest, wait_until_equal
 from isinglass_console.demo_nodes import MOST_NODES, NAMES, cast, cluster_settings
 
@@ -23,7 +23,7 @@ def test_two_demos_are_two_clusters(tmp_path: Path) -> None:
         both.append(cluster_settings(3, tmp_path / name))
     first, second = both
     assert first["ISINGLASS_CLUSTER"] != second["ISINGLASS_CLUSTER"]
-    secrets = [keys.load(Path(each["ISINGLASS_CLUSTER_KEY_FILE"])) for each in both]
+    secrets = [cluster_key.load(Path(each["ISINGLASS_CLUSTER_KEY_FILE"])) for each in both]
     assert secrets[0] != secrets[1]
     mode = Path(first["ISINGLASS_CLUSTER_KEY_FILE"]).stat().st_mode
     assert stat.S_IMODE(mode) == 0o600

@@ -137,7 +137,7 @@ def test_a_node_of_the_demo_falls_behind_and_heals(terminal: Terminal) -> None:
     terminal.wait_for("counter 3")
     terminal.press("5", "j")
     terminal.wait_for("PEERS  of birch")
-    terminal.press("Z", "y", "Enter")
+    terminal.press("Z", "y")
     terminal.wait_for("from birch: stopped")
     wait_until(lambda: "▲" in row_with(terminal, "~ birch"))
     terminal.press("Z")

@@ -11,7 +11,7 @@ from cli.commands import isinglass
 from isinglass import settings
 from isinglass.errors import SettingsError
 from isinglass.node.cluster_settings import cluster_of
-from isinglass.wire import keys
+from isinglass.wire import cluster_key
 from isinglass.wire.datagrams import origin_number
 
 
@@ -19,7 +19,7 @@ from isinglass.wire.datagrams import origin_number
 def key_file(tmp_path: Path) -> Path:
     """The file of a new key."""
     path = tmp_path / "cluster.key"
-    keys.create(path)
+    cluster_key.create(path)
     return path
 
 
@@ -34,7 +34,7 @@ def test_a_node_is_on_its_own_unless_it_is_told() -> None:
 def test_a_cluster_has_its_key_or_says_that_it_has_none(key_file: Path) -> None:
     found = cluster_of(load(cluster="shop", cluster_key_file=str(key_file), multicast_port=9))
     assert found == (
-        *("shop", keys.load(key_file), origin_number("oak"), "239.255.73.71", 9, "", 1),
+        *("shop", cluster_key.load(key_file), origin_number("oak"), "239.255.73.71", 9, "", 1),
         4 * 2**20,
     )
     found = cluster_of(load(cluster="shop", insecure=True, origin_number=7))

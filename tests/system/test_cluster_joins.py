@@ -10,7 +10,7 @@ import pytest
 
 from cluster_load import Writer, assert_nothing_lost, wait_for_writes, writing
 from hosts import LIMIT_SECONDS, HostDaemon, cluster, wait_until
-from isinglass.wire import keys
+from isinglass.wire import cluster_key
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
@@ -75,7 +75,7 @@ def test_a_node_with_another_key_or_cluster_is_told_why_it_is_alone(
     data_dir: Path, tmp_path: Path
 ) -> None:
     other_key = tmp_path / "other.key"
-    keys.create(other_key)
+    cluster_key.create(other_key)
     with cluster(2) as nodes:
         alder = nodes["alder"]
         words = refused(nodes.daemon("cedar", cluster_key_file=other_key))

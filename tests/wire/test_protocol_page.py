@@ -11,7 +11,7 @@ import msgpack
 from import_graph import ROOT
 from isinglass import errors
 from isinglass.node import peer_calls
-from isinglass.wire import bodies, handshake, keys, reports
+from isinglass.wire import bodies, cluster_key, handshake, reports
 from isinglass.wire.datagrams import (
     BODY_LIMIT,
     DATAGRAM_LIMIT,
@@ -30,9 +30,9 @@ def test_the_page_s_datagram_is_the_product_s(tmp_path: Path) -> None:
     names: dict[str, Callable[..., bytes]] = {}
     exec(re.findall(r"```python\n(.*?)```", PAGE, re.S)[0], names)
     path = tmp_path / "key"
-    keys.create(path)
+    cluster_key.create(path)
     body = [3, 9, 5]
-    for text, key in ((path.read_text(), keys.load(path)), ("", b"")):
+    for text, key in ((path.read_text(), cluster_key.load(path)), ("", b"")):
         sealer = Sealer(Identity("shop", key, 3, 9))
         made = names["datagram"](text, "shop", bodies.ACK | TO_ONE, 3, 9, 1, 77, body)
         assert made == sealer.seal(bodies.ACK | TO_ONE, body, 77)

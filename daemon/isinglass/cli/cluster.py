@@ -6,7 +6,7 @@ from pathlib import Path
 
 from isinglass.cli.options import Command, Positional, near
 from isinglass.errors import UsageError
-from isinglass.wire import keys
+from isinglass.wire import cluster_key
 
 ACTIONS = {
     "key": Command(
@@ -43,6 +43,6 @@ def main(arguments: list[str]) -> int:
             f" there are {', '.join(ACTIONS)}."
         )
     path = Path(ACTIONS[action].parse(arguments[1:]).text("FILE"))
-    keys.create(path)
+    cluster_key.create(path)
     print(f"Made {path}: copy it to every node, where cluster_key_file names it.")
     return 0

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from isinglass.errors import SettingsError
 from isinglass.settings import Settings
-from isinglass.wire import keys
+from isinglass.wire import cluster_key
 from isinglass.wire.datagrams import origin_number
 
 
@@ -48,12 +48,12 @@ def cluster_of(settings: Settings) -> ClusterSettings | None:
         )
     if not settings.cluster_key_file and not settings.insecure:
         raise SettingsError(
-            f"The cluster {settings.cluster} has no cluster_key_file: {keys.MAKE}, or set"
+            f"The cluster {settings.cluster} has no cluster_key_file: {cluster_key.MAKE}, or set"
             " `insecure` where everybody on the network may read and write everything."
         )
     return ClusterSettings(
         settings.cluster,
-        keys.load(settings.cluster_key_file) if settings.cluster_key_file else b"",
+        cluster_key.load(settings.cluster_key_file) if settings.cluster_key_file else b"",
         settings.origin_number or origin_number(settings.node),
         settings.multicast_group,
         settings.multicast_port,

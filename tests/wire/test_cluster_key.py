@@ -11,7 +11,7 @@ import pytest
 
 from cli.commands import isinglass
 from isinglass.errors import SettingsError
-from isinglass.wire import keys
+from isinglass.wire import cluster_key
 
 
 def test_the_command_makes_a_key_that_its_owner_alone_may_read(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_the_command_makes_a_key_that_its_owner_alone_may_read(tmp_path: Path) -
     assert str(path) in isinglass("cluster", "key", str(path)).stdout
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(bytes.fromhex(path.read_text())) == 32
-    assert len(keys.load(path)) == 32
+    assert len(cluster_key.load(path)) == 32
     before = path.read_bytes()
     assert "is there already" in isinglass("cluster", "key", str(path), expect=2).stderr
     assert path.read_bytes() == before
@@ -44,9 +44,9 @@ def test_one_key_in_any_notation_is_one_key(tmp_path: Path) -> None:
     raw = os.urandom(48)
     wrapped = base64.encodebytes(raw)
     texts = [raw.hex().encode(), raw.hex().upper().encode() + b"\n", base64.b64encode(raw), wrapped]
-    found = {keys.load(written(tmp_path / "key", text)) for text in texts}
+    found = {cluster_key.load(written(tmp_path / "key", text)) for text in texts}
     assert len(found) == 1
-    assert keys.load(written(tmp_path / "key", os.urandom(48).hex().encode())) not in found
+    assert cluster_key.load(written(tmp_path / "key", os.urandom(48).hex().encode())) not in found
 
 
 @pytest.mark.parametrize(
@@ -70,17 +70,17 @@ def test_what_is_no_key_is_one_sentence(
     if text is not None:
         written(path, text, mode)
     with pytest.raises(SettingsError) as caught:
-        keys.load(path)
+        cluster_key.load(path)
     assert says in str(caught.value) and str(path) in str(caught.value)
     assert caught.value.exit_code == 2
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is no file"):
-        keys.load(tmp_path)
+        cluster_key.load(tmp_path)
     os.mkfifo(tmp_path / "pipe", 0o600)
     with pytest.raises(SettingsError, match="is no file"):
-        keys.load(tmp_path / "pipe")
+        cluster_key.load(tmp_path / "pipe")
 
 
 @pytest.mark.root
@@ -88,4 +88,4 @@ def test_a_key_of_another_user_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "key", b"a" * 64)
     os.chown(path, 12345, 12345)
     with pytest.raises(SettingsError, match="belongs to another user"):
-        keys.load(path)
+        cluster_key.load(path)
