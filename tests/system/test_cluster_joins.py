@@ -47,9 +47,13 @@ def refused(daemon: HostDaemon) -> str:
     daemon.launch()
     try:
         _, words = daemon.process.communicate(timeout=LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as error:
+        shown = daemon.snapshot().owner
         daemon.kill()
-        raise
+        assert shown is not None
+        figures = {f.name: f.value for p in shown.panels if p.name == "network" for f in p.fields}
+        events = [event.message for event in shown.events]
+        raise AssertionError(f"it goes on: {figures} {events}") from error
     assert "Traceback" not in words
     return f"{daemon.process.returncode}: {words}"
 
