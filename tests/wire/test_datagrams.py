@@ -25,10 +25,18 @@ from isinglass.wire.bodies import (
     VOID,
     BadDatagram,
 )
-from isinglass.wire.datagrams import BODY_LIMIT, DATAGRAM_LIMIT, TO_ONE, Identity, Opener, Sealer
+from isinglass.wire.datagrams import (
+    BODY_LIMIT,
+    DATAGRAM_LIMIT,
+    PROBATION_NS,
+    TO_ONE,
+    Identity,
+    Opener,
+    Sealer,
+)
 from isinglass.wire.packing import PartBuffer
 from isinglass.wire.replay import WINDOW, ReplayWindow
-from isinglass.wire.reports import LIVE, Echo, Load, Progress, Report
+from isinglass.wire.reports import LEAVING, LIVE, Echo, Load, Progress, Report
 
 KEY = b"k" * 32
 VERSION = bytes(10)
@@ -247,6 +255,19 @@ def test_an_earlier_life_is_dropped_and_a_later_one_starts_afresh() -> None:
     assert receiver.open(new.seal(ACK, [3, 9, 1], 0))
     assert reason(receiver, old.seal(ACK, [3, 9, 1], 0)) == "old_life"
     assert receiver.open(new.seal(ACK, [3, 9, 1], 0))
+
+
+def test_a_later_life_is_believed_when_the_earlier_one_is_silent_or_has_left() -> None:
+    start, late = 100 * SECOND_NS, 100 * SECOND_NS + PROBATION_NS
+    receiver, old, new = opener(), sealer(incarnation=9), sealer(incarnation=10)
+    assert receiver.open(old.seal(ACK, [3, 9, 1], 0), start)
+    with pytest.raises(BadDatagram) as caught:
+        receiver.open(new.seal(ACK, [3, 9, 1], 0), late - 1)
+    assert (caught.value.reason, caught.value.origin) == ("duplicate_node", 3)
+    assert caught.value.number == 10
+    assert receiver.open(new.seal(ACK, [3, 9, 1], 0), late)
+    assert receiver.open(new.seal(STATE, HEARTBEAT._replace(phase=LEAVING).body(), 0), late)
+    assert receiver.open(sealer(incarnation=11).seal(ACK, [3, 9, 1], 0), late + 1)
 
 
 def test_another_node_with_this_one_s_number_is_told_from_an_own_earlier_life() -> None:

@@ -33,7 +33,8 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from isinglass.wire.bodies import BadDatagram, malformed, parse
+from isinglass.wire import reports
+from isinglass.wire.bodies import STATE, BadDatagram, malformed, parse
 from isinglass.wire.replay import ReplayWindow
 
 MAGIC = b"IG"
@@ -47,7 +48,8 @@ SENDERS_LIMIT = 256
 # An earlier life of this node itself whose new datagrams span this much of its sender's time is
 # no echo in the network: another node uses this one's number.
 ALIVE_NS = 1_000_000_000
-PROBATION_NS = 500_000_000
+# As long as until a member is down (wire/membership); a busy machine stands still for less.
+PROBATION_NS = 2_000_000_000
 
 _pack = msgpack.Packer(autoreset=True).pack
 
@@ -149,7 +151,8 @@ class Opener:
 
         Args:
             now_ns: this node's monotonic clock. A later life is believed once the earlier one has
-                been silent for PROBATION_NS, so that nobody who takes a member's name shuts it out.
+                left, or been silent for PROBATION_NS, so that nobody who takes a member's name
+                shuts it out.
 
         Raises:
             BadDatagram: it is none for this node; says why.
@@ -176,6 +179,8 @@ class Opener:
         self._admit(origin, incarnation, counter, sent_ns, to_one, now_ns)
         kind &= ~TO_ONE
         body = parse(kind, data[HEADER.size : -TAG_BYTES])
+        if kind == STATE and reports.is_leaving(body):
+            self._senders[origin].heard_ns = 0
         return Datagram(kind, to_one, origin, incarnation, counter, sent_ns, body)
 
     def _admit(

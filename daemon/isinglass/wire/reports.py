@@ -140,6 +140,11 @@ def _is_address(text: str) -> bool:
     return False
 
 
+def is_leaving(body: list[Any]) -> bool:
+    """Tell whether a checked heartbeat is its node's last one."""
+    return bool(body[4] == LEAVING)
+
+
 def _rows(rows: list[Any], width: int) -> bool:
     """Tell whether all rows are lists of `width` numbers that are not negative, an origin first."""
     return all(
