@@ -147,7 +147,8 @@ class Applier:
         """Wait until something waits, and then a little for more."""
         self._rest()
         mark.waiting("for updates")
-        while not self._intake.work.wait(LOOK_UP_SECONDS):
+        # It may be told to end between its look at the flag and `take`, which takes the wake-up.
+        while not self._intake.work.wait(LOOK_UP_SECONDS) and not self._stopping.is_set():
             self._load.account(clock.monotonic_ns())
             self._show_load()
         if not self._stopping.is_set():
