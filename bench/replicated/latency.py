@@ -19,8 +19,10 @@ from replicated.servers import Absent, cluster, echo, redis_servers
 from replicated.writers import Done, Order, Targets, Writers
 
 OPERATIONS = 800
+BARE = "bare TCP round trip between two processors"
 CASES = {
-    "bare TCP round trip": Order("echo"),
+    BARE: Order("echo", apart=True),
+    "the same, both on one processor": Order("echo"),
     "eventual": Order("isinglass"),
     "immediate, ack=primary": Order("isinglass", consistency="immediate"),
     "immediate, ack=one": Order("isinglass", consistency="immediate", ack="one"),
@@ -90,7 +92,7 @@ def _tell(report: harness.Report, found: dict[str, list[Done]]) -> None:
         (percentile(immediate.elsewhere_ns, 0.5) - percentile(eventual.times_ns, 0.5))
         / percentile(bare.times_ns, 0.5)
         for immediate, eventual, bare in zip(
-            found["immediate, ack=primary"], found["eventual"], found["bare TCP round trip"],
+            found["immediate, ack=primary"], found["eventual"], found[BARE],
             strict=True,
         )
     ]  # fmt: skip

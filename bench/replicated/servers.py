@@ -27,7 +27,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 NAMES = ("alder", "birch", "cedar", "damson", "elder")
 ECHO = """
-import socket
+import os, socket
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 with socket.create_server(("127.0.0.1", PORT)) as listener:
     while True:
         end, _ = listener.accept()
@@ -108,7 +109,10 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def echo(folder: Path) -> Iterator[int]:
-    """Run a Python process that sends back what comes over TCP, for a block; gives its port."""
+    """Run a Python process that sends back what comes over TCP, for a block; gives its port.
+
+    It keeps to the last processor, so that a writer can keep to the others.
+    """
     (port,) = free_ports(1)
     program = ECHO.replace("PORT", str(port))
     with running([sys.executable, "-c", program], folder / "echo.log"):

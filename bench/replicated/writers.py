@@ -12,6 +12,7 @@ import http.client
 import itertools
 import json
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +36,8 @@ class Order(NamedTuple):
     system: "isinglass", "redis" or "etcd"; "echo" is a bare round trip to another process.
     kind: of keys. together: updates in one operation. seconds: for how long, or until `count`.
     each_second: updates; 0 is as many as it can. threads: that do so at once.
-    consistency, ack: of isinglass. replicas: that redis waits for; -1 does not ask.
+    apart: not on the processor of the echo. consistency, ack: of isinglass.
+    replicas: that redis waits for; -1 does not ask.
     """
 
     system: str
@@ -48,6 +50,7 @@ class Order(NamedTuple):
     consistency: str = "eventual"
     ack: str = "primary"
     replicas: int = -1
+    apart: bool = False
 
 
 class Done(NamedTuple):
@@ -147,13 +150,16 @@ class _Systems:
 
         return put
 
-    def _echo(self, _: Order) -> Callable[[Items], bool]:
+    def _echo(self, order: Order) -> Callable[[Items], bool]:
         import socket
 
         made = self._made.get("echo")
         if made is None:
             made = self._made["echo"] = socket.create_connection(("127.0.0.1", self._targets.echo))
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if order.apart:  # of this thread alone, which ends with the order
+            processors = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, processors - {max(processors)} or processors)
 
         def there_and_back(items: Items) -> bool:
             ((key, value),) = items

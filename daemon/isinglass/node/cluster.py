@@ -28,6 +28,7 @@ from isinglass.node.figures import Figures
 from isinglass.node.intake import Intake
 from isinglass.node.listener import Listener
 from isinglass.node.losses import Losses
+from isinglass.node.outbox import Outbox
 from isinglass.node.outside import Answered, Self
 from isinglass.node.peer_calls import PeerCalls
 from isinglass.node.replica import Replica
@@ -77,6 +78,7 @@ class Cluster:
 
     Args:
         loop: the port's.
+        outbox: of the port's clients.
         fail: called, from any thread, with what must end the daemon.
 
     Raises:
@@ -91,6 +93,7 @@ class Cluster:
         store: Store,
         glass: segment.Segment,
         loop: asyncio.AbstractEventLoop,
+        outbox: Outbox,
         *,
         report: Callable[[Exception], None],
         fail: Callable[[Exception], None],
@@ -120,7 +123,8 @@ class Cluster:
         self._work = StoreWork(store, self._locked, report)
         self._calls = PeerCalls(
             loop, streams, self.identity, settings.node, self.figures.network,
-            address_of=self._stream_address, serve=self._serve, locked=self._locked, report=report,
+            address_of=self._stream_address, serve=self._serve, locked=self._locked,
+            collect=outbox.collect, report=report,
         )  # fmt: skip
         self._strangers = Strangers(
             self.identity, settings.node, self.figures.network, report=report, fail=fail

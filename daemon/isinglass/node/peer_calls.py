@@ -16,6 +16,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from isinglass.errors import LockTimeout
@@ -71,8 +72,9 @@ class _Connection:
     def connected(self, connection: Any) -> None:
         """Start to talk over a socket."""
         self._peer = transport.Peer(
-            self._calls.loop, connection, self._received, self._lost, lambda: None
-        )
+            self._calls.loop, connection, partial(self._calls.collect, self._received),
+            self._lost, lambda: None,
+        )  # fmt: skip
         self._flush()
 
     def _flush(self) -> None:
@@ -184,6 +186,7 @@ class PeerCalls:
         address_of: returns where a member takes calls, or None when that is not known.
         serve: answers a request, under the node's lock.
         locked: calls `done(result)` under the node's lock.
+        collect: does the work of a callback with what came, and then sends what clients get for it.
         report: shows an error in the table of distinct errors.
     """
 
@@ -198,11 +201,12 @@ class PeerCalls:
         address_of: Callable[[int], Address | None],
         serve: Callable[[list[Any], Answered], None],
         locked: Callable[[Answered, Any], None],
+        collect: Callable[[Callable[[bytes], None], bytes], None],
         report: Callable[[Exception], None],
     ) -> None:
         self.loop, self.identity, self.node, self.panel = loop, identity, node, panel
         self._address_of, self.serve, self.locked = address_of, serve, locked
-        self.report = report
+        self.collect, self.report = collect, report
         self._listener = listener
         self._server: transport.Server | None = None
         self._callers: dict[int, _Connection] = {}

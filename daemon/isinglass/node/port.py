@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,7 @@ from isinglass.errors import IsinglassError, LockTimeout, RequestRefused
 from isinglass.glass import segment
 from isinglass.glass.probe import mark
 from isinglass.node import ending
+from isinglass.node.outbox import Answer, Outbox
 from isinglass.node.panels import PortPanel
 from isinglass.node.requests import Requests
 from isinglass.wire import messages, transport
@@ -31,7 +31,6 @@ STOP_LIMIT_SECONDS = 10.0
 _RECEIVED = PortPanel.received.index
 _REQUESTS = PortPanel.requests.index
 _SENT = PortPanel.sent.index
-Answer = list[Any]
 
 
 class Conversation:
@@ -47,10 +46,11 @@ class Conversation:
         self._in_flight = 0
         self._handlers = port.handlers
         # What sends an answer that comes from another thread; made once, it is needed often.
-        self.later = partial(port.send_later, self)
+        self.later = partial(port.outbox.put, self)
         self._peer = transport.Peer(
-            port.loop, connection, self._received, self._lost, self._balance
-        )
+            port.loop, connection, partial(port.outbox.collect, self._received),
+            self._lost, self._balance,
+        )  # fmt: skip
 
     def _lost(self) -> None:
         self._port.forget(self)
@@ -158,6 +158,7 @@ class Port:
         requests: does what clients ask for.
         panel: counts it.
         greeting: the answer to a handshake, `[version, node, generation, place, data]`.
+        outbox: takes the answers that come later.
         loop: of this thread alone once it has started.
     """
 
@@ -167,17 +168,16 @@ class Port:
         requests: Requests,
         panel: PortPanel,
         greeting: list[Any],
+        outbox: Outbox,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.panel, self.greeting = panel, greeting
         self.conversations: set[Conversation] = set()
         self.handlers = requests.handlers
         self._path, self.idle, self.stopping = path, True, False
-        self.loop = loop
+        self.loop, self.outbox = loop, outbox
         self.loop.set_exception_handler(self._report_fault)
         self._thread = threading.Thread(target=self._run, name="port")
-        self._outbox: deque[tuple[Conversation, Answer]] = deque()
-        self._delivery_due = False
         self._server = transport.Server(self.loop, transport.listen(path), self._accepted)
 
     def start(self) -> None:
@@ -249,23 +249,3 @@ class Port:
         """Count a bad frame by its reason; the fields are named after the reasons."""
         field = error.reason.replace(" ", "_")
         setattr(self.panel, field, getattr(self.panel, field) + 1)
-
-    def send_later(self, conversation: Conversation, answer: Answer) -> None:
-        """Queue an answer from another thread; all that come together cost one wake-up."""
-        self._outbox.append((conversation, answer))
-        if not self._delivery_due:
-            self._delivery_due = True
-            if threading.get_ident() == self._thread.ident:
-                self.loop.call_soon(self._deliver)
-            else:
-                self.loop.call_soon_threadsafe(self._deliver)
-
-    def _deliver(self) -> None:
-        # Before the first look: what is put in from now on brings a wake-up of its own.
-        self._delivery_due = False
-        grouped: dict[Conversation, list[Answer]] = {}
-        while self._outbox:
-            conversation, answer = self._outbox.popleft()
-            grouped.setdefault(conversation, []).append(answer)
-        for conversation, answers in grouped.items():
-            conversation.deliver(answers)

@@ -36,6 +36,7 @@ from isinglass.node.cluster import Cluster
 from isinglass.node.cluster_settings import cluster_of
 from isinglass.node.housekeeping import Housekeeping
 from isinglass.node.intake import ORIGIN, Intake
+from isinglass.node.outbox import Outbox
 from isinglass.node.pacing import Pacing
 from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
 from isinglass.node.port import Port
@@ -115,10 +116,11 @@ class Service:
         if interval is not None:
             tasks.append(Task("watchdog", interval, self._pat))
         loop = asyncio.new_event_loop()  # the port's thread runs it, for clients and nodes
+        outbox = Outbox(loop)
         self._cluster: Cluster | None = None
         if member is not None:
             self._cluster = Cluster(
-                settings, member, self._intake, store, glass, loop,
+                settings, member, self._intake, store, glass, loop, outbox,
                 report=self._report, fail=self._end_with,
             )  # fmt: skip
             tasks += self._cluster.tasks()
@@ -131,6 +133,7 @@ class Service:
             Requests(self._intake, self._port_panel, self._pacing.admission, settings.node),
             self._port_panel,
             self._greeting(),
+            outbox,
             loop,
         )
         self._timer = Timer([*self._pacing.tasks(), *tasks], self._report)
