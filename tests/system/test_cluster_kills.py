@@ -69,7 +69,10 @@ def test_a_stopped_node_is_down_for_the_others_and_catches_up(data_dir: object) 
                 wait_for_writes(going_on, 100)
                 assert alder.number("peer", "lag_network", "birch") >= 100
                 assert alder.number("peer", "lag_seconds", "birch") > 0.5
-                assert birch.snapshot().owner.verdict == "stalled"
+                wait_until(
+                    lambda: birch.snapshot().owner.verdict == "stalled",
+                    "birch is seen to stand still",
+                )
             wait_for_writes(writers, 50)
         nodes.settle()
         assert_nothing_lost(nodes, writers)
