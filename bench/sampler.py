@@ -3,7 +3,10 @@
 The processes do the same work over and over, with marks, and count their rounds in the segment. In
 each round four windows take turns: nobody looks (twice; the difference of the two is the noise),
 `isinglass top` looks, and py-spy looks at the same processes, where it is installed and allowed.
-The processes keep every CPU busy, which is when a sampler is hardest put to be on time.
+The processes keep every CPU busy, which is when a sampler is hardest put to be on time, and when it
+must take its time from theirs. So the same is done once more with processes that work and rest in
+turn, as daemons do, and leave a part of the machine idle: there it counts how long their work
+takes them.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -31,8 +35,10 @@ PY_SPY = Path(sys.executable).with_name("py-spy")
 NODE, PROCESSES, RATE_HZ = "sampled", 16, 1000
 SETTLE_SECONDS = 1.0
 NOBODY, NOBODY_AGAIN, TOP, SPY = "nobody", "nobody, again", "isinglass top", "py-spy record"
+ROUNDS_TOGETHER = 20  # of a process that rests in between
 
 WORK = """
+import time
 from isinglass import mark
 from isinglass.glass import segment
 from isinglass.glass.catalog import Counter, Panel
@@ -40,23 +46,31 @@ from isinglass.glass.catalog import Counter, Panel
 class WorkPanel(Panel):
     "The work of a busy process."
     rounds = Counter("rounds", "Rounds of work done.")
+    work_time = Counter("ns", "How long they took, with what came in between.")
 
-def run(node, role):
+def run(node, role, together, rest):
     joined = (segment.create if role == "first" else segment.attach)(node, role)
     panel = WorkPanel()
-    words, rounds = panel.words, WorkPanel.rounds.index
+    words, rounds, work_time = panel.words, WorkPanel.rounds.index, WorkPanel.work_time.index
+    together, rest = int(together), float(rest)
     joined.ready() if role == "first" else None
     print("ready", flush=True)
     numbers = list(range(500))
     while True:
-        mark("adding")
-        sum(number * number for number in numbers)
-        mark("sorting")
-        sorted(numbers, key=lambda number: -number)
-        mark("joining")
-        ",".join(map(str, numbers))
-        mark("counting")
-        words[rounds] += 1
+        started = time.monotonic_ns()
+        for _ in range(together):
+            mark("adding")
+            sum(number * number for number in numbers)
+            mark("sorting")
+            sorted(numbers, key=lambda number: -number)
+            mark("joining")
+            ",".join(map(str, numbers))
+            mark("counting")
+            words[rounds] += 1
+        words[work_time] += time.monotonic_ns() - started
+        if rest:
+            mark.waiting("for the next turn")
+            time.sleep(rest)
 """
 RUN = (
     "import sys, isinglass; isinglass.instrument('busy_work');"
@@ -65,12 +79,12 @@ RUN = (
 # One parent for all, because py-spy follows one process and its children.
 PARENT = """
 import subprocess, sys
-run, node, count = sys.argv[1:]
+run, node, count, *turn = sys.argv[1:]
 children = []
 try:
     for number in range(int(count)):
         role = "busy" if number else "first"
-        command = [sys.executable, "-c", run, node, role]
+        command = [sys.executable, "-c", run, node, role, *turn]
         children.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         children[-1].stdout.readline()
     print("ready", flush=True)
@@ -105,22 +119,32 @@ class Beside(NamedTuple):
 class Bench:
     """The 16 processes, and windows of looking at them."""
 
-    def __init__(self, parent_pid: int, directory: Path, seconds: float) -> None:
+    def __init__(self, parent_pid: int, directory: Path, seconds: float, *, rests: bool) -> None:
+        self.rests = rests
         self._parent_pid, self._directory, self._seconds = parent_pid, directory, seconds
         self._reader = SegmentReader(NODE)
         self.looks: dict[str, list[Look]] = {TOP: [], SPY: []}
         self.work: dict[str, list[float]] = {NOBODY: [], TOP: [], NOBODY_AGAIN: [], SPY: []}
 
     def _progress(self) -> tuple[int, int, int]:
-        """Return rounds done, CPU time had, and the time now, both in nanoseconds."""
+        """Return rounds done, CPU time had, and the time now, both in nanoseconds.
+
+        Where the processes rest, the time is what their work took them, all together.
+        """
         processes = self._reader.snapshot().processes
-        rounds = [int(panel["rounds"]) for process in processes for panel in process.panels]
+        panels = [panel for process in processes for panel in process.panels]
+        rounds = [int(panel["rounds"]) for panel in panels]
         accounts = [Path(f"/proc/{process.pid}/schedstat").read_text() for process in processes]
         cpu_ns = sum(int(account.split()[0]) for account in accounts)
+        if self.rests:
+            return sum(rounds), cpu_ns, sum(int(panel["work_time"]) for panel in panels)
         return sum(rounds), cpu_ns, clock.perf_ns()
 
     def _rate(self, name: str) -> float:
-        """Return rounds a second of all processes together; keep rounds a CPU second."""
+        """Return rounds a second; keep rounds a CPU second.
+
+        Of all processes together; where they rest, of one while it works.
+        """
         rounds, cpu_ns, started = self._progress()
         clock.sleep(self._seconds)
         rounds_after, cpu_ns_after, ended = self._progress()
@@ -200,11 +224,19 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 
 @contextmanager
-def busy_processes(directory: Path) -> Iterator[int]:
-    """Run the 16 processes; yield the pid of their parent."""
+def busy_processes(directory: Path, together: int, rest_seconds: float) -> Iterator[int]:
+    """Run the 16 processes; yield the pid of their parent.
+
+    Args:
+        together: rounds of work at a time.
+        rest_seconds: between them.
+    """
     (directory / "busy_work.py").write_text(WORK)
     process = subprocess.Popen(
-        [sys.executable, "-c", PARENT, RUN, NODE, str(PROCESSES)],
+        [
+            *(sys.executable, "-c", PARENT, RUN, NODE, str(PROCESSES)),
+            *(str(together), str(rest_seconds)),
+        ],
         env={**os.environ, "PYTHONPATH": str(directory)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -247,9 +279,9 @@ def noise(figures: Mapping[str, Sequence[float]]) -> float:
     return median(abs(second / first - 1) for first, second in pairs)
 
 
-def report(bench: Bench, figures: dict[str, list[float]], work: dict[str, list[float]]) -> Report:
-    """Make the tables and the claims."""
-    looks = bench.looks
+def table(bench: Bench, figures: dict[str, list[float]], title: str) -> Table:
+    """Make the table of one way to work."""
+    looks, work = bench.looks, bench.work
     rows = [
         (
             name,
@@ -269,57 +301,80 @@ def report(bench: Bench, figures: dict[str, list[float]], work: dict[str, list[f
         *("samples of each process a second", "on time, %"),
         *("slow-down, %", "less work per CPU second, %"),
     )
+    return Table(columns, rows, title)
+
+
+def add(
+    report: Report, bench: Bench, figures: dict[str, list[float]], arguments: Namespace
+) -> None:
+    """Add what one way to work has shown."""
+    looks = bench.looks
+    slower = slow_down(figures, TOP) - noise(figures)
+    if bench.rests:
+        report.tables.append(table(bench, figures, "Processes that rest"))
+        report.claims.append(Claim("slow-down by `top`, less the noise", slower, 0))
+        report.notes.append(
+            f"Processes that rest work for {ROUNDS_TOGETHER} rounds, then rest"
+            f" {arguments.rest * 1000:g} ms; their slow-down is that of their work, by the clock."
+        )
+        return
+    report.tables.insert(0, table(bench, figures, "Every processor busy"))
+    cpu_share = middle(looks[TOP], lambda look: look.cpu_share)
+    on_time = middle(looks[TOP], lambda look: look.on_time_share)
     ways = ", ".join(sorted({look.scheduling for look in looks[TOP]}))
-    notes = [
+    report.claims += [
+        Claim("CPU of `top`, as a share of one core", cpu_share, 0.03),
+        Claim("samples of `top` on time, of all periods", on_time, 0.99, at_most=False),
+        Claim("slow-down by `top` with every processor busy, less the noise", slower, 0),
+    ]
+    report.notes += [
         "Noise is the difference of two windows with nobody looking; a slow-down below zero is"
         f" noise, too. `top` sampled at {ways} priority.",
-        f"Counted by the CPU time that they had, the processes do {slow_down(work, TOP):.1%} less"
-        f" beside `top` (noise {noise(work):.1%}): with every CPU busy, each of the"
-        f" {RATE_HZ:,} wake-ups a second takes a CPU from one of them for a moment.",
+        f"With every processor busy `top` takes its time from the processes: {cpu_share:.2%} of one"
+        f" of {len(os.sched_getaffinity(0))} processors; the rest of the slow-down are its"
+        f" {RATE_HZ:,} wake-ups a second.",
         "A py-spy sample counts as on time when there is one: it does not say when it was taken."
         " For its price py-spy gives whole stacks, and asks for no marks in the code.",
     ]
     if not looks[SPY]:
-        notes[-1] = "py-spy is not installed, or not allowed to look here."
-    cpu_share = middle(looks[TOP], lambda look: look.cpu_share)
-    on_time = middle(looks[TOP], lambda look: look.on_time_share)
-    return Report(
-        script="sampler.py",
-        title=f"sampling {PROCESSES} busy processes at {RATE_HZ:,} Hz",
-        tables=[Table(columns, rows)],
-        claims=[
-            Claim("CPU of `top`, as a share of one core", cpu_share, 0.03),
-            Claim("samples of `top` on time, of all periods", on_time, 0.99, at_most=False),
-            Claim(
-                "slow-down by `top`, less the noise", slow_down(figures, TOP) - noise(figures), 0
-            ),
-        ],
-        notes=notes,
-    )
+        report.notes[-1] = "py-spy is not installed, or not allowed to look here."
 
 
-def main() -> int:
-    """Start the processes, take turns looking, and report."""
-    parser = options(__doc__.split("\n")[0], rounds=9)
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of a window")
-    arguments = parser.parse_args()
+def measure(report: Report, arguments: Namespace, *, rests: bool, spies: bool) -> None:
+    """Start the processes, take turns looking, and add what was seen."""
+    together, rest = (ROUNDS_TOGETHER, arguments.rest) if rests else (1, 0.0)
     with ExitStack() as stack:
         runtime = stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm"))
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["ISINGLASS_RUNTIME_DIR"] = runtime
-        parent = stack.enter_context(busy_processes(directory))
-        bench = Bench(parent, directory, arguments.seconds)
+        parent = stack.enter_context(busy_processes(directory, together, rest))
+        bench = Bench(parent, directory, arguments.seconds, rests=rests)
         cases: dict[str, Callable[[], float]] = {
             NOBODY: bench.nobody(NOBODY),
             TOP: bench.top,
             NOBODY_AGAIN: bench.nobody(NOBODY_AGAIN),
         }
-        if spy_is_allowed():
+        if spies:
             cases[SPY] = bench.spy
         figures = interleave(cases, arguments.rounds)
-    # The first round is for warming up, as in `interleave`.
-    work = {name: found[1:] for name, found in bench.work.items() if found}
-    return finish(report(bench, figures, work), arguments)
+        # The first round is for warming up, as in `interleave`.
+        bench.work = {name: found[1:] for name, found in bench.work.items() if found}
+        add(report, bench, figures, arguments)
+
+
+def main() -> int:
+    """Measure both ways to work, and report."""
+    parser = options(__doc__.split("\n")[0], rounds=9)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a window")
+    parser.add_argument(
+        "--rest", type=float, default=0.05, help="seconds of rest, where they rest (default 0.05)"
+    )
+    arguments = parser.parse_args()
+    title = f"sampling {PROCESSES} busy processes at {RATE_HZ:,} Hz"
+    report, spies = Report("sampler.py", title), spy_is_allowed()
+    for rests in (False, True):
+        measure(report, arguments, rests=rests, spies=spies)
+    return finish(report, arguments)
 
 
 if __name__ == "__main__":
