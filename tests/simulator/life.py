@@ -197,7 +197,7 @@ class Life:
         place = self.queue.offer(table, key, record, self.world.now)
         if not place:
             raise StoreError("the queue is full")
-        number = self.replica.publish(table, key, record, place)
+        number = self.replica.publish(table, (key, record), place)
         self._after()
         return record, place, number
 
@@ -215,7 +215,7 @@ class Life:
         place = self.queue.offer_counting(table, key, record, self.world.now)
         if not place:
             raise StoreError("the queue is full")
-        self.replica.publish(table, key, record, place)
+        self.replica.publish(table, (key, record), place)
         self._after()
         return record
 
@@ -256,7 +256,7 @@ class Life:
     def _publish_table(self, table: str, place: int) -> None:
         state = self.queue.state_of(table)
         if place and state is not None:
-            self.replica.publish(table, b"", table_record(state), place)
+            self.replica.publish(table, (b"", table_record(state)), place)
         self._after()
 
     # ------------------------------------------------------------------ Outside

@@ -96,7 +96,11 @@ def streams_let_go_too_early(patch: Patch) -> None:
 
 def counts_as_values(patch: Patch) -> None:
     """Of two counts that wait for the store the newer one wins."""
-    patch.setattr(merge, "merged", lambda old, record, floor: max(old or b"", record))
+
+    def joined(queued: bytes | None, record: bytes, _: bytes) -> tuple[bytes, bool]:
+        return max(queued or b"", record), record <= (queued or b"")
+
+    patch.setattr(merge, "joined", joined)
 
 
 def a_total_from_the_first_place(patch: Patch) -> None:

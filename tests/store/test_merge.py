@@ -83,11 +83,11 @@ def test_a_stale_update_with_nothing_in_line_is_applied_at_once(
 def test_what_waits_can_be_looked_up(queue: UpdateQueue) -> None:
     queue.offer("plain", b"a", value_record(10), 0)
     queue.offer("grouped", b"g/1", value_record(11), 0)
-    assert queue.pending("plain", b"a") == value_record(10)
-    assert queue.pending("grouped", b"g/1") == value_record(11)
-    assert queue.pending("grouped", b"g/2") is queue.pending("none", b"a") is None
+    assert [*queue.waiting("plain", b"a")] == [value_record(10)]
+    assert [*queue.waiting("grouped", b"g/1")] == [value_record(11)]
+    assert not [*queue.waiting("grouped", b"g/2"), *queue.waiting("none", b"a")]
     finish(queue)
-    assert queue.pending("plain", b"a") is None
+    assert not [*queue.waiting("plain", b"a")]
 
 
 def test_a_drop_removes_older_updates_of_its_table_alone(
@@ -198,14 +198,14 @@ def test_a_foreign_record_may_overtake_the_creation_that_shows_it(
     queue.offer_drop("plain", version(20), 0)
     with pytest.raises(TableMissing):
         queue.offer("plain", b"a", value_record(30), 0)
-    assert queue.offer_foreign("plain", b"a", value_record(30), 0) == 2
-    assert queue.offer_foreign("plain", b"b", value_record(19), 0) == 3
+    assert queue.offer("plain", b"a", value_record(30), 0, True) == 2
+    assert queue.offer("plain", b"b", value_record(19), 0, True) == 3
     assert panel.stale == 1
     queue.offer_create("plain", PLAIN, version(29), 0, foreign=True)
-    assert queue.pending("plain", b"a") == value_record(30)
+    assert [*queue.waiting("plain", b"a")] == [value_record(30)]
     assert Writes("plain", {b"a": value_record(30)}) in finish(queue)
     with pytest.raises(TableMissing):
-        queue.offer_foreign("none", b"a", value_record(30), 0)
+        queue.offer("none", b"a", value_record(30), 0, True)
 
 
 def test_the_newest_foreign_creation_decides_on_the_shape(queue: UpdateQueue) -> None:
@@ -224,7 +224,7 @@ def test_a_foreign_drop_is_remembered_before_its_table_is_known(queue: UpdateQue
     queue.offer_create("new", PLAIN, version(21), 0, foreign=True)
     assert queue.shape_of("new") == PLAIN
     assert queue.offer("new", b"a", value_record(19), 0), "it is stale, and that is no error"
-    assert queue.pending("new", b"a") is None
+    assert not [*queue.waiting("new", b"a")]
 
 
 def test_a_batch_says_through_which_place_it_brings_the_store(queue: UpdateQueue) -> None:

@@ -83,7 +83,7 @@ class Run:
             else:
                 [(key, record)] = step.records.items()
                 if foreign:
-                    place = queue.offer_foreign(step.table, key, record, now)
+                    place = queue.offer(step.table, key, record, now, True)
                 elif records.is_counting(record):
                     place = queue.offer_counting(step.table, key, record, now)
                 else:

@@ -20,8 +20,8 @@ from isinglass.wire.bodies import (
     Update,
     parse,
     repairs_of,
+    runs_of,
     update_count,
-    updates_of,
 )
 from isinglass.wire.datagrams import BODY_LIMIT
 from isinglass.wire.packing import Outgoing, Packer, PartBuffer, part_bodies, repair_bodies
@@ -48,7 +48,9 @@ def unpacked(sent: list[Outgoing]) -> list[tuple[int, str, bytes, bytes]]:
         body = parse(kind, packed)
         if kind == UPDATES:
             assert updates == update_count(body)
-            found += updates_of(body)
+            for number, table, pairs in runs_of(body):
+                changes = zip(pairs[::2], pairs[1::2], strict=True)
+                found += ((n, table, *change) for n, change in enumerate(changes, number))
         elif whole := buffer.add(body):
             origin, incarnation, ((sequence,), table, key, record) = whole
             assert (origin, incarnation, updates) == (3, 9, 1)
@@ -65,7 +67,7 @@ def test_every_update_comes_back_under_its_number(
     packer, sent = Packer(3, 9, first), []
     for place, change in enumerate(changes):
         assert packer.next_sequence == first + place
-        packer.add(*change)
+        packer.add(change[0], change[1:])
         assert packer.waiting
         if generator.random() < 0.05:
             full = generator.random() < 0.5
@@ -82,7 +84,7 @@ def test_a_datagram_under_load_is_nearly_full(key: int, value: int, table: str) 
     packer = Packer(3, 9)
     change = (table, b"k" * key, VERSION + b"\0" + b"v" * value)
     for _ in range(300):
-        packer.add(*change)
+        packer.add(change[0], change[1:])
     sent = [len(packed) for kind, packed, _ in packer.take() if kind == UPDATES]
     largest = key + value + 11 + 6
     assert all(size > BODY_LIMIT - largest - len(table.encode()) - 40 - 600 // (key + 11)
@@ -92,7 +94,7 @@ def test_a_datagram_under_load_is_nearly_full(key: int, value: int, table: str) 
 def test_the_packer_says_how_many_bodies_are_full() -> None:
     packer = Packer(3, 9)
     while not packer.ready:
-        packer.add("t", b"key", VERSION + b"\0" + b"v" * 60)
+        packer.add("t", (b"key", VERSION + b"\0" + b"v" * 60))
     assert packer.next_sequence > 15
     (full,) = packer.take(full=True)
     assert (full.updates, packer.ready, packer.waiting) == (packer.next_sequence - 2, 0, True)
@@ -101,10 +103,10 @@ def test_the_packer_says_how_many_bodies_are_full() -> None:
 
 def test_an_update_too_large_for_parts_gets_no_number() -> None:
     packer = Packer(3, 9)
-    packer.add("t", b"a", VERSION + b"\0")
+    packer.add("t", (b"a", VERSION + b"\0"))
     with pytest.raises(ValueError, match="parts"):
-        packer.add("t", b"b", bytes(1_000_000))
-    packer.add("t", b"c", VERSION + b"\0")
+        packer.add("t", (b"b", bytes(1_000_000)))
+    packer.add("t", (b"c", VERSION + b"\0"))
     assert [(n, key) for n, _, key, _ in unpacked(packer.take())] == [(1, b"a"), (2, b"c")]
 
 

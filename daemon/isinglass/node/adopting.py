@@ -21,7 +21,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from isinglass.node.outside import Outside, Shelf
@@ -38,7 +38,7 @@ class Adopting:
     Args:
         horizon: returns the stamp that is everywhere.
         latest_stamp: returns the newest stamp that this node has drawn or seen.
-        publish: sends a record that is in line at a place.
+        publish: sends keys and records, in turn, whose last one is in line at a place.
         copying: tells whether a copy is under way.
     """
 
@@ -48,7 +48,7 @@ class Adopting:
         outside: Outside,
         horizon: Callable[[], int],
         latest_stamp: Callable[[], int],
-        publish: Callable[[str, bytes, bytes, int], int],
+        publish: Callable[[str, Sequence[bytes], int], int],
         copying: Callable[[], bool],
     ) -> None:
         self._shelf, self._outside, self._publish = shelf, outside, publish
@@ -111,7 +111,7 @@ class Adopting:
     def _look(self, table: str, key: bytes, record: bytes) -> None:
         stamp, origin = VERSION.unpack_from(record)
         if self._reading is not None and stamp > self._reading.get(origin, stamp):
-            self._publish(table, key, record, self._shelf.last_place)
+            self._publish(table, (key, record), self._shelf.last_place)
 
     def gap(self, stream: StreamId, names: set[tuple[str, bytes] | None]) -> None:
         """Send again what came above a gap.
@@ -122,6 +122,6 @@ class Adopting:
         for table, key in sorted(name for name in names if name is not None):
             record = self._shelf.current(table, key)
             if record is not None:
-                self._publish(table, key, record, self._shelf.last_place)
+                self._publish(table, (key, record), self._shelf.last_place)
         if None in names:
             self.look_for(stream[0])

@@ -57,14 +57,14 @@ class Horizon:
         self._said: int = self.noted
         self.promised: int = self.noted
 
-    def made(self, number: int, record: bytes) -> None:
-        """Note the stamp of an own update."""
-        stamp = int.from_bytes(record[:8], "big")
-        if stamp < self._latest:
+    def made(self, number: int, first: bytes, last: bytes) -> None:
+        """Note the stamps of own updates up to `number`: of the first and the last one's record."""
+        stamp = int.from_bytes(last[:8], "big")
+        if int.from_bytes(first[:8], "big") < self._latest:
             self._barrier = number  # adopted from another stream: not in the order of stamps
             return
         self._latest = stamp
-        if number - self._numbers[-1] >= STEP or number == 1:
+        if number - self._numbers[-1] >= STEP or len(self._numbers) == 1:
             self._numbers.append(number)
             self._stamps.append(stamp)
             if len(self._numbers) > SAMPLE_LIMIT:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from itertools import groupby
 
 from isinglass import clock
 from isinglass.errors import BadRecord, IsinglassError, LockTimeout, RecordTooLarge, StoreError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from isinglass.node.replica import Replica
     from isinglass.store.tables import TableShape
 
+    Wanted = tuple[bytes, bytes | None]  # key and packed value; None deletes
     Done = Callable[[IsinglassError | None], None]
     Rescue = tuple[DropTable, Done]
 
@@ -50,6 +52,10 @@ class Waiter:
 
     def __init__(self, place: int, durable: bool, done: Done) -> None:
         self.place, self.durable, self.done = place, durable, done
+
+
+def _deletes(item: Wanted) -> bool:
+    return item[1] is None
 
 
 def _nothing() -> None:
@@ -111,11 +117,11 @@ class Intake:
         self._lock.release()
 
     # ------------------------------------------------------------------ offers, on the port's
-    def offer(self, table: str, items: Sequence[tuple[bytes, bytes | None]]) -> tuple[int, int]:
+    def offer(self, table: str, items: Sequence[Wanted]) -> tuple[int, int]:
         """Stamp and queue the first updates of `items` that there is room for.
 
         Args:
-            items: keys and packed values (None deletes), already checked.
+            items: what is wanted of which keys, already checked.
 
         Returns:
             The place of the last one queued, and how many were; (0, 0) when there is no room.
@@ -131,23 +137,37 @@ class Intake:
                 self.hear()
         return place, entered
 
-    def _offer(self, table: str, items: Sequence[tuple[bytes, bytes | None]]) -> tuple[int, int]:
+    def _offer(self, table: str, items: Sequence[Wanted]) -> tuple[int, int]:
         if self.trouble is not None:
             raise self.trouble
-        now, place, origin = clock.monotonic_ns(), 0, self._origin
-        stamp, offer, replica = self._draw_stamps(len(items)), self._queue.offer, self.replica
-        for number, (key, payload) in enumerate(items):
-            if payload is None:
-                record = adding.delete(self._present(table, key), stamp + number, origin)
-                entered = self._queue.offer_counting(table, key, record, now)
-            else:
-                record = _encode(stamp + number, origin, payload)
-                entered = offer(table, key, record, now)
+        stamp, place, entered = self._draw_stamps(len(items)), 0, 0
+        for deletes, some in groupby(items, _deletes):
+            run = list(some)
+            newest, count = (self._delete if deletes else self._put)(table, run, stamp + entered)
+            place, entered = newest or place, entered + count
+            if count < len(run):
+                break
+        return place, entered
+
+    def _put(self, table: str, items: Sequence[Wanted], stamp: int) -> tuple[int, int]:
+        pairs: list[bytes] = []
+        for number, (key, payload) in enumerate(items, stamp):
+            pairs += (key, _encode(number, self._origin, payload))
+        place, entered = self._queue.offer_run(table, pairs, clock.monotonic_ns())
+        if entered and self.replica is not None:
+            self.replica.publish(table, pairs[: 2 * entered], place)
+        return place, entered
+
+    def _delete(self, table: str, items: Sequence[Wanted], stamp: int) -> tuple[int, int]:
+        place = 0
+        for number, (key, _) in enumerate(items):
+            record = adding.delete(self._present(table, key), stamp + number, self._origin)
+            entered = self._queue.offer_counting(table, key, record, clock.monotonic_ns())
             if entered == REFUSED:
                 return place, number
             place = entered
-            if replica is not None:
-                replica.publish(table, key, record, place)
+            if self.replica is not None:
+                self.replica.publish(table, (key, record), place)
         return place, len(items)
 
     def add(self, table: str, field: str, items: Sequence[tuple[bytes, int]]) -> tuple[int, int]:
@@ -189,7 +209,7 @@ class Intake:
                 return place, number
             place = entered
             if replica is not None:
-                replica.publish(table, key, record, place)
+                replica.publish(table, (key, record), place)
         return place, len(items)
 
     def _present(self, table: str, key: bytes) -> Iterator[bytes]:
@@ -223,7 +243,7 @@ class Intake:
         place = self._queue.offer_counting(table, key, record, clock.monotonic_ns())
         if place == REFUSED:
             raise StoreError("the queue of the node is full: write again in a moment")
-        return record, place, replica.publish(table, key, record, place)
+        return record, place, replica.publish(table, (key, record), place)
 
     def hear(self) -> None:
         """Wake the applier, and send, after something came into the queue; the lock is held."""
@@ -256,7 +276,7 @@ class Intake:
         """Tell the other nodes what a table is now."""
         state = self._queue.state_of(table)
         if self.replica is not None and place != REFUSED and state is not None:
-            self.replica.publish(table, b"", table_record(state), place)
+            self.replica.publish(table, (b"", table_record(state)), place)
             self.send()
 
     def drop_table(self, table: str, done: Done) -> bool:

@@ -7,7 +7,7 @@ calls `done` later, on the thread that holds the node's lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 Item = tuple[str, bytes, bytes]
@@ -73,6 +73,19 @@ class Shelf(Protocol):
 
     def offer(self, table: str, key: bytes, record: bytes) -> int:
         """Put an update of another node in line; return its place, or 0 when there is no room.
+
+        Raises:
+            TableMissing: the table was never heard of.
+        """
+
+    def offer_run(self, table: str, pairs: Sequence[bytes]) -> tuple[int, int]:
+        """Put updates of another node in line, the first ones that there is room for.
+
+        Args:
+            pairs: keys and records in turn.
+
+        Returns:
+            The place of the last one that entered, and how many did.
 
         Raises:
             TableMissing: the table was never heard of.

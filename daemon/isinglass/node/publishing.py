@@ -9,14 +9,14 @@ Pure: the time comes from `clock`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from isinglass.node.cluster_panels import NetworkPanel
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Outside
 from isinglass.node.vectors import Vectors
 from isinglass.wire import bodies
-from isinglass.wire.journal import Journal
+from isinglass.wire.journal import Journal, note_run
 from isinglass.wire.packing import Packer
 from isinglass.wire.streams import SendTimes
 
@@ -48,15 +48,22 @@ class Publishing:
         self.urgent = False
         self._sent = 0  # the number of the newest update that was sent
 
-    def publish(self, table: str, key: bytes, record: bytes, place: int) -> int:
-        """Number an own update that stands in line at `place`, for the next datagram."""
+    def publish(self, table: str, pairs: Sequence[bytes], place: int) -> int:
+        """Number own updates of a table for the next datagrams; return the number of the last.
+
+        Args:
+            pairs: keys and records in turn, at least one of each, in the order in which they stand
+                in line.
+            place: in line, of the last one.
+        """
         inbox = self._inbox
-        number = inbox.received + 1
-        inbox.add(number, number, place)
-        self._entries[number] = (table, key)
-        self._packer.add(table, key, record)
-        self._horizon.made(number, record)
-        return number
+        first = inbox.received + 1
+        last = inbox.received + len(pairs) // 2
+        inbox.add(first, last, place)
+        note_run(self._entries, first, table, pairs[::2])
+        self._packer.add(table, pairs)
+        self._horizon.made(last, pairs[1], pairs[-1])
+        return last
 
     def hurry(self) -> None:
         """Let what waits go with the next look, and others say at once that they hold it."""

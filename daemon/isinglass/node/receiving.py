@@ -12,15 +12,17 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from isinglass.errors import TableMissing
 from isinglass.node.figures import Figures
 from isinglass.node.outside import Outside, Shelf
 from isinglass.node.vectors import Vectors
 from isinglass.store.records import version_stamp
 from isinglass.wire import bodies
-from isinglass.wire.bodies import repairs_of, updates_of
+from isinglass.wire.bodies import repairs_of, runs_of
 from isinglass.wire.datagrams import Datagram
-from isinglass.wire.journal import Journal
+from isinglass.wire.journal import Journal, Name, note_run
 from isinglass.wire.packing import PartBuffer
 from isinglass.wire.streams import Inbox, StreamId
 
@@ -42,43 +44,39 @@ class Receiving:
         if inbox is None:
             return None
         entries = self._journal.open(stream, inbox.received + 1)
-        offer, known_last = self._shelf.offer, inbox.known_last
-        newest = b""
-        start, place, duplicates = 0, 0, 0
-        number = 0
-        for number, table, key, record in updates_of(datagram.body):
-            entered = 0
-            if number <= known_last and inbox.has(number):
-                duplicates += 1
-            else:
-                try:
-                    entered = offer(table, key, record)
-                except TableMissing:
-                    pass  # its table comes by another stream; asked for again until then
-                if not entered:
-                    inbox.known_last = max(inbox.known_last, number)
-            if entered:
-                entries[number] = (table, key)
-                if record > newest:
-                    newest = record
-                start, place = start or number, entered
-            elif start:
-                inbox.add(start, number - 1, place)
-                start = 0
-        if start:
-            inbox.add(start, number, place)
-        if newest:
-            self._outside.observe(version_stamp(newest))
+        known_last, duplicates = inbox.known_last, 0
+        for first, table, pairs in runs_of(datagram.body):
+            if first > known_last:
+                self._run(inbox, entries, first, table, pairs)
+                continue
+            for place in range(0, len(pairs), 2):  # some of them came before
+                number = first + place // 2
+                if inbox.has(number):
+                    duplicates += 1
+                else:
+                    self._run(inbox, entries, number, table, pairs[place : place + 2])
         if duplicates:
             self._figures.duplicates(stream[0], duplicates)
         self._journal.trim()
         return inbox
 
-    def _offer(self, table: str, key: bytes, record: bytes) -> int:
+    def _run(
+        self, inbox: Inbox, entries: dict[int, Name], first: int, table: str, pairs: list[bytes]
+    ) -> None:
+        """Take in updates that follow each other, of one table, none of which came before."""
+        place, entered = self._offer(table, pairs)
+        inbox.known_last = max(inbox.known_last, first + len(pairs) // 2 - 1)
+        if entered:
+            taken = pairs[: 2 * entered]
+            note_run(entries, first, table, taken[::2])
+            inbox.add(first, first + entered - 1, place)
+            self._outside.observe(version_stamp(max(taken[1::2])))
+
+    def _offer(self, table: str, pairs: Sequence[bytes]) -> tuple[int, int]:
         try:
-            return self._shelf.offer(table, key, record)
+            return self._shelf.offer_run(table, pairs)
         except TableMissing:
-            return 0  # its table comes by another stream; asked for again until then
+            return 0, 0  # its table comes by another stream; asked for again until then
 
     def urgent(self, datagram: Datagram) -> None:
         """Take in updates that somebody waits for, and say at once that they are here."""
@@ -116,7 +114,7 @@ class Receiving:
         fresh = [number for number in numbers if inbox is not None and not inbox.has(number)]
         if inbox is None or not fresh:
             return  # what it says may be older than what was forgotten since
-        place = self._offer(table, key, record) if record else 1
+        place, _ = self._offer(table, (key, record)) if record else (1, 1)
         if not place:
             return
         if record:

@@ -14,7 +14,7 @@ The caller holds the queue's lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgpack
 
@@ -93,7 +93,7 @@ class NodeShelf:
         if key:
             if record[FLAGS] > TOMBSTONE:
                 check_record(record)  # damaged, it would stop the applier where it joins
-            return self._queue.offer_foreign(table, key, record, self._clock())
+            return self._queue.offer(table, key, record, self._clock(), True)
         state = table_state(table, record)
         place = self._queue.last_place or 1
         if state.created != NEVER:
@@ -103,6 +103,25 @@ class NodeShelf:
         if place and state.floor != NEVER:
             place = self._queue.offer_drop(table, state.floor, self._clock(), foreign=True)
         return place
+
+    def offer_run(self, table: str, pairs: Sequence[bytes]) -> tuple[int, int]:
+        """Put what another node stamped in line; return the last one's place, and how many entered.
+
+        Args:
+            pairs: keys and records in turn, each as for `offer`.
+
+        Raises:
+            TableMissing, BadRecord: as `offer`.
+        """
+        if b"" not in pairs[::2] and max(record[FLAGS] for record in pairs[1::2]) <= TOMBSTONE:
+            return self._queue.offer_run(table, pairs, self._clock(), True)
+        place = entered = 0
+        for key, record in zip(pairs[::2], pairs[1::2], strict=True):
+            taken = self.offer(table, key, record)
+            if not taken:
+                break
+            place, entered = taken, entered + 1
+        return place, entered
 
     def waiting(self, table: str, key: bytes) -> Iterator[bytes]:
         """Yield the records of a key that are not in the store yet."""

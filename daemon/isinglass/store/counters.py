@@ -139,6 +139,19 @@ def _record(found: Contents, floor: bytes) -> bytes | None:
     return header + cast(bytes, _pack([base, reset, fields]))
 
 
+def joined(queued: bytes | None, record: bytes, floor: bytes) -> tuple[bytes, bool]:
+    """Return what waits once a counting record, or one for a counting record, has come.
+
+    Returns:
+        That record, and whether what came says nothing new.
+
+    Raises:
+        BadRecord: one of them is damaged.
+    """
+    together = merged(queued, record, floor)
+    return together or record, together is None or together == queued
+
+
 def merged(old: bytes | None, record: bytes, floor: bytes) -> bytes | None:
     """Return what two records say together, above a floor; None when that is nothing.
 

@@ -97,7 +97,25 @@ def take_some(line: deque[Ticket], limit: int, newest: int) -> tuple[Batch, int]
     return Batch(steps, first[0], through, updates, writes, size, first[3]), odd
 
 
-def with_drop(line: Iterable[Ticket], drop: Ticket, hit: dict[int, set[bytes]]) -> Iterator[Ticket]:
+def without_older(line: deque[Ticket], table: str, bound: bytes) -> tuple[deque[Ticket], int, int]:
+    """Remove the older updates of a table whose drop is last in line, which takes their place.
+
+    Returns:
+        The line without them, how many there were, and their bytes.
+    """
+    drop = line.pop()
+    hit: dict[int, set[bytes]] = {}
+    removed = removed_bytes = 0
+    for _, owner, _, _ in line:
+        if isinstance(owner, Lane) and owner.name == table and id(owner) not in hit:
+            hit[id(owner)], count, size = owner.remove_older(bound)
+            removed, removed_bytes = removed + count, removed_bytes + size
+    return deque(_with_drop(line, drop, hit)), removed, removed_bytes
+
+
+def _with_drop(
+    line: Iterable[Ticket], drop: Ticket, hit: dict[int, set[bytes]]
+) -> Iterator[Ticket]:
     """Yield what still waits, with the drop in the place of the first ticket that it removed from.
 
     Args:

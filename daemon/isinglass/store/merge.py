@@ -31,11 +31,12 @@ in flight.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from isinglass.errors import TableExists, TableMissing
+from isinglass.store import runs
 from isinglass.store.changes import CreateTable, DropTable
-from isinglass.store.counters import merged
+from isinglass.store.counters import joined
 from isinglass.store.lanes import Lane
 from isinglass.store.line import (
     TABLE_CHANGE_BYTES,
@@ -44,7 +45,7 @@ from isinglass.store.line import (
     take_all,
     take_some,
     unusual,
-    with_drop,
+    without_older,
 )
 from isinglass.store.panels import QueuePanel
 from isinglass.store.records import NEVER, group_of, is_counting
@@ -135,11 +136,6 @@ class UpdateQueue:
         lane = self._lanes.get(table)
         return lane.shape if lane and lane.visible else None
 
-    def pending(self, table: str, key: bytes) -> bytes | None:
-        """Return the newest waiting record of a key, or None when none waits outside a batch."""
-        lane = self._lanes.get(table)
-        return None if lane is None else lane.get(key)
-
     def waiting(self, table: str, key: bytes) -> Iterator[bytes]:
         """Return all records of a key that wait outside a batch, the one offered last first.
 
@@ -152,16 +148,6 @@ class UpdateQueue:
         """Return the version of a table's newest drop; NEVER when there was none."""
         lane = self._lanes.get(table)
         return NEVER if lane is None else lane.floor
-
-    def offer_foreign(self, table: str, key: bytes, record: bytes, now_ns: int) -> int:
-        """Put a record that another node stamped in line: as `offer`, of any kind, into any table.
-
-        It may have overtaken the creation of a dropped table, which then shows it.
-
-        Raises:
-            TableMissing: nobody ever spoke of the table.
-        """
-        return self.offer(table, key, record, now_ns, True)
 
     def offer_counting(self, table: str, key: bytes, record: bytes, now_ns: int) -> int:
         """Put a counting record of this node in line: as `offer`."""
@@ -177,7 +163,7 @@ class UpdateQueue:
         Args:
             key, record: as stored (see `records`), already checked.
             now_ns: monotonic time.
-            unchecked: the record may be a counting one, and the table dropped.
+            unchecked: another node stamped it: it may count, and be there before its table.
 
         Raises:
             TableMissing: the table was never created, or is dropped.
@@ -193,7 +179,7 @@ class UpdateQueue:
         offered = len(record)
         if (unchecked or lane.counts) and is_counting(record, queued):
             lane.counts = True
-            record, stale = _joined(queued, record, lane.floor)
+            record, stale = joined(queued, record, lane.floor)
         else:
             stale = record < (queued or lane.floor_bound) or record == queued
         size = len(record) + len(key) if queued is None else len(record) - len(queued)
@@ -229,6 +215,45 @@ class UpdateQueue:
         self._size = size = self._size + size
         self._signed[SIZE] = size
         return place
+
+    def offer_run(
+        self, table: str, pairs: Sequence[bytes], now_ns: int, unchecked: bool = False
+    ) -> tuple[int, int]:
+        """Put the first records of a table that there is room for in line, one behind the other.
+
+        Args:
+            pairs: keys and records in turn; the rest, and what is raised, as for `offer`.
+
+        Returns:
+            The place of the last one that entered, or REFUSED, and how many did: places in a row.
+        """
+        lane = self._lanes.get(table)
+        visible = lane is not None and (lane.visible or unchecked)
+        if lane is None or not (visible and self._merging and runs.is_plain(lane, pairs)):
+            return self._offer_each(table, pairs, now_ns, unchecked)
+        room, room_bytes = self._limit_entries - self._length, self._limit_bytes - self._size
+        run = runs.enter(lane, self._line, pairs, self._place, now_ns, room, room_bytes)
+        words = self._words
+        self._place += run.entered
+        words[OFFERED] = self._place
+        words[OFFERED_BYTES] += run.offered_bytes
+        words[SUPERSEDED] += run.superseded
+        words[STALE] += run.stale
+        words[REFUSALS] += run.full
+        self._weigh(run.added, run.grown_bytes)
+        if run.stale and not self._line and self._batch is None:
+            self._signed[APPLIED_THROUGH] = self._place  # nobody will apply anything to say so
+        return self._place if run.entered else REFUSED, run.entered
+
+    def _offer_each(
+        self, table: str, pairs: Sequence[bytes], now_ns: int, unchecked: bool
+    ) -> tuple[int, int]:
+        entered = 0
+        for key, record in zip(pairs[::2], pairs[1::2], strict=True):
+            if self.offer(table, key, record, now_ns, unchecked) == REFUSED:
+                break
+            entered += 1
+        return self._place if entered else REFUSED, entered
 
     def _sealed(self, lane: Lane) -> Lane:
         """Close a lane to merging, and give its table a new one."""
@@ -313,14 +338,9 @@ class UpdateQueue:
 
         The drop moves to the place of the first one removed, as any newer update would.
         """
-        drop = self._line.pop()
-        hit: dict[int, set[bytes]] = {}
-        for _, owner, _, _ in self._line:
-            if isinstance(owner, Lane) and owner.name == table and id(owner) not in hit:
-                hit[id(owner)], count, size = owner.remove_older(bound)
-                self._words[DROPPED] += count
-                self._weigh(-count, -size)
-        self._line = deque(with_drop(self._line, drop, hit))
+        self._line, count, size = without_older(self._line, table, bound)
+        self._words[DROPPED] += count
+        self._weigh(-count, -size)
         self._unusual = unusual(self._line)
 
     def take(self, limit: int) -> Batch | None:
@@ -377,9 +397,3 @@ class UpdateQueue:
 
 def _missing(table: str) -> TableMissing:
     return TableMissing(f"there is no table {table!r}: create it first")
-
-
-def _joined(queued: bytes | None, record: bytes, floor: bytes) -> tuple[bytes, bool]:
-    """Return what waits after a counting record, or one for a counting record, has come."""
-    joined = merged(queued, record, floor)
-    return joined or record, joined is None or joined == queued

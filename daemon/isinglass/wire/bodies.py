@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import chain, count, repeat
 from typing import Any, NamedTuple, NoReturn
 
 import msgpack
@@ -106,22 +105,12 @@ def parse(kind: int, packed: bytes) -> Any:
     return body
 
 
-def updates_of(body: list[Any]) -> Iterator[tuple[int, str, bytes, bytes]]:
-    """Return sequence, table, key and record of each update in a checked UPDATES body."""
-    if len(body) == 3:
-        return _updates(body[0], body[1], body[2])
-    sequence, found = body[0], []
+def runs_of(body: list[Any]) -> Iterator[tuple[int, str, list[bytes]]]:
+    """Yield the runs of a checked UPDATES body: first number, table, keys and records in turn."""
+    number = body[0]
     for table, pairs in zip(body[1::2], body[2::2], strict=True):
-        found.append(_updates(sequence, table, pairs))
-        sequence += len(pairs) >> 1
-    return chain.from_iterable(found)
-
-
-def _updates(
-    sequence: int, table: str, pairs: list[bytes]
-) -> Iterator[tuple[int, str, bytes, bytes]]:
-    # The shortest of the four ends it; a generator would cost each update a step more.
-    return zip(count(sequence), repeat(table), pairs[::2], pairs[1::2], strict=False)
+        yield number, table, pairs
+        number += len(pairs) >> 1
 
 
 def update_count(body: list[Any]) -> int:

@@ -15,10 +15,19 @@ Pure. Bounded by `limit` updates of all streams together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
+
 from isinglass.wire.streams import StreamId
 
 Name = tuple[str, bytes]
 """Table and key of a record; an empty key means the table itself."""
+
+
+def note_run(entries: dict[int, Name], first: int, table: str, keys: Sequence[bytes]) -> None:
+    """Note which records of a table the updates from number `first` on were about."""
+    numbers = range(first, first + len(keys))
+    entries.update(zip(numbers, zip(repeat(table), keys, strict=False), strict=True))
 
 
 class Journal:

@@ -9,7 +9,7 @@ waited longest: the sender is then asked again, as for any update that was lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -84,19 +84,28 @@ class Packer:
         """Whether anything is to be taken."""
         return bool(self._closed or self._pairs)
 
-    def add(self, table: str, key: bytes, record: bytes) -> None:
-        """Put an update behind all before it; it gets the next number.
+    def add(self, table: str, pairs: Sequence[bytes]) -> None:
+        """Put updates of a table behind all before them; they get the next numbers.
+
+        Args:
+            pairs: keys and records in turn.
 
         Raises:
-            ValueError: it is too large even for parts; it gets no number.
+            ValueError: one is too large even for parts; it gets no number, nor do those after it.
         """
-        size = len(key) + len(record) + 4
-        if size > 255:
-            size += 2
-        if table == self._table and self._size + size <= BODY_LIMIT:
-            self._size += size
-            self._pairs += (key, record)
-            return
+        following = iter(pairs)
+        for key, record in zip(following, following, strict=True):
+            size = len(key) + len(record) + 4
+            if size > 255:
+                size += 2
+            if table == self._table and self._size + size <= BODY_LIMIT:
+                self._size += size
+                self._pairs += (key, record)
+            else:
+                self._open(table, key, record, size)
+
+    def _open(self, table: str, key: bytes, record: bytes, size: int) -> None:
+        """Put an update of `size` bytes where no other one of its table stands, or none fits."""
         opening = len(table.encode()) + _TABLE_BYTES
         if _HEAD_BYTES + opening + size > BODY_LIMIT:
             sequence = self.next_sequence
