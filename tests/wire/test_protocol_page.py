@@ -78,8 +78,8 @@ def test_the_page_s_heartbeat_is_the_product_s() -> None:
     assert reports.is_body(body) and [int(row) for row, _ in rows] == list(range(len(body)))
     lists = [row for row, name in rows if name.startswith("[")]
     assert lists == [str(place) for place, part in enumerate(body) if type(part) is list]
-    entry = re.search(r"in turn: \[origin, incarnation, (.*?)\]", PAGE, re.S)
-    assert entry and tuple(re.split(r",\s+", entry[1])) == Progress._fields
+    entry = re.search(r"in turn:\s+\[origin, incarnation, (.*?)\]", PAGE)
+    assert entry and tuple(entry[1].split(", ")) == Progress._fields
     for limit in (reports.ECHO_LIMIT, reports.VECTOR_LIMIT, reports.LET_GO_LIMIT):
         assert f"at most {limit}" in PAGE
 
