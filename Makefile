@@ -50,6 +50,7 @@ soak: $(VENV)/.installed-checks
 docs: $(VENV)/.installed
 	$(BIN)/python -m isinglass.settings > docs/settings.md
 	$(BIN)/python -m isinglass.reference > docs/panels.md
+	$(BIN)/python -m isinglass.machines docs/protocol.md
 
 bench: $(VENV)/.installed-bench
 	@set -e; for script in bench/*.py; do \

@@ -105,6 +105,23 @@ def test_json_says_all_that_the_text_says(bakery: Program, source: str) -> None:
     assert process["events"][0]["fields"] == {"degrees": "300"}
 
 
+@pytest.mark.parametrize("real", ["inf", "-inf", "nan"])
+def test_json_is_valid_for_a_number_that_is_not_finite(bakery: Program, real: str) -> None:
+    tell(bakery, f"oven.load = float('{real}'); oven.queue.publish(7, float('{real}'))")
+    assert hear(bakery) == "done"
+    for command in (("dump", "bakery", "--json"), ("watch", "bakery", "--count", "1", "--json")):
+        text = isinglass(*command).stdout
+        document = json.loads(text, parse_constant=pytest.fail)
+        fields = document["fields"] if "fields" in document else [
+            field(document, "oven", "load"), field(document, "oven", "queue.oldest")
+        ]  # fmt: skip
+        found = {one["field"]: one["value"] for one in fields}
+        assert found["load"] is None and found["queue.oldest"] is None
+    rows = csv.DictReader(io.StringIO(isinglass("dump", "bakery", "--csv").stdout))
+    assert {row["value"] for row in rows if row["field"] == "load"} == {real}
+    assert re.search(rf"^  load +{real} %$", isinglass("dump", "bakery").stdout, re.M)
+
+
 # What scripts may rely on; a change here is a change of `format`.
 SHAPE = {
     "node": {"node", "state", "generation", "taken_wall_ns", "processes", "tables"},

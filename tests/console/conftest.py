@@ -1,15 +1,16 @@
-"""What tests of a cluster's screens get: three staged members, read once a module."""
+"""What tests of a cluster's screens get: three staged members, or seven, read once a module."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 from stage import Stage
-from staged_cluster import ALIVE_TICKS, ALL_TICKS, Frames, cluster
+from staged_cluster import ALIVE_TICKS, ALL_TICKS, MANY, NAMES, Frames, cluster
 
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.model.reading import Reading
@@ -18,12 +19,25 @@ from isinglass_console.model.reading import Reading
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frames]:
     """Readings by `NODE`, and by `NODE stalled` or `NODE killed` from the thirteenth second on."""
+    with _members(tmp_path_factory, NAMES) as nodes:
+        yield {key: list(readings) for key, readings in _all(nodes)}
+
+
+@pytest.fixture(scope="module")
+def many_frames(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frames]:
+    """Two readings of each of seven members."""
+    with _members(tmp_path_factory, MANY) as nodes:
+        yield {node.node: [node.reading(tick) for tick in (1, 2)] for node in nodes}
+
+
+@contextmanager
+def _members(factory: pytest.TempPathFactory, names: Sequence[str]) -> Iterator[list[Stage]]:
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     runtime = tempfile.mkdtemp(prefix="isg-", dir=shared)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ISINGLASS_RUNTIME_DIR", runtime)
-        with cluster(tmp_path_factory.mktemp("sources")) as nodes:
-            yield {key: list(readings) for key, readings in _all(nodes)}
+        with cluster(factory.mktemp("sources"), names) as nodes:
+            yield nodes
     shutil.rmtree(runtime)
 
 

@@ -6,7 +6,7 @@ is set by the tables here, so a test knows what the screens must say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from isinglass_console.screens.desk import Desk
 from programs import program
 
 NAMES = ("alder", "birch", "cedar")
-PIDS = (4711, 5000, 6000)
+MANY = (*NAMES, "damson", "elm", "fir", "gorse")
+PIDS = (4711, 5000, 6000, 7000, 8000, 9000, 10_000)
 ALIVE_TICKS, ALL_TICKS = 12, 19
 Frames = dict[str, list[Reading]]  # node, or node and verdict: a reading a second
 
@@ -30,6 +31,7 @@ LAGS = {
     ("cedar", "alder"): (30, 0.04, 0, 30, 0),
     ("cedar", "birch"): (0, 0.0, 0, 0, 0),
 }
+WELL = (12, 0.02, 8, 4, 0)
 # node: backlog, by, trend, allowed, demand, admitted, retired
 FLOWS = {
     "alder": (0.3, "entries", 0.0, 2733.0, 4866.0, 2700.0, 14_200.0),
@@ -113,13 +115,15 @@ for line in sys.stdin:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[list[Stage]]:
-    """Run three staged members, each with a client that writes."""
+def cluster(folder: Path, names: Sequence[str] = NAMES) -> Iterator[list[Stage]]:
+    """Run staged members, each with a client that writes; those beyond three are well, too."""
+    lags = {(origin, to): LAGS.get((origin, to), WELL) for origin in names for to in names}
+    flows = {name: FLOWS.get(name, FLOWS["birch"]) for name in names}
     with ExitStack() as stack:
         nodes = []
-        for number, (name, pid) in enumerate(zip(NAMES, PIDS, strict=True), 1):
+        for number, (name, pid) in enumerate(zip(names, PIDS, strict=False), 1):
             node = stack.enter_context(stage(name, folder, pid))
-            run(node.process, f"names, lags, flows = {NAMES!r}, {LAGS!r}, {FLOWS!r}")
+            run(node.process, f"names, lags, flows = {names!r}, {lags!r}, {flows!r}")
             run(node.process, f"exec({MEMBER!r})")
             client = stack.enter_context(program(CLIENT, name, f"counter {number}"))
             node.clients.append(client)

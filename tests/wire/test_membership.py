@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from isinglass.wire import reports
 from isinglass.wire.datagrams import BODY_LIMIT
-from isinglass.wire.membership import DOWN, LEFT, SUSPECTED, UP, Member, Membership
+from isinglass.wire.membership import DEAF, DOWN, LEFT, SUSPECTED, UP, Member, Membership
 from isinglass.wire.placement import SLOTS, Placement
 from isinglass.wire.replay import WINDOW, ReplayWindow
 from isinglass.wire.reports import LEAVING, LIVE, Echo, Load, Progress, Report
@@ -81,6 +81,17 @@ def test_a_member_goes_from_up_to_down_and_comes_back() -> None:
     assert member.state == LEFT and not member.primary
     member.hear(report(), 8, 3, 10 * SECOND)
     assert member.state == UP and member.primary and member.restarts == 1
+
+
+def test_a_node_that_stood_still_believes_no_member_until_it_is_heard() -> None:
+    member = Member("alder", 1, 7)
+    member.hear(report(), 7, 1, SECOND)
+    member.step(DEAF)
+    assert member.state == SUSPECTED and not member.primary
+    member.look((2, 1), 0, SECOND + 1)
+    assert member.state == SUSPECTED
+    member.hear(report(), 7, 2, SECOND + 2)
+    assert member.state == UP and member.primary
 
 
 def test_it_is_seen_who_gets_on() -> None:

@@ -10,18 +10,22 @@ import msgpack
 
 from import_graph import ROOT
 from isinglass import errors
-from isinglass.node import peer_calls
+from isinglass.node import peer_calls, primary, repairs, replica, strangers
+from isinglass.store import buckets
 from isinglass.wire import bodies, cluster_key, handshake, reports
 from isinglass.wire.datagrams import (
+    ALIVE_NS,
     BODY_LIMIT,
     DATAGRAM_LIMIT,
     HEADER,
+    PROBATION_NS,
     TAG_BYTES,
     TO_ONE,
     Identity,
     Sealer,
 )
 from isinglass.wire.replay import WINDOW
+from isinglass.wire.reports import Load, Progress, Report
 
 PAGE = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 
@@ -58,13 +62,26 @@ def test_the_page_names_every_kind_reason_operation_and_refusal() -> None:
         assert f"| {kind} | `{name}` | " in PAGE
     for reason in bodies.REASONS:
         assert f"| `{reason}` | " in PAGE
-    for operation, (name, _) in peer_calls.OPERATIONS.items():
-        assert re.search(rf"^{operation} {name} ", PAGE, re.M), name
+    for operation, (name, kinds) in peer_calls.OPERATIONS.items():
+        said = re.search(rf"^{operation} {name} +(.*)\n +\[", PAGE, re.M)
+        assert said and len(re.sub(r"\[.*?\]", "", said[1]).split(", ")) == len(kinds), name
     for kind_of_error in handshake.SENTENCES:
         assert f"| `{kind_of_error.__name__}` | " in PAGE
         assert issubclass(kind_of_error, errors.ClusterError)
     for number, phase in enumerate(reports.PHASES):
         assert f"{number} {phase}" in PAGE
+
+
+def test_the_page_s_heartbeat_is_the_product_s() -> None:
+    rows = re.findall(r"^ ?(\d+)  ([a-z]\w*|\[.*?\])", PAGE.partition("### Heartbeat")[2], re.M)
+    body = Report("n", "", *[0] * 6, Load(), 0, (), {}, {}, {}).body()
+    assert reports.is_body(body) and [int(row) for row, _ in rows] == list(range(len(body)))
+    lists = [row for row, name in rows if name.startswith("[")]
+    assert lists == [str(place) for place, part in enumerate(body) if type(part) is list]
+    entry = re.search(r"in turn:\s+\[origin, incarnation, (.*?)\]", PAGE)
+    assert entry and tuple(entry[1].split(", ")) == Progress._fields
+    for limit in (reports.ECHO_LIMIT, reports.VECTOR_LIMIT, reports.LET_GO_LIMIT):
+        assert f"at most {limit}" in PAGE
 
 
 def test_the_page_s_figures_are_the_product_s() -> None:
@@ -74,3 +91,18 @@ def test_the_page_s_figures_are_the_product_s() -> None:
     assert f"at most {bodies.PARTS_LIMIT} parts" in PAGE
     assert f"at most {bodies.SEQUENCES_LIMIT} in a row" in PAGE
     assert len(msgpack.packb([])) == len(handshake.PROOF)
+    words = " ".join(PAGE.split())
+    for sentence, figure in {
+        "listened for less than {} s": strangers.YOUNG_SECONDS,
+        "at most once in {} s each": strangers.TOLD_SECONDS,
+        "nothing of the earlier one came for {} s": PROBATION_NS / 1e9,
+        "spans {} s of its sender's clock": ALIVE_NS / 1e9,
+        "for the same within {} ms": repairs.SEVERAL_NS / 1e6,
+        "Sent each {} ms": replica.HEARTBEAT_NS / 1e6,
+        "the answer waits for them for {} s": primary.ACK_LIMIT_NS / 1e9,
+        "A call is given up after {} s": peer_calls.CALL_LIMIT_SECONDS,
+        "the whole store after {} minutes": peer_calls.STORE_LIMIT_SECONDS / 60,
+        "not proved within {} s": peer_calls.PROOF_LIMIT_SECONDS,
+        "a list of {} u64": buckets.COUNT,
+    }.items():
+        assert sentence.format(f"{figure:,.0f}") in words

@@ -133,6 +133,11 @@ class Desk:
         state = moved(rows, self.table(table), steps)
         self.select(table, state.selected)
 
+    def scroll(self, table: str, hidden: int, steps: int) -> None:
+        """Scroll what stands below a page's table, of which `hidden` lines have no room."""
+        at = min(self.settings.scrolled.get(table, 0), hidden)
+        self.settings.scrolled[table] = min(max(at + steps, 0), hidden)
+
     def match(self, table: str, rows: list[Row], steps: int) -> None:
         """Select the next row that the filter's pattern finds."""
         state = next_match(rows, self.table(table), self.settings.filter, steps)

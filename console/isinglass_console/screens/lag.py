@@ -1,4 +1,7 @@
-"""View 5: every replica behind every origin, and below it what was lost and how it comes back."""
+"""View 5: every replica behind every origin, and below it what was lost and how it comes back.
+
+What is below is scrolled where it has no room, as with many nodes in 80 columns and 24 lines.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from isinglass_console.screens.cluster_panes import (
 )
 from isinglass_console.screens.healing import heals_pane, network_pane, peers_pane, repairs_pane
 from isinglass_console.screens.panes import aged, dimmed, heading
-from isinglass_console.screens.scene import Page, Scene, table_block
+from isinglass_console.screens.scene import Page, Scene, append_scrolled, table_block
 from isinglass_console.screens.trends import LAG_TRENDS, trends_row
 from isinglass_console.widgets.line import Block, Line, Pen, beside, crossing, rule
 from isinglass_console.widgets.table import cell
@@ -27,6 +30,7 @@ from isinglass_console.widgets.table import cell
 TABLE = "lag"
 TWO_FROM = 110
 MOST_CELLS = 20
+LONGEST = 1000  # lines of a pane, which is scrolled where it has less room
 TRENDS_LEAST, TRENDS_MOST = 6, 24
 REPLICA = Column("replica", "REPLICA", 11, 0, grow=1, largest=18)
 OF_ALL, OF_SELECTED = (repairs_pane, heals_pane), (peers_pane, network_pane)
@@ -60,7 +64,8 @@ def build(scene: Scene) -> Page:
     page.block.extend(table)
     if matrix.stale and not narrow:
         page.block.add(_old_origins(scene.width, matrix))
-    _below(scene, node, page.block)
+    append_scrolled(scene, page, _below(scene, node))
+    _trends(scene, node, page.block)
     page.block = page.block.sized(scene.height)
     return page
 
@@ -120,36 +125,36 @@ def _old(origin: StaleOrigin) -> str:
     return f"from {origin.name}: {origin.condition}, {text.seconds(origin.age_seconds)} old"
 
 
-def _below(scene: Scene, node: NodeFrame, block: Block) -> None:
-    """Append repairs, heals, peers, the network: two by two where there is room, else in a row."""
+def _below(scene: Scene, node: NodeFrame) -> Block:
+    """Return repairs, heals, peers, the network: two by two where there is room, else in a row."""
+    block = Block(scene.width)
     if scene.width < TWO_FROM:
         for pane in (*OF_ALL, *OF_SELECTED):
-            rest = scene.height - len(block.lines) - 1
-            if rest < 1:
-                return
             block.lines.append(rule(scene.width))
-            found = pane(scene.resized(scene.width, rest), node, compact=True)
+            found = pane(scene.resized(scene.width, LONGEST), node, compact=True)
             if pane in OF_SELECTED and scene.freshness(node).dim:
                 found = dimmed(found)
-            block.extend(found.sized(min(len(found.lines), rest)))
-        return
+            block.extend(found)
+        return block
     widths = split(scene.width, 2)
     above: list[int] = []
     for panes in (OF_ALL, OF_SELECTED):
         parts = [
-            pane(scene.resized(width, scene.height), node)
+            pane(scene.resized(width, LONGEST), node)
             for pane, width in zip(panes, widths, strict=True)
         ]
         if panes is OF_SELECTED:
             parts = [aged(scene, node, part) for part in parts]
-        rest = scene.height - len(block.lines) - 1
-        if rest < 1:
-            return
         block.lines.append(crossing(scene.width, above, widths[:1]))
-        block.extend(beside(parts, min(rest, max(len(part.lines) for part in parts))))
+        block.extend(beside(parts, max(len(part.lines) for part in parts)))
         above = widths[:1]
+    return block
+
+
+def _trends(scene: Scene, node: NodeFrame, block: Block) -> None:
+    """Append trends where there is room for them."""
     rest = scene.height - len(block.lines) - 1
-    if rest >= TRENDS_LEAST:
-        block.lines.append(crossing(scene.width, above, []))
+    if scene.width >= TWO_FROM and rest >= TRENDS_LEAST:
+        block.lines.append(crossing(scene.width, split(scene.width, 2)[:1], []))
         trends = scene.resized(scene.width, min(rest, TRENDS_MOST))
         block.extend(trends_row(trends, node, LAG_TRENDS))

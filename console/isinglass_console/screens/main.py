@@ -108,8 +108,16 @@ class MainScreen(LiveScreen):
         self.paint()
 
     def action_page(self, direction: int) -> None:
-        """Move the selection by a page."""
-        self.action_move(direction * max(1, self.size.height // 2))
+        """Move the selection by a page; on a page that is too long, scroll what is below."""
+        lines = self.page.window if self.page.hidden else self.size.height // 2
+        self._turn(direction * max(1, lines))
+
+    def _turn(self, steps: int) -> None:
+        if not self.page.hidden:
+            self.action_move(steps)
+            return
+        self.desk.scroll(self.page.table, self.page.hidden, steps)
+        self.paint()
 
     def action_node(self, steps: int) -> None:
         """Select another node."""
@@ -297,4 +305,4 @@ class MainScreen(LiveScreen):
 
     def on_canvas_wheeled(self, message: Canvas.Wheeled) -> None:
         message.stop()
-        self.action_move(message.steps)
+        self._turn(message.steps)

@@ -18,7 +18,7 @@ from isinglass_console.model.rates import Pair
 from isinglass_console.model.series import SeriesBook
 from isinglass_console.model.table import Row, arrange
 from isinglass_console.screens.settings import Settings
-from isinglass_console.widgets.line import Block
+from isinglass_console.widgets.line import Block, noted_rule
 from isinglass_console.widgets.table import paint_table
 
 
@@ -84,12 +84,35 @@ class Scene:
 
 @dataclass(slots=True)
 class Page:
-    """What a view gives: the lines, and the table that the keys act on."""
+    """What a view gives: the lines, and the table that the keys act on.
+
+    `hidden`: how many lines of the part below the table have no room, and can be scrolled to;
+    `window`: how many have.
+    """
 
     block: Block
     table: str = ""
     rows: list[Row] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
+    hidden: int = 0
+    window: int = 0
+
+
+def append_scrolled(scene: Scene, page: Page, part: Block) -> None:
+    """Append to a page what stands below its table, as far as it was scrolled when it is too long.
+
+    Args:
+        part: begins with a rule, which stays, and says how many lines are above and below.
+    """
+    room = max(0, scene.height - len(page.block.lines))
+    page.hidden = max(0, len(part.lines) - room)
+    if page.hidden:
+        above = min(scene.settings.scrolled.get(page.table, 0), page.hidden)
+        page.window = max(0, room - 1)
+        note = f"{above} lines above, {page.hidden - above} below: PgUp, PgDn"
+        page.block.lines.append(noted_rule(scene.width, note))
+        part = part.without(1 + above).sized(page.window)
+    page.block.extend(part)
 
 
 def table_block(

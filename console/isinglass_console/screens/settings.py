@@ -18,6 +18,7 @@ class Settings:
     zoomed: bool = False
     tags: set[str] = field(default_factory=set)
     tables: dict[str, TableState] = field(default_factory=dict)
+    scrolled: dict[str, int] = field(default_factory=dict)  # by a page's table: lines
     baseline: int | None = None
     notice: str = ""
 

@@ -60,6 +60,15 @@ class Block:
         lines += [blank(self.width)] * (height - len(lines))
         return Block(self.width, lines, [hit for hit in self.hits if hit.y < height])
 
+    def without(self, count: int) -> Block:
+        """Return the block without its first lines."""
+        hits = [
+            Hit(hit.y - count, hit.left, hit.right, hit.kind, hit.value)
+            for hit in self.hits
+            if hit.y >= count
+        ]
+        return Block(self.width, self.lines[count:], hits)
+
 
 def blank(width: int) -> Line:
     """Return a line of spaces."""

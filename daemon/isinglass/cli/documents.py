@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 
 from isinglass.cli.selection import Selection
 from isinglass.cli.units import figures_of
@@ -141,8 +142,10 @@ def field_document(field: FieldView) -> dict[str, object]:
 
 
 def field_json(field: FieldView) -> object:
-    """Return the value of a field as JSON has it."""
+    """Return the value of a field as JSON has it: null for a number that is not finite."""
     value = field.value
+    if isinstance(value, float) and not isfinite(value):
+        return None
     if isinstance(value, int | float | str):
         return value
     return {"count": value.count, "sum": value.sum, **figures_of(value)}

@@ -45,7 +45,8 @@ def _rows(snapshot: Snapshot, selection: Selection) -> Iterator[tuple[object, ..
 
 def _values(field: FieldView) -> Iterator[tuple[str, object]]:
     """Yield a field's name and value; a histogram gives a line for each of its figures."""
-    value = field_json(field)
+    # what reads such lines knows "inf", which JSON does not
+    value = field.value if isinstance(field.value, float) else field_json(field)
     if isinstance(value, dict):
         for part, figure in value.items():
             yield f"{field.name}.{part}", figure

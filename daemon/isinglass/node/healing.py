@@ -14,7 +14,8 @@ arriving and are applied beside, since applying is a join: nothing is kept back,
 waits. When everything fetched stands in line, the node has what the vector said; what came later it
 has already, or asks for as usual. A join is the same copy into an empty store.
 
-While it is not live a node is nobody's primary and holds no writer up. Pure.
+While it is not live a node is nobody's primary and holds no writer up. MACHINE is the whole table
+of its phases. Pure.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from isinglass.node.repairs import Repairs
 from isinglass.node.vectors import Vectors
 from isinglass.store.records import version_stamp
 from isinglass.wire.journal import Journal
+from isinglass.wire.machine import Machine
 from isinglass.wire.membership import Member, Membership
-from isinglass.wire.reports import HEALING, JOINING, LIVE
+from isinglass.wire.reports import HEALING, JOINING, LEAVING, LIVE
 
 DIGESTS, BUCKETS = 3, 4  # operations of `peer_calls`
 SAMPLE_BUCKETS = 64
@@ -40,6 +42,21 @@ RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 5.0
 ROOM_NS = 5_000_000
 _NANOSECONDS = 1_000_000_000
+
+COPIED, ALONE = "a copy stands in line", f"nobody is live for {ALONE_SECONDS:g} s, it is the first"
+CAUGHT_UP = "it has what the others had"
+BEHIND = "a gap no journal reaches, a stop, or a member came back with more"
+LEAVES = "its daemon ends on purpose"
+MACHINE: Machine[int] = Machine(
+    (JOINING, HEALING),
+    {
+        (JOINING, COPIED): HEALING,
+        (JOINING, ALONE): LIVE,
+        (HEALING, CAUGHT_UP): LIVE,
+        (LIVE, BEHIND): HEALING,
+        **{(phase, LEAVES): LEAVING for phase in (JOINING, HEALING, LIVE)},
+    },
+)
 
 
 class _Copy:
@@ -103,10 +120,16 @@ class Healing:
         return len(self._copy.items) if self._copy is not None else 0
 
     # ------------------------------------------------------------------ phases
+    def _step(self, event: str) -> None:
+        self.phase = MACHINE.after(self.phase, event)
+
+    def leave(self) -> None:
+        """Say that this node ends on purpose."""
+        self._step(LEAVES)
+
     def catch_up(self, now_ns: int) -> None:
         """Stop being live until this node has what the others have now."""
-        if self.phase == LIVE:
-            self.phase = HEALING
+        self._step(BEHIND)
         self._goal, self._since_ns = None, now_ns
 
     def tick(self, now_ns: int) -> int:
@@ -124,7 +147,7 @@ class Healing:
                 self.catch_up(now_ns)
             self._start(self._able(), now_ns)
         elif self.phase == HEALING and self._caught_up(now_ns):
-            self.phase = LIVE
+            self._step(CAUGHT_UP)
         return now_ns + (ROOM_NS * 10 if self.phase != LIVE else _NANOSECONDS)
 
     def _join(self, now_ns: int) -> None:
@@ -135,7 +158,7 @@ class Healing:
             own = self._vectors.own[0]
             if all(m.report and m.report.phase == JOINING and m.origin > own for m in up):
                 self._joined()
-                self.phase = LIVE  # the first node of a cluster
+                self._step(ALONE)
 
     def _joined(self) -> None:
         self._repairs.paused = False
@@ -295,8 +318,7 @@ class Healing:
         self._copy, self._pause = None, RETRY_SECONDS
         self._repairs.covered.clear()
         self._joined()
-        if self.phase == JOINING:
-            self.phase = HEALING
+        self._step(COPIED)
         self._goal = None
         self._panel.heals += 1
         self._panel.last_heal = self._outside.wall_ms() * 1_000_000

@@ -37,7 +37,7 @@ from isinglass.wire.datagrams import Datagram
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import UP, Member, Membership
 from isinglass.wire.placement import placement_of
-from isinglass.wire.reports import JOINING, LEAVING, LIVE, PHASES, Echo, Load, Report
+from isinglass.wire.reports import HEALING, LIVE, PHASES, Echo, Load, Report
 from isinglass.wire.streams import StreamId
 
 HEARTBEAT_NS = 100_000_000
@@ -116,7 +116,6 @@ class Replica:
         )  # fmt: skip
         self.load = Load()
         self.on_heard: Callable[[Member], None] | None = None
-        self.leaving = False
         self._receivers = self._table()
         self._begin(now_ns)
 
@@ -153,7 +152,7 @@ class Replica:
     @property
     def phase(self) -> int:
         """What this node is: joining, healing, live, or leaving."""
-        return LEAVING if self.leaving else self.healing.phase
+        return self.healing.phase
 
     # ------------------------------------------------------------------ datagrams
     def receive(self, datagram: Datagram) -> None:
@@ -277,7 +276,7 @@ class Replica:
         self._beats += 1
         self.vectors.measure()
         self.outside.multicast(bodies.STATE, self._report(now_ns).body())
-        if self.healing.phase != JOINING:
+        if self.phase in (HEALING, LIVE):
             self.roster.join()
 
     def _report(self, now_ns: int) -> Report:
@@ -378,7 +377,7 @@ class Replica:
     def leave(self) -> None:
         """Say that this node ends on purpose."""
         self.publishing.flush()
-        self.leaving = True
+        self.healing.leave()
         self.beat(self.clock())
 
     @property

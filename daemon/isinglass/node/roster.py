@@ -23,7 +23,7 @@ from isinglass.node.figures import Figures
 from isinglass.node.outside import Outside, Self
 from isinglass.node.vectors import Vectors
 from isinglass.wire.datagrams import Datagram
-from isinglass.wire.membership import DOWN, UP, Member, Membership
+from isinglass.wire.membership import DEAF, Member, Membership
 from isinglass.wire.reports import Report
 
 MEMBER_NOTE = b"m"
@@ -145,5 +145,4 @@ class Roster:
     def was_deaf(self) -> None:
         """This process stood still: what it knows of the others is old."""
         for member in self._members.members.values():
-            if member.state == UP:
-                member.state = DOWN
+            member.step(DEAF)

@@ -120,6 +120,7 @@ class Vectors:
         for inbox in self.inboxes.values():
             inbox.taken.advance(place)
             reached = inbox.applied.advance(place)
+            inbox.taken.jump(reached)  # it keeps other marks, and may know of less at this place
             if self._flushes:
                 inbox.kept = reached
         for key, value in noted.items():
@@ -182,16 +183,27 @@ class Vectors:
 
     # ------------------------------------------------------------------ what is reported
     def entries(self, journal: Journal) -> dict[StreamId, Progress]:
-        """Return the next heartbeat's entries: streams of living nodes, and closed ones in turn."""
+        """Return the next heartbeat's entries: the own stream, and others while there is room.
+
+        Streams of living nodes come before closed ones; what has no room takes turns, and at least
+        one closed stream a turn is among them, since others wait for it to be let go.
+        """
         living: list[StreamId] = []
-        others: list[StreamId] = []
+        closed: list[StreamId] = []
         for stream in self.inboxes:
-            (others if self.is_closed(stream) else living).append(stream)
-        room = max(VECTOR_LIMIT - len(living), 1)
-        if len(others) > room:
-            self._turn = (self._turn + room) % len(others)
-            others = (others[self._turn :] + others[: self._turn])[:room]
-        return {stream: self._progress(stream, journal) for stream in living + others}
+            if stream != self.own:
+                (closed if self.is_closed(stream) else living).append(stream)
+        self._turn += 1
+        living = self._in_turn(living, VECTOR_LIMIT - 1 - bool(closed))
+        closed = self._in_turn(closed, VECTOR_LIMIT - 1 - len(living))
+        return {stream: self._progress(stream, journal) for stream in [self.own, *living, *closed]}
+
+    def _in_turn(self, streams: list[StreamId], room: int) -> list[StreamId]:
+        """Return all of some streams, or the next ones that there is room for."""
+        if len(streams) <= room:
+            return streams
+        first = self._turn * room % len(streams)
+        return (streams[first:] + streams[:first])[:room]
 
     def _progress(self, stream: StreamId, journal: Journal) -> Progress:
         inbox = self.inboxes[stream]

@@ -21,7 +21,16 @@ from typing import Any, NamedTuple
 from isinglass import errors
 from isinglass.wire import messages
 from isinglass.wire.datagrams import Identity
-from isinglass.wire.handshake import TAG_BYTES, Direction, Handshake, HandshakeFailed, Member
+from isinglass.wire.handshake import (
+    ANYTHING_ELSE,
+    CLOSED,
+    OPEN,
+    TAG_BYTES,
+    Direction,
+    Handshake,
+    HandshakeFailed,
+    Member,
+)
 from isinglass.wire.messages import DONE, PACED, REFUSED, WAIT, BadFrame
 
 HANDSHAKE_LIMIT_BYTES = 512
@@ -86,7 +95,6 @@ class CallChannel:
         self._receive: Direction | None = None
         self._output: list[bytes] = []
         self._next_id = 1
-        self.failed = False  # the connection is of no more use
         if first := self._handshake.first():
             self._is_caller = True
             self._put(*first)
@@ -94,7 +102,12 @@ class CallChannel:
     @property
     def opened(self) -> bool:
         """Whether requests and answers may go."""
-        return self._send is not None
+        return self._handshake.state == OPEN
+
+    @property
+    def failed(self) -> bool:
+        """Whether the connection is of no more use."""
+        return self._handshake.state == CLOSED
 
     def take(self) -> bytes:
         """Return the bytes to send now."""
@@ -131,11 +144,11 @@ class CallChannel:
             found.append(Failed(failed.reason, failed.error))
             if failed.reason != "refused":
                 self._put(*self._handshake.refusal(failed))
-            self.failed = True
+            self._handshake.step(ANYTHING_ELSE)
         except BadFrame as error:
             sentence = f"the other node sent what is no message ({error}): look at its events"
             found.append(Failed(error.reason, errors.ClusterError(sentence)))
-            self.failed = True
+            self._handshake.step(ANYTHING_ELSE)
         return found
 
     def _split(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -154,7 +167,7 @@ class CallChannel:
     def _in_handshake(self, body: bytes, tag: bytes) -> Opened | None:
         if reply := self._handshake.take(body, tag):
             self._put(*reply)
-        if not self._handshake.done or self._handshake.peer is None:
+        if not self.opened or self._handshake.peer is None:
             return None
         self._send, self._receive = self._handshake.directions()
         self._frames.limit_bytes = messages.FRAME_LIMIT_BYTES

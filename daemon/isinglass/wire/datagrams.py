@@ -5,7 +5,8 @@ a tag made with the cluster's key over all before it. What is not genuine, came 
 earlier life of its sender is a `BadDatagram` with one of REASONS, which the node counts.
 A cluster without a key has the same tag without the secret: it finds damage, not malice. A receiver
 knows nothing of what was sent before it started: until it hears a sender's present life, a recorded
-earlier one passes, which is harmless, because an old update changes nothing that is newer.
+earlier one passes. An old update changes nothing that is newer; what else follows is among the
+known limits in docs/protocol.md.
 
     0    2 bytes  "IG"
     2    u8   version of the protocol, 1

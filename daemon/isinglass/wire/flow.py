@@ -17,7 +17,7 @@ What a node counts for:
 
     counting ──no progress for 5 s──▶ lagging ──progress for 5 s──▶ catching up
         ▲                                                               │
-        └───────────────────────────at the target───────────────────────┘
+        └───────────────────────────at the target───────────────────────┘      (MACHINE)
 
 A lagging node holds nobody up: one hung disk must not stop a cluster. One that catches up holds
 writers to half its speed at least, so that it gets there without stopping them. Joining and healing
@@ -33,6 +33,7 @@ from typing import NamedTuple
 
 from isinglass.clock import NANOSECONDS_PER_SECOND
 from isinglass.wire.limiters import Limiters, Swing
+from isinglass.wire.machine import Machine
 
 TARGET = 0.5
 """The backlog that is aimed at: work enough to merge, room enough for what is under way."""
@@ -53,6 +54,18 @@ CLOCK_DRIFT_NS = 20_000
 
 COUNTING, LAGGING, CATCHING_UP = "counting", "lagging", "catching up"
 LIVE = "live"
+HUNG = f"no report, or no progress, for {HUNG_SECONDS:g} s"
+STEADY = f"progress for {HUNG_SECONDS:g} s"
+AT_TARGET = f"its backlog is {TARGET:g} of its limit, or less"
+MACHINE: Machine[str] = Machine(
+    (COUNTING,),
+    {
+        (COUNTING, HUNG): LAGGING,
+        (CATCHING_UP, HUNG): LAGGING,
+        (LAGGING, STEADY): CATCHING_UP,
+        (CATCHING_UP, AT_TARGET): COUNTING,
+    },
+)
 
 
 class Report(NamedTuple):
@@ -133,11 +146,12 @@ class Peer:
         """Bring the phase up to date."""
         report, hung_ns = self.report, HUNG_SECONDS * NANOSECONDS_PER_SECOND
         if now_ns - min(self.moved_ns, report.received_ns) >= hung_ns:
-            self.phase = LAGGING
-        elif self.phase == LAGGING and now_ns - self._steady_ns >= hung_ns:
-            self.phase = CATCHING_UP
-        elif self.phase == CATCHING_UP and report.backlog <= TARGET:
-            self.phase = COUNTING
+            self.phase = MACHINE.after(self.phase, HUNG)
+            return
+        if now_ns - self._steady_ns >= hung_ns:
+            self.phase = MACHINE.after(self.phase, STEADY)
+        if report.backlog <= TARGET:
+            self.phase = MACHINE.after(self.phase, AT_TARGET)
 
     def rate(self, settling: float) -> float:
         """Return what this node can take from all writers, in updates a second."""

@@ -16,6 +16,8 @@ and does no more than choose the sentence that an operator reads.
     refusal    ["refused", version, name of the error]      tag: BLAKE2b without a key
     later      tag: BLAKE2b with the key of the direction, of u64 1, 2, 3... and the body
 
+One end of a connection goes through MACHINE, from `awaiting` something to open, or to closed.
+
 The purpose of each tag is BLAKE2b's `person`, so that none passes for another (the BLAKE2 paper,
 section 2.8). The exchange is the three-pass mutual authentication of ISO/IEC 9798-4.
 """
@@ -24,7 +26,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
 from hmac import compare_digest
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from isinglass import errors
 from isinglass.store.records import ORIGIN_LIMIT
 from isinglass.wire.bodies import INCARNATION_LIMIT
 from isinglass.wire.datagrams import Identity, cluster_number
+from isinglass.wire.machine import Machine
 from isinglass.wire.messages import BadFrame
 
 NAME = "isinglass calls"
@@ -46,6 +48,23 @@ OTHER = {CALLER: ANSWERER, ANSWERER: CALLER}
 PROOF: bytes = msgpack.packb([])
 _NUMBER = struct.Struct(">Q")
 _GREETING = [str, int, int, str, int, int, bytes]
+
+AWAITING_HELLO, AWAITING_CHALLENGE = "awaiting HELLO", "awaiting CHALLENGE"
+AWAITING_PROOF, OPEN, CLOSED = "awaiting PROOF", "open", "closed"
+GREETED, CHALLENGED = "HELLO comes, CHALLENGE goes", "CHALLENGE comes, PROOF goes"
+PROVED, ANYTHING_ELSE = "PROOF comes", "anything else comes"
+MACHINE: Machine[str] = Machine(
+    (AWAITING_HELLO, AWAITING_CHALLENGE),
+    {
+        (AWAITING_HELLO, GREETED): AWAITING_PROOF,
+        (AWAITING_PROOF, PROVED): OPEN,
+        (AWAITING_CHALLENGE, CHALLENGED): OPEN,
+        (AWAITING_HELLO, ANYTHING_ELSE): CLOSED,
+        (AWAITING_CHALLENGE, ANYTHING_ELSE): CLOSED,
+        (AWAITING_PROOF, ANYTHING_ELSE): CLOSED,
+        (OPEN, ANYTHING_ELSE): CLOSED,
+    },
+)
 
 Tagged = tuple[bytes, bytes]  # a body and its tag
 
@@ -111,10 +130,12 @@ class Handshake:
             [NAME, VERSION, cluster_number(own.cluster), *self._own, fresh]
         )
         self._hello = self._challenge = self._greeting
-        self.done = False
-        self._next: Callable[[bytes, bytes], Tagged | None] = (
-            self._on_challenge if role == CALLER else self._on_hello
-        )
+        self.state = AWAITING_CHALLENGE if role == CALLER else AWAITING_HELLO
+        self._takers = {
+            AWAITING_HELLO: self._on_hello,
+            AWAITING_CHALLENGE: self._on_challenge,
+            AWAITING_PROOF: self._on_proof,
+        }
 
     def first(self) -> Tagged | None:
         """Return what the caller says first."""
@@ -129,7 +150,13 @@ class Handshake:
             HandshakeFailed: the other node is not one to talk to.
             BadFrame: that was no part of a handshake.
         """
-        return self._next(body, tag)
+        reply, event = self._takers[self.state](body, tag)
+        self.step(event)
+        return reply
+
+    def step(self, event: str) -> None:
+        """Follow an event of MACHINE."""
+        self.state = MACHINE.after(self.state, event)
 
     def directions(self) -> tuple[Direction, Direction]:
         """Return the tags of what is sent and of what comes, once the handshake is done."""
@@ -144,24 +171,22 @@ class Handshake:
         word = msgpack.packb(["refused", VERSION, type(failed.error).__name__])
         return word, tag_of(b"", "refusal", word)
 
-    def _on_hello(self, body: bytes, tag: bytes) -> Tagged:
+    def _on_hello(self, body: bytes, tag: bytes) -> tuple[Tagged | None, str]:
         self._hello = body
         self.peer = self._member(body, tag, "hello", body)
         answer = self._tag(ANSWERER, self._hello, self._challenge)
-        self._next = self._on_proof
-        return self._challenge, answer
+        return (self._challenge, answer), GREETED
 
-    def _on_challenge(self, body: bytes, tag: bytes) -> Tagged:
+    def _on_challenge(self, body: bytes, tag: bytes) -> tuple[Tagged | None, str]:
         self._challenge = body
         self.peer = self._member(body, tag, ANSWERER, self._hello, body)
-        self.done = True
-        return PROOF, self._tag(CALLER, self._hello, self._challenge)
+        return (PROOF, self._tag(CALLER, self._hello, self._challenge)), CHALLENGED
 
-    def _on_proof(self, body: bytes, tag: bytes) -> None:
+    def _on_proof(self, body: bytes, tag: bytes) -> tuple[Tagged | None, str]:
         if body != PROOF:
             raise BadFrame("no handshake", "a connection starts with a handshake")
         self._check(tag, CALLER, self._hello, self._challenge)
-        self.done = True
+        return None, PROVED
 
     def _tag(self, purpose: str, *parts: bytes, size: int = TAG_BYTES) -> bytes:
         return tag_of(self._identity.key, purpose, *parts, size=size)

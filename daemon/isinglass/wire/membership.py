@@ -11,15 +11,16 @@ lives, because the others no longer keep for it what deletes. Its node joins ane
 
     state      by                                   is a primary   counts for a majority
     up         a heartbeat                          when live      yes
-    suspected  none for `suspect_seconds`           no             yes
-    down       none for `down_seconds`              no             yes
+    suspected  none for SUSPECT_SECONDS             no             yes
+    down       none for DOWN_SECONDS                no             yes
     left       it said so                           no             yes
 
-Pure: the time is an argument.
+MACHINE is the whole table. Pure: the time is an argument.
 """
 
 from __future__ import annotations
 
+from isinglass.wire.machine import Machine
 from isinglass.wire.reports import LEAVING, LIVE, Echo, Load, Progress, Report
 from isinglass.wire.streams import StreamId
 
@@ -29,6 +30,22 @@ DOWN_SECONDS = 2.0
 OFFSET_SAMPLES = 16
 STUCK_SECONDS = 2.0
 _NANOSECONDS = 1_000_000_000
+
+STATES = (UP, SUSPECTED, DOWN, LEFT)
+HEARD, GOODBYE = "a heartbeat", "its last heartbeat, it left"
+QUIET, SILENT = f"no heartbeat for {SUSPECT_SECONDS:g} s", f"none for {DOWN_SECONDS:g} s"
+DEAF = "this node stood still itself"
+MACHINE: Machine[str] = Machine(
+    (DOWN,),
+    {
+        **{(state, HEARD): UP for state in STATES},
+        **{(state, GOODBYE): LEFT for state in STATES},
+        (UP, QUIET): SUSPECTED,
+        (UP, DEAF): SUSPECTED,
+        (UP, SILENT): DOWN,
+        (SUSPECTED, SILENT): DOWN,
+    },
+)
 
 
 class Signal:
@@ -114,7 +131,11 @@ class Member:
             self._lives[origin] = max(life, self._lives.get(origin, 0))
         self.joined = report.joined
         self.report, self.heard_ns, self.sent_ns = report, now_ns, sent_ns
-        self.state = LEFT if report.phase == LEAVING else UP
+        self.step(GOODBYE if report.phase == LEAVING else HEARD)
+
+    def step(self, event: str) -> None:
+        """Follow an event of MACHINE."""
+        self.state = MACHINE.after(self.state, event)
 
     def clock_ns(self, now_ns: int) -> int:
         """Return its monotonic clock, or a little less: by what a heartbeat takes at best."""
@@ -135,8 +156,8 @@ class Member:
     def look(self, stream: StreamId, sequence: int, now_ns: int) -> None:
         """Bring state and signals up to the present."""
         age = (now_ns - self.heard_ns) / _NANOSECONDS
-        if self.state != LEFT and age > SUSPECT_SECONDS:
-            self.state = DOWN if age > DOWN_SECONDS else SUSPECTED
+        if age > SUSPECT_SECONDS:
+            self.step(SILENT if age > DOWN_SECONDS else QUIET)
         progress = self.progress(stream)
         self.receiving.look(progress.received, sequence, now_ns)
         self.applying.look(progress.applied, progress.received, now_ns)

@@ -2,7 +2,7 @@
 
 Every node sends one each 100 ms, and at once when something changed that others wait for. All that
 a node knows of another one comes from here, so a lost one costs 100 ms and nothing else. The
-vectors of more streams than fit into a datagram take turns; those of living nodes always come.
+vectors of more streams than fit into a datagram take turns; the sender's own always comes.
 
     [name, address, datagram port, stream port, phase, view, wall ms, horizon, backlog, limited by,
      limit, retired per busy second, demand, applied updates, life in which its store joined,

@@ -70,7 +70,7 @@ class Marks:
         return self.reached
 
     def jump(self, number: int) -> None:
-        """Say that everything through `number` is reached by another way, a copy."""
+        """Say that everything through `number` is reached, as another one's marks tell."""
         self.reached = max(self.reached, number)
 
 
