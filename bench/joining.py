@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -27,7 +27,8 @@ from types import FrameType
 from typing import Any
 
 import harness
-from replicated.servers import running, wait_until
+from replicated.servers import running
+from replicated.servers import wait_until as look_until
 
 import isinglass
 from isinglass import clock
@@ -36,6 +37,7 @@ from isinglass.glass.reader import SegmentReader
 from isinglass.store.reading import StoreReader
 
 STEP_SECONDS = 1200.0
+LOOK_SECONDS = 0.25
 FILL_TOGETHER = 5000
 VALUE = {"customer": "Ada Lovelace", "street": "St James's Square 12", "open": True}
 WRITER = """
@@ -58,6 +60,15 @@ while True:
     ended = time.monotonic_ns()
     print(started, ended - started, errors, flush=True)
 """
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Wait until something holds, and look seldom: looking takes processor time, too.
+
+    Raises:
+        Late: it does not hold within STEP_SECONDS.
+    """
+    look_until(condition, what, STEP_SECONDS, LOOK_SECONDS)
 
 
 class Node:
@@ -111,7 +122,7 @@ class Writers:
                 self._processes.append(subprocess.Popen(words, stdout=output))
             self._files.append(file)
         for file in self._files:
-            wait_until(lambda file=file: file.stat().st_size > 6, "the writers write", 60)
+            wait_until(lambda file=file: file.stat().st_size > 6, "the writers write")
 
     def between(self, start_ns: int, end_ns: int) -> tuple[list[int], int]:
         """Return the times of the writes that began in between, and how many were refused."""
@@ -155,7 +166,7 @@ class Run:
         """Wait until nodes are live."""
         wait_until(
             lambda: all(node.figure("cluster", "state") == "live" for node in nodes),
-            "the nodes are live", STEP_SECONDS,
+            "the nodes are live",
         )  # fmt: skip
 
     def in_step(self, other: Node) -> bool:
@@ -202,7 +213,7 @@ class Run:
                 for other in self.nodes
                 if node is not other
             ),
-            "no node is behind another", STEP_SECONDS,
+            "no node is behind another",
         )  # fmt: skip
         first, *others = [node.digests() for node in self.nodes]
         return sum(
@@ -239,7 +250,7 @@ def measure_away(run: Run, report: harness.Report, rows: list[list[object]]) -> 
         missed += int(run.nodes[1].figure("peer", "lag_updates", "cedar"))
         started_ns = clock.monotonic_ns()
         cedar.start()
-        wait_until(lambda: run.in_step(cedar), "cedar is back in step", STEP_SECONDS)
+        wait_until(lambda: run.in_step(cedar), "cedar is back in step")
         ended_ns = clock.monotonic_ns()
         took = (ended_ns - started_ns) / 1e9
         parts = [writers.between(since_ns, started_ns), writers.between(started_ns, ended_ns)]
@@ -264,7 +275,7 @@ def measure_join(run: Run, report: harness.Report, rows: list[list[object]]) -> 
             since_ns = _quiet(run)
             started_ns = clock.monotonic_ns()
             cedar.start()
-            wait_until(lambda: run.in_step(cedar), "cedar has joined", STEP_SECONDS)
+            wait_until(lambda: run.in_step(cedar), "cedar has joined")
             ended_ns = clock.monotonic_ns()
             parts = [writers.between(since_ns, started_ns), writers.between(started_ns, ended_ns)]
             rows.append(

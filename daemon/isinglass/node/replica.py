@@ -317,22 +317,26 @@ class Replica:
         if kind in (WRITE, READ):
             self.primary.serve(request, reply)
         elif kind == DIGESTS:
-            self._serve_digests(request[1], reply)
+            self._serve_digests(request[1], request[2], reply)
         elif kind == BUCKETS:
             self.outside.records(request[1], request[2], reply)
         else:
             reply(None)
 
-    def _serve_digests(self, horizon: int, reply: Answered) -> None:
+    def _serve_digests(self, horizon: int, wanted: bool, reply: Answered) -> None:
         vector = self.vectors.applied_vector()
         let_go = [list(row) for row in self.vectors.let_go_through.items()]
         level = max(horizon, self.horizon.everywhere())
 
         def read(own: list[int] | None) -> None:
             tables = [list(item) for item in self._shelf.tables()]
-            reply(None if own is None else [vector, level, own, tables, let_go])
+            records = self.outside.record_count()
+            reply(None if own is None else [vector, level, own, tables, let_go, records])
 
-        self.outside.digests(level, read)
+        if wanted:
+            self.outside.digests(level, read)
+        else:
+            read([])
 
     # ------------------------------------------------------------------ the own queue
     def notes_through(self, place: int) -> dict[bytes, bytes]:
