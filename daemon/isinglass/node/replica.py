@@ -22,7 +22,7 @@ from typing import Any
 from isinglass.errors import BadRecord
 from isinglass.node.adopting import Adopting
 from isinglass.node.figures import Figures
-from isinglass.node.healing import BUCKETS, DIGESTS, Healing
+from isinglass.node.healing import ALONE_SECONDS, BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Answered, Outside, Self, Shelf
 from isinglass.node.primary import DEAF_NS, PATIENCE_NS, READ, WRITE, Primary
@@ -58,6 +58,8 @@ class Replica:
     Attributes:
         load: what the next heartbeats say of the own backlog.
         on_heard: called with each member whose heartbeat came.
+        hushed: clients' writes have to wait: no node has said yet, in ALONE_SECONDS, whether this
+            one is still a member, or one said that it is not; what it took would be lost.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Replica:
         self.load = Load()
         self.on_heard: Callable[[Member], None] | None = None
         self.leaving = False
+        self.hushed = True
         self._receivers = self._table()
         self._begin(now_ns)
 
@@ -125,7 +128,7 @@ class Replica:
         self.update_rate = 0.0
         self._measured, self._measured_ns = self._received_in_all(), now_ns
         self._applied_place = self._beats = 0
-        self._beat_ns = self._looked_ns = now_ns
+        self._beat_ns = self._looked_ns = self._started_ns = now_ns
 
     def _table(self) -> dict[int, Callable[[Datagram], object]]:
         """Return who takes in which kind of datagram."""
@@ -194,6 +197,7 @@ class Replica:
         known = self.members.members.get(datagram.origin)
         was_up = known is not None and known.state == UP
         member = self.roster.hear(datagram, report, now_ns)
+        self.hushed = self.roster.forgotten
         if member is None:
             return
         self._hear_vector(report, not was_up, now_ns)
@@ -219,6 +223,8 @@ class Replica:
         """Do what is due; return when to come again, monotonic nanoseconds."""
         if now_ns - self._looked_ns > DEAF_NS:
             self._was_deaf(now_ns)
+        if self.hushed and now_ns - self._started_ns > ALONE_SECONDS * 1e9:
+            self.hushed = self.roster.forgotten
         self._measure(now_ns)
         self._looked_ns = now_ns
         if (place := self._shelf.applied_through) > self._applied_place:
