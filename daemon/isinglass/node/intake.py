@@ -69,6 +69,7 @@ class Intake:
     Attributes:
         replica: this node as a member of its cluster; None without one.
         send: called, with the lock held, when the replica has updates to send.
+        full: so many updates in line are a whole batch; nobody waits for more of them.
     """
 
     def __init__(
@@ -91,7 +92,8 @@ class Intake:
         self.trouble: StoreError | None = None
         self._rescues: list[Rescue] = []
         self.work = threading.Event()  # something waits
-        self.hurry = threading.Event()  # somebody waits for it
+        self.hurry = threading.Event()  # somebody waits for it, or it is a whole batch
+        self.full = EVERYTHING
 
     def join(
         self, replica: Replica, draw_stamps: Callable[[int], int], send: Callable[[], None]
@@ -229,6 +231,8 @@ class Intake:
         """Wake the applier, and send, after something came into the queue; the lock is held."""
         if self._idle:
             self._wake()
+        if self._queue.length >= self.full and not self.hurry.is_set():
+            self.hurry.set()
         if self.replica is not None and self.replica.publishing.unsent:
             self.send()
 
@@ -341,7 +345,7 @@ class Intake:
             through = self._queue.applied_through
             found = [waiter for waiter in self._waiters if waiter.place <= through]
             self._waiters = deque(w for w in self._waiters if w.place > through)
-            if not self._waiters:
+            if not self._waiters and self._queue.length < self.full:
                 self.hurry.clear()
             return found
 

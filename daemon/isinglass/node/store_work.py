@@ -26,7 +26,7 @@ PIECE_BYTES = 64 << 10  # of one answer, which the port packs in half a millisec
 LONGEST_REST_SECONDS = 0.1
 # Times as long as the work, beside clients. What is read to be copied is also packed, sent, opened,
 # put in line and applied, which is eight times the work, on processors that others may share.
-DIGEST_REST, COPY_REST = 10.0, 40.0
+DIGEST_REST, COPY_REST = 10.0, 30.0
 SERVING_NS = 1_000_000_000  # clients are served as long as the last request is no older
 
 Done = Callable[[Any], None]
