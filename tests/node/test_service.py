@@ -180,15 +180,29 @@ def test_a_clean_stop_writes_what_is_queued(data_dir: object) -> None:
     with daemon("oak", gather_seconds=10) as oak:
         with isinglass.connect("oak") as database:
             database.create_table("t")
-            database.put_many("t", {str(number): {"n": number} for number in range(2000)})
+            database.put_many("t", {str(number): {"n": number} for number in range(500)})
             path = str(oak.panel("daemon")["data_directory"])
-            assert int(oak.panel("queue")["length"]) == 2000
+            assert int(oak.panel("queue")["length"]) == 500
             assert oak.stop() == 0
         assert oak.snapshot().state == "clean exit"
         with StoreReader.open(path) as store:
             assert {r.key: r.value for r in store.scan("t")} == {
-                str(number): {"n": number} for number in range(2000)
+                str(number): {"n": number} for number in range(500)
             }
+
+
+def test_full_batches_are_taken_at_once_and_hold_what_is_allowed(data_dir: object) -> None:
+    with daemon("oak", gather_seconds=10, batch_limit=50) as oak:
+        with isinglass.connect("oak") as database:
+            database.create_table("t")
+            started = clock.monotonic_ns()
+            for first in range(0, 2000, 10):
+                database.put_many("t", {str(first + n): {"n": n} for n in range(10)})
+            wait_until(oak, lambda s: int(s.panel("queue")["length"]) == 0)  # type: ignore[index]
+            assert clock.monotonic_ns() - started < 8e9
+        panel = oak.panel("applier")
+        assert panel["batch_limit"] == 50
+        assert int(panel["batches"]) >= 2000 // 50
 
 
 def test_stamps_go_on_above_those_of_the_last_daemon(oak: DaemonProcess) -> None:

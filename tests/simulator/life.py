@@ -339,6 +339,10 @@ class Life:
         """Read the store while it goes on changing, and answer later."""
         self.later(5 * MILLISECOND, lambda: done(digests_of(self.host.store, horizon)))
 
+    def record_count(self) -> int:
+        """Return how many records the store has."""
+        return sum(1 for _ in self.host.store.every_record())
+
     def records(
         self, wanted: list[int], cursor: list[Any], done: Callable[[list[Any] | None], None]
     ) -> None:

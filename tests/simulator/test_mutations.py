@@ -46,12 +46,12 @@ def early_drop_of_tombstones(patch: Patch) -> None:
 def join_without_a_copy(patch: Patch) -> None:
     """A new node takes over the vector of another one, and not its records."""
 
-    def compared(self: Any, copy: Any, theirs: Any, own: Any) -> None:
+    def differ(self: Any, copy: Any, buckets: Any) -> None:
         copy.buckets, copy.waiting = [], False
         if not copy.items:
             self._fetch(copy)
 
-    patch.setattr(Healing, "_compared", compared)
+    patch.setattr(Healing, "_differ", differ)
 
 
 def acknowledged_before_it_is_held(patch: Patch) -> None:

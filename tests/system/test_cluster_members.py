@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 import isinglass
 from cluster_commands import run
 from cluster_daemons import cluster, wait_until
-from isinglass.errors import ClusterError
+from isinglass.errors import ClusterError, IsinglassError
 
 
 def test_the_silent_primary_is_told_and_the_write_is_kept() -> None:
@@ -44,6 +46,12 @@ def test_a_killed_node_is_forgotten_and_must_join_anew() -> None:
         wait_until(lambda: nodes["birch"].panel("cluster")["members"] == 2, "birch forgets, too")
         cedar = nodes["cedar"]
         cedar.start()
+        # what it took before it hears of it would be lost with its store
+        with (
+            pytest.raises(IsinglassError),
+            isinglass.connect("cedar", timeout_seconds=5) as database,
+        ):
+            database.put("t", "late", {"n": 2})
         assert cedar.process.wait(30) == ClusterError.exit_code
         assert cedar.process.stderr is not None
         assert "has forgotten this node" in cedar.process.stderr.read()

@@ -56,7 +56,8 @@ def _why_not(node: str, paced: bool) -> str:
     if paced:
         return (
             f"the writers of node {node} are faster than the slowest node can take (`isinglass dump"
-            f" {node}`, panel flow): write later or slower, or allow a longer timeout"
+            f" {node}`, panel flow), or it has just started and listens for its cluster: write"
+            " later or slower, or allow a longer timeout"
         )
     return (
         f"the queue of node {node} is full, so it takes no more writes now: write later or slower,"

@@ -2,8 +2,8 @@
 
 Its load is the node's load. It lets updates gather for some milliseconds before it takes a batch,
 since updates that wait together merge (backlog buys merging); somebody who waits for a place ends
-that wait. Batches are sized so that a commit takes about COMMIT_AIM_SECONDS: larger ones would come
-in lumps, smaller ones cost a commit each.
+that wait, and so does a whole batch. Batches are sized so that a commit takes about
+COMMIT_AIM_SECONDS: larger ones would come in lumps, smaller ones cost a commit each.
 
     waiting for work ──▶ gathering ──▶ applying ──▶ flushing (when somebody waits for the disk)
           ▲                                │ the store refuses        │
@@ -68,7 +68,8 @@ class Applier:
     ) -> None:
         self._intake, self._store, self._panel = intake, store, panel
         self._recovery, self._report, self._event = recovery, report, event
-        self._batch_limit, self._limit = batch_limit, min(batch_limit, SMALLEST_BATCH * 4)
+        self._batch_limit = batch_limit
+        self._limit = intake.full = min(batch_limit, SMALLEST_BATCH * 4)
         self._gather_seconds = gather_seconds
         self._load = LoadMeter(clock.monotonic_ns())
         self._stopping = threading.Event()
@@ -220,7 +221,8 @@ class Applier:
                         updates=batch.updates, writes=batch.writes)  # fmt: skip
         if batch.updates * 2 >= self._limit:
             fitting = int(batch.updates * COMMIT_AIM_SECONDS * _NANOSECONDS / max(elapsed_ns, 1))
-            self._limit = max(SMALLEST_BATCH, min((self._limit + fitting) // 2, self._batch_limit))
+            aim = max((self._limit + fitting) // 2, SMALLEST_BATCH)
+            self._limit = self._intake.full = min(aim, self._batch_limit)
         panel.batch_limit = self._limit
 
     def _takes_again(self) -> None:

@@ -79,6 +79,7 @@ class Cluster:
     Args:
         loop: the port's.
         outbox: of the port's clients.
+        served: returns how many requests of clients were answered so far.
         fail: called, from any thread, with what must end the daemon.
 
     Raises:
@@ -95,6 +96,7 @@ class Cluster:
         loop: asyncio.AbstractEventLoop,
         outbox: Outbox,
         *,
+        served: Callable[[], int],
         report: Callable[[Exception], None],
         fail: Callable[[Exception], None],
     ) -> None:
@@ -120,7 +122,7 @@ class Cluster:
             patience_ns=int(settings.patience_seconds * clock.NANOSECONDS_PER_SECOND),
         )  # fmt: skip
         intake.join(self.replica, self.draw, self._send)
-        self._work = StoreWork(store, self._locked, report)
+        self._work = StoreWork(store, self._locked, served, report)
         self._calls = PeerCalls(
             loop, streams, self.identity, settings.node, self.figures.network,
             address_of=self._stream_address, serve=self._serve, locked=self._locked,
@@ -262,6 +264,10 @@ class Cluster:
     def digests(self, horizon: int, done: Callable[[Any], None]) -> None:
         """Read the own store in the background."""
         self._work.digests(horizon, done)
+
+    def record_count(self) -> int:
+        """Return what the catalogue of the own store says."""
+        return self._store.record_count()
 
     def records(self, buckets: list[int], cursor: list[Any], done: Callable[[Any], None]) -> None:
         """Read the own store in the background."""

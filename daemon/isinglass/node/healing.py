@@ -7,12 +7,14 @@
 
 A *copy* closes what journals cannot. The node asks one member for its applied vector and the
 digests of its 4,096 buckets, compares them with its own, and fetches the buckets that differ, a
-piece at a time: it sets the pace, and never asks for more than it has room for. To find the records
-of any buckets the other one reads its whole store, so all are fetched in one go, but for a sample,
-which tells how many records there will be. Live updates go on
-arriving and are applied beside, since applying is a join: nothing is kept back, and no writer
-waits. When everything fetched stands in line, the node has what the vector said; what came later it
-has already, or asks for as usual. A join is the same copy into an empty store.
+piece at a time: it never asks for more than it has room for, and the other one reads at a pace that
+leaves its clients alone (`store_work`). To find the records of any buckets it reads its whole
+store, so all are fetched in one go. Live updates go on arriving and are applied beside, since
+applying is a join: nothing is kept back, and no writer waits. When everything fetched stands in
+line, the node has what the vector said; what came later it has already, or asks for as usual. A
+join is the same copy into an empty store; there is nothing to compare, so all buckets are fetched
+at once. That saves the other one the digests, and tells this one the tables before live updates
+come in numbers that no journal keeps.
 
 While it is not live a node is nobody's primary and holds no writer up. MACHINE is the whole table
 of its phases. Pure.
@@ -27,6 +29,7 @@ from isinglass.errors import TableMissing
 from isinglass.node.outside import Outside, Shelf
 from isinglass.node.repairs import Repairs
 from isinglass.node.vectors import Vectors
+from isinglass.store.buckets import COUNT
 from isinglass.store.records import version_stamp
 from isinglass.wire.journal import Journal
 from isinglass.wire.machine import Machine
@@ -34,8 +37,8 @@ from isinglass.wire.membership import Member, Membership
 from isinglass.wire.reports import HEALING, JOINING, LEAVING, LIVE
 
 DIGESTS, BUCKETS = 3, 4  # operations of `peer_calls`
-SAMPLE_BUCKETS = 64
-OFFERED_TOGETHER = 1000  # copied records at one tick, which others wait for
+OFFERED_TOGETHER = 200  # copied records at one tick, which others wait for: a millisecond
+IN_LINE = 20_000  # beyond so many updates in line copied records wait: the room is for live ones
 SILENT_NS = 10_000_000_000  # a copy is given up when its source was not heard for so long
 ALONE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -63,17 +66,16 @@ class _Copy:
     """One copy that is under way."""
 
     __slots__ = (
-        "asked", "brought", "buckets", "cursor", "expected", "items", "source", "vector", "waiting",
+        "brought", "buckets", "cursor", "expected", "items", "source", "vector", "waiting", "whole",
     )  # fmt: skip
 
-    def __init__(self, source: Member) -> None:
-        self.source, self.waiting = source, True
+    def __init__(self, source: Member, *, whole: bool) -> None:
+        self.source, self.whole, self.waiting = source, whole, True
         self.vector: list[list[int]] = []
         self.buckets: list[int] = []
         self.cursor: list[Any] = []
         self.items: list[list[Any]] = []  # fetched, not yet in line
-        self.asked: list[int] = []  # the buckets that are being fetched
-        self.brought, self.expected = 0, 0.0  # records that came, and will have come
+        self.brought, self.expected = 0, 0.0  # records that came, and about as many will have come
 
 
 class Healing:
@@ -205,13 +207,14 @@ class Healing:
             return
         self._number += 1
         source = sources[self._number % len(sources)]
-        copy = self._copy = _Copy(source)
+        whole = not any(True for _ in self._shelf.tables())  # nothing here to compare
+        copy = self._copy = _Copy(source, whole=whole)
         self._panel.heal_source, self._panel.heal_progress = source.name, 0.0
         horizon = self._horizon()
         self._next_ns = now_ns + int(self._pause * _NANOSECONDS)
         self._pause = min(self._pause * 2, LONGEST_RETRY_SECONDS)
         self._outside.call(
-            source.origin, [DIGESTS, horizon], lambda answer: self._compare(copy, answer)
+            source.origin, [DIGESTS, horizon, not whole], lambda answer: self._compare(copy, answer)
         )
 
     def _failed(self, copy: _Copy) -> None:
@@ -224,10 +227,10 @@ class Healing:
     def _compare(self, copy: _Copy, answer: list[Any] | None) -> None:
         if copy is not self._copy:
             return
-        if answer is None or len(answer) != 5:
+        if answer is None or len(answer) != 6:
             self._failed(copy)
             return
-        copy.vector, horizon, theirs, tables, let_go = answer
+        copy.vector, horizon, theirs, tables, let_go, copy.expected = answer
         copy.vector += self._let_go_by(dict(let_go))
         for table, key, record in tables:
             copy.items.append([table, key, record])
@@ -237,7 +240,10 @@ class Healing:
             if inbox is not None:
                 inbox.known_last = max(inbox.known_last, applied)
         self._repairs.paused = False
-        self._outside.digests(horizon, lambda own: self._compared(copy, theirs, own))
+        if copy.whole:
+            self._differ(copy, list(range(COUNT)))
+        else:
+            self._outside.digests(horizon, lambda own: self._compared(copy, theirs, own))
 
     def _let_go_by(self, let_go: dict[int, int]) -> list[list[int]]:
         """Return how far the source has the streams that it has let go: all there is of them."""
@@ -254,8 +260,12 @@ class Healing:
             self._failed(copy)
             return
         pairs = enumerate(zip(own, theirs, strict=True))
-        copy.buckets = [bucket for bucket, (mine, other) in pairs if mine != other]
-        self._panel.divergent = len(copy.buckets)
+        self._differ(copy, [bucket for bucket, (mine, other) in pairs if mine != other])
+
+    def _differ(self, copy: _Copy, buckets: list[int]) -> None:
+        copy.buckets = buckets
+        copy.expected = copy.expected * len(buckets) / COUNT
+        self._panel.divergent = len(buckets)
         copy.waiting = False
         if not copy.items:
             self._fetch(copy)
@@ -266,9 +276,7 @@ class Healing:
             self._finish(copy)
             return
         copy.waiting = True
-        if not copy.cursor:
-            copy.asked = copy.buckets if copy.expected else copy.buckets[:SAMPLE_BUCKETS]
-        request = [BUCKETS, copy.asked, copy.cursor]
+        request = [BUCKETS, copy.buckets, copy.cursor]
         self._outside.call(copy.source.origin, request, lambda answer: self._came(copy, answer))
 
     def _came(self, copy: _Copy, answer: list[Any] | None) -> None:
@@ -282,16 +290,15 @@ class Healing:
         copy.items += items
         copy.brought += len(items)
         if not copy.cursor:
-            total, fetched = len(copy.buckets), len(copy.asked)
-            copy.expected = copy.expected or max(copy.brought, 1) * total / fetched
-            copy.buckets = copy.buckets[fetched:]
-        if copy.expected:
-            self._panel.heal_progress = min(copy.brought / copy.expected, 1.0)
+            copy.buckets = []
+        self._panel.heal_progress = min(copy.brought / max(copy.expected, 1.0), 1.0)
         if not copy.items:
             self._fetch(copy)
 
     def _put_in_line(self, copy: _Copy) -> None:
         """Offer what was fetched, as far as there is room; then ask for more."""
+        if self._shelf.last_place - self._shelf.applied_through > IN_LINE:
+            return
         offered = 0
         for table, key, record in copy.items[:OFFERED_TOGETHER]:
             try:

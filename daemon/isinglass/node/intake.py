@@ -20,8 +20,9 @@ from collections import deque
 from itertools import groupby
 
 from isinglass import clock
-from isinglass.errors import BadRecord, IsinglassError, LockTimeout, RecordTooLarge, StoreError
+from isinglass.errors import BadRecord, LockTimeout, RecordTooLarge, StoreError
 from isinglass.node.shelf import NodeShelf, table_record
+from isinglass.node.waiter import Done, Waiter
 from isinglass.store import adding, counters, records
 from isinglass.store.changes import DropTable, Step
 from isinglass.store.line import Batch
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from isinglass.store.tables import TableShape
 
     Wanted = tuple[bytes, bytes | None]  # key and packed value; None deletes
-    Done = Callable[[IsinglassError | None], None]
     Rescue = tuple[DropTable, Done]
 
 LOCK_LIMIT_SECONDS = 1.0
@@ -43,15 +43,6 @@ EVERYTHING = 1 << 62
 # The number of a node that has no cluster, in every record's version.
 ORIGIN = 0
 _encode = records.encode
-
-
-class Waiter:
-    """Somebody who is told when a place is reached: in the store, or on the disk."""
-
-    __slots__ = ("done", "durable", "place")
-
-    def __init__(self, place: int, durable: bool, done: Done) -> None:
-        self.place, self.durable, self.done = place, durable, done
 
 
 def _deletes(item: Wanted) -> bool:
@@ -75,6 +66,7 @@ class Intake:
     Attributes:
         replica: this node as a member of its cluster; None without one.
         send: called, with the lock held, when the replica has updates to send.
+        full: so many updates in line are a whole batch; nobody waits for more of them.
     """
 
     def __init__(
@@ -97,7 +89,8 @@ class Intake:
         self.trouble: StoreError | None = None
         self._rescues: list[Rescue] = []
         self.work = threading.Event()  # something waits
-        self.hurry = threading.Event()  # somebody waits for it
+        self.hurry = threading.Event()  # somebody waits for it, or it is a whole batch
+        self.full = EVERYTHING
 
     def join(
         self, replica: Replica, draw_stamps: Callable[[int], int], send: Callable[[], None]
@@ -249,6 +242,8 @@ class Intake:
         """Wake the applier, and send, after something came into the queue; the lock is held."""
         if self._idle:
             self._wake()
+        if self._queue.length >= self.full and not self.hurry.is_set():
+            self.hurry.set()
         if self.replica is not None and self.replica.publishing.unsent:
             self.send()
 
@@ -361,7 +356,7 @@ class Intake:
             through = self._queue.applied_through
             found = [waiter for waiter in self._waiters if waiter.place <= through]
             self._waiters = deque(w for w in self._waiters if w.place > through)
-            if not self._waiters:
+            if not self._waiters and self._queue.length < self.full:
                 self.hurry.clear()
             return found
 

@@ -51,6 +51,9 @@ class Outside(Protocol):
         Deletions that are not newer than the stamp `horizon` do not count.
         """
 
+    def record_count(self) -> int:
+        """Return how many records the own store has, deleted ones included."""
+
     def records(
         self, buckets: list[int], cursor: list[Any], done: Callable[[list[Any] | None], None]
     ) -> None:

@@ -34,7 +34,7 @@ from isinglass.wire.transport.cluster import Address, Connecting
 
 CALL_LIMIT_SECONDS = 5.0
 # To read a whole store takes as long as it is large; who waits for it also looks at heartbeats.
-STORE_LIMIT_SECONDS = 1800.0
+STORE_LIMIT_SECONDS = 4 * 3600.0
 PROOF_LIMIT_SECONDS = 5.0
 WAITING_LIMIT = 4096
 UNSENT_LIMIT_BYTES = 64 << 20
@@ -44,7 +44,7 @@ OPERATIONS: messages.Operations = {
     # table, key, packed value or nil, how many must hold it, the asker's number, until when
     WRITE: ("write", ((str,), (bytes,), (bytes, type(None)), (int,), (int,), (int,))),
     READ: ("read", ((str,), (bytes,), (bool,))),  # table, key, only as the primary
-    DIGESTS: ("digests", ((int,),)),  # horizon
+    DIGESTS: ("digests", ((int,), (bool,))),  # horizon, whether digests are wanted
     BUCKETS: ("buckets", ((list,), (list,))),  # buckets, cursor
 }
 

@@ -22,7 +22,7 @@ from typing import Any
 from isinglass.errors import BadRecord
 from isinglass.node.adopting import Adopting
 from isinglass.node.figures import Figures
-from isinglass.node.healing import BUCKETS, DIGESTS, Healing
+from isinglass.node.healing import ALONE_SECONDS, BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Answered, Outside, Self, Shelf
 from isinglass.node.primary import DEAF_NS, PATIENCE_NS, READ, WRITE, Primary
@@ -58,6 +58,8 @@ class Replica:
     Attributes:
         load: what the next heartbeats say of the own backlog.
         on_heard: called with each member whose heartbeat came.
+        hushed: clients' writes have to wait: no node has said yet, in ALONE_SECONDS, whether this
+            one is still a member, or one said that it is not; what it took would be lost.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Replica:
         )  # fmt: skip
         self.load = Load()
         self.on_heard: Callable[[Member], None] | None = None
+        self.hushed = True
         self._receivers = self._table()
         self._begin(now_ns)
 
@@ -124,7 +127,7 @@ class Replica:
         self.update_rate = 0.0
         self._measured, self._measured_ns = self._received_in_all(), now_ns
         self._applied_place = self._beats = 0
-        self._beat_ns = self._looked_ns = now_ns
+        self._beat_ns = self._looked_ns = self._started_ns = now_ns
 
     def _table(self) -> dict[int, Callable[[Datagram], object]]:
         """Return who takes in which kind of datagram."""
@@ -193,6 +196,7 @@ class Replica:
         known = self.members.members.get(datagram.origin)
         was_up = known is not None and known.state == UP
         member = self.roster.hear(datagram, report, now_ns)
+        self.hushed = self.roster.forgotten
         if member is None:
             return
         self._hear_vector(report, not was_up, now_ns)
@@ -218,6 +222,8 @@ class Replica:
         """Do what is due; return when to come again, monotonic nanoseconds."""
         if now_ns - self._looked_ns > DEAF_NS:
             self._was_deaf(now_ns)
+        if self.hushed and now_ns - self._started_ns > ALONE_SECONDS * 1e9:
+            self.hushed = self.roster.forgotten
         self._measure(now_ns)
         self._looked_ns = now_ns
         if (place := self._shelf.applied_through) > self._applied_place:
@@ -316,22 +322,26 @@ class Replica:
         if kind in (WRITE, READ):
             self.primary.serve(request, reply)
         elif kind == DIGESTS:
-            self._serve_digests(request[1], reply)
+            self._serve_digests(request[1], request[2], reply)
         elif kind == BUCKETS:
             self.outside.records(request[1], request[2], reply)
         else:
             reply(None)
 
-    def _serve_digests(self, horizon: int, reply: Answered) -> None:
+    def _serve_digests(self, horizon: int, wanted: bool, reply: Answered) -> None:
         vector = self.vectors.applied_vector()
         let_go = [list(row) for row in self.vectors.let_go_through.items()]
         level = max(horizon, self.horizon.everywhere())
 
         def read(own: list[int] | None) -> None:
             tables = [list(item) for item in self._shelf.tables()]
-            reply(None if own is None else [vector, level, own, tables, let_go])
+            records = self.outside.record_count()
+            reply(None if own is None else [vector, level, own, tables, let_go, records])
 
-        self.outside.digests(level, read)
+        if wanted:
+            self.outside.digests(level, read)
+        else:
+            read([])
 
     # ------------------------------------------------------------------ the own queue
     def notes_through(self, place: int) -> dict[bytes, bytes]:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     Send = Callable[[list[Any]], None]
 
-# How long a writer is told to wait for room: about what a batch takes to be applied.
+# How long a writer is told to wait for room, or for word from the cluster: about what a batch takes
+# to be applied.
 WAIT_SECONDS = 0.02
 _CONSISTENCIES, _ACKS = range(len(messages.CONSISTENCIES)), range(len(messages.ACKS))
 _UPDATES = PortPanel.updates.index
@@ -185,7 +186,14 @@ class Requests:
         """
         if self._intake.trouble is not None:
             return 0.0
+        if self._hushed():
+            return WAIT_SECONDS
         return self._admission.admit(clock.monotonic_ns(), id(send), updates)
+
+    def _hushed(self) -> bool:
+        """Tell whether it is still to be heard that this node is a member of its cluster."""
+        replica = self._intake.replica
+        return replica is not None and replica.hushed
 
     def _wait(self, request_id: int) -> list[Any]:
         self._words[_WAITS] += 1
@@ -203,6 +211,8 @@ class Requests:
         if not all(type(field) is str for field in indexes):
             raise BadRecord("the names of indexed fields are text")
         shape = TableShape(group_by, tuple(indexes)).check()
+        if self._hushed():
+            return self._wait(request_id)
         place = self._intake.create_table(table, shape)
         if place == REFUSED:
             return self._wait(request_id)
@@ -211,7 +221,9 @@ class Requests:
         return None
 
     def _drop_table(self, request: list[Any], send: Send) -> list[Any] | None:
-        taken = self._intake.drop_table(request[2], Later(request[0], None, send))
+        taken = not self._hushed() and self._intake.drop_table(
+            request[2], Later(request[0], None, send)
+        )
         return None if taken else self._wait(request[0])
 
 

@@ -121,7 +121,7 @@ class Service:
         if member is not None:
             self._cluster = Cluster(
                 settings, member, self._intake, store, glass, loop, outbox,
-                report=self._report, fail=self._end_with,
+                served=lambda: self._port_panel.requests, report=self._report, fail=self._end_with,
             )  # fmt: skip
             tasks += self._cluster.tasks()
             self._housekeeping.passed_everywhere = self._cluster.horizon

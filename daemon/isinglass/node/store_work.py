@@ -1,9 +1,10 @@
 """Reading the store in the background: what another node wants to compare or to copy.
 
 To digest a million records takes seconds; the listener and the port have milliseconds. So a thread
-of its own reads, milliseconds at a time (a longer snapshot keeps the data file growing, and the
-other threads wait for the interpreter meanwhile), and rests as long as it worked, so that it takes
-at most half of a processor's time from the others.
+of its own reads, a fraction of a millisecond at a time (a longer snapshot keeps the data file
+growing, and the other threads wait for the interpreter meanwhile), and rests after each piece: as
+long as it worked, so that it takes at most half of a processor's time from the others, and many
+times as long while clients are served, who should not feel it.
 Jobs are done in turn; at most JOB_LIMIT wait, more are refused.
 """
 
@@ -21,8 +22,12 @@ from isinglass.store.buckets import COUNT
 from isinglass.store.reading import StoreReader
 
 JOB_LIMIT = 64
-PIECE_BYTES = 1 << 20
-LONGEST_REST_SECONDS = 0.05
+PIECE_BYTES = 64 << 10  # of one answer, which the port packs in half a millisecond
+LONGEST_REST_SECONDS = 0.1
+# Times as long as the work, beside clients. What is read to be copied is also packed, sent, opened,
+# put in line and applied, which is eight times the work, on processors that others may share.
+DIGEST_REST, COPY_REST = 10.0, 30.0
+SERVING_NS = 1_000_000_000  # clients are served as long as the last request is no older
 
 Done = Callable[[Any], None]
 
@@ -32,6 +37,7 @@ class StoreWork:
 
     Args:
         deliver: calls `done(result)` under the node's lock.
+        served: returns how many requests of clients were answered so far.
         report: shows an error in the table of distinct errors.
     """
 
@@ -39,12 +45,14 @@ class StoreWork:
         self,
         store: StoreReader,
         deliver: Callable[[Done, Any], None],
+        served: Callable[[], int],
         report: Callable[[Exception], None],
     ) -> None:
         self._store, self._deliver, self._report = store, deliver, report
-        self._jobs: queue.Queue[tuple[Iterator[Any], Done] | None] = queue.Queue(JOB_LIMIT)
+        self._jobs: queue.Queue[tuple[Iterator[Any], float, Done] | None] = queue.Queue(JOB_LIMIT)
         self.thread = threading.Thread(target=self._run, name="copier")
         self._stopping = False
+        self._served, self._seen, self._seen_ns = served, served(), 0
 
     def start(self) -> None:
         """Begin."""
@@ -60,12 +68,12 @@ class StoreWork:
 
     def digests(self, horizon: int, done: Done) -> None:
         """Digest every bucket; `done` gets the list, or None."""
-        self._add(self._store.bucket_digests(horizon), done)
+        self._add(self._store.bucket_digests(horizon), DIGEST_REST, done)
 
     def records(self, wanted: list[int], cursor: list[Any], done: Done) -> None:
         """Read records of some buckets; `done` gets `[[item...], next cursor]`, or None."""
         buckets = {bucket for bucket in wanted if type(bucket) is int and 0 <= bucket < COUNT}
-        self._add(self._read(buckets, cursor), done)
+        self._add(self._read(buckets, cursor), COPY_REST, done)
 
     def _read(self, buckets: set[int], cursor: list[Any]) -> Iterator[Any]:
         place = (str(cursor[0]), bytes(cursor[1])) if cursor else ("", b"")
@@ -80,9 +88,9 @@ class StoreWork:
                 return
             place = following
 
-    def _add(self, pieces: Iterator[Any], done: Done) -> None:
+    def _add(self, pieces: Iterator[Any], rest: float, done: Done) -> None:
         try:
-            self._jobs.put_nowait((pieces, done))
+            self._jobs.put_nowait((pieces, rest, done))
         except queue.Full:
             done(None)
 
@@ -93,9 +101,9 @@ class StoreWork:
             job = self._jobs.get()
             if job is None:
                 return
-            pieces, done = job
+            pieces, rest, done = job
             try:
-                result = self._work(pieces)
+                result = self._work(pieces, rest)
             except Exception as error:
                 self._report(error)
                 result = None
@@ -114,7 +122,7 @@ class StoreWork:
             except Exception as error:
                 self._report(error)
 
-    def _work(self, pieces: Iterator[Any]) -> Any:
+    def _work(self, pieces: Iterator[Any], rest: float) -> Any:
         result = None
         while not self._stopping:
             mark("reading the store for another node")
@@ -123,7 +131,14 @@ class StoreWork:
                 result = next(pieces)
             except StopIteration:
                 break
-            spent = (clock.monotonic_ns() - started) / clock.NANOSECONDS_PER_SECOND
+            ended = clock.monotonic_ns()
             mark.waiting("to leave the processor to others")
-            clock.sleep(min(spent, LONGEST_REST_SECONDS))
+            clock.sleep(self._rest_seconds(ended - started, rest, ended))
         return result
+
+    def _rest_seconds(self, spent_ns: int, rest: float, now_ns: int) -> float:
+        served = self._served()
+        if served != self._seen:
+            self._seen, self._seen_ns = served, now_ns
+        times = rest if now_ns - self._seen_ns < SERVING_NS else 1.0
+        return min(spent_ns * times / clock.NANOSECONDS_PER_SECOND, LONGEST_REST_SECONDS)

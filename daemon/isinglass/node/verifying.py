@@ -64,7 +64,7 @@ class Verifying:
         self._waiting = len(self._members) + 1
         self._outside.digests(self._horizon, partial(self._digested, self._name))
         for name, origin in self._members.items():
-            self._outside.call(origin, [DIGESTS, self._horizon], partial(self._heard, name))
+            self._outside.call(origin, [DIGESTS, self._horizon, True], partial(self._heard, name))
 
     def _heard(self, name: str, answer: list[Any] | None) -> None:
         if answer is not None:

@@ -16,7 +16,7 @@ from isinglass.store.tables import Catalogue
 from isinglass.store.transaction import Scope
 
 # Of one snapshot. The daemon's other threads wait for as long as this one computes, so it is short.
-PIECE_SECONDS = 0.002
+PIECE_SECONDS = 0.0002
 PIECE_BYTES = 4 << 20
 CHUNK = 100  # records between two looks at the clock: at most 6.4 MB
 

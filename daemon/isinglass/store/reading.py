@@ -233,6 +233,11 @@ class StoreReader:
         catalogue = self._engine.read(tables.load)
         return [tables.info(table) for table in catalogue.tables.values() if table.visible]
 
+    def record_count(self) -> int:
+        """Return how many records all tables have, tombstones and dropped tables included."""
+        every = self._engine.read(tables.load).tables.values()
+        return sum(table.counts.rows + table.counts.tombstones for table in every)
+
     def table_states(self) -> list[TableState]:
         """Return what the queue must know of every table, dropped ones included."""
         catalogue = self._engine.read(tables.load)
