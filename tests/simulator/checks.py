@@ -45,8 +45,9 @@ def differences(cluster: Cluster) -> list[str]:
             found.append(f"{host.name} is {replica.phase_name}")
         if replica.primary.waiting:
             found.append(f"{host.name} waits for others")
-        up = {member.origin for member in replica.members.up()}
-        if missing := {h.origin for h in members} - up - {host.origin}:
+        up = {(member.origin, member.incarnation) for member in replica.members.up()}
+        living = {other.life.replica.own for other in members if other is not host and other.life}
+        if missing := living - up:  # a later life is not believed at once
             found.append(f"{host.name} does not hear {sorted(missing)}")
         for stream, inbox in replica.vectors.inboxes.items():
             if inbox.applied.reached != inbox.known_last:

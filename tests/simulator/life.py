@@ -279,7 +279,7 @@ class Life:
     def take_in(self, data: bytes) -> None:
         """Receive a datagram."""
         try:
-            datagram = self.opener.open(data)
+            datagram = self.opener.open(data, self.world.now)
         except BadDatagram:
             return
         if datagram is not None:

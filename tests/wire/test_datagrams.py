@@ -230,7 +230,7 @@ def test_the_network_s_losses_show_by_the_gaps() -> None:
     for data in sent[10:40] + sent[50:60] + sent[45:48]:
         receiver.open(data)
     assert receiver.lost(3) == 7
-    assert receiver.open(sealer(incarnation=10).seal(ACK, [3, 9, 1], 0))
+    assert receiver.open(sealer(incarnation=10).seal(ACK, [3, 9, 1], 0), PROBATION_NS)
     assert receiver.lost(3) == 0
 
 
@@ -252,7 +252,7 @@ def test_an_earlier_life_is_dropped_and_a_later_one_starts_afresh() -> None:
     receiver = opener()
     old, new = sealer(incarnation=9), sealer(incarnation=10)
     assert receiver.open(old.seal(ACK, [3, 9, 1], 0))
-    assert receiver.open(new.seal(ACK, [3, 9, 1], 0))
+    assert receiver.open(new.seal(ACK, [3, 9, 1], 0), PROBATION_NS)
     assert reason(receiver, old.seal(ACK, [3, 9, 1], 0)) == "old_life"
     assert receiver.open(new.seal(ACK, [3, 9, 1], 0))
 
@@ -261,10 +261,11 @@ def test_a_later_life_is_believed_when_the_earlier_one_is_silent_or_has_left() -
     start, late = 100 * SECOND_NS, 100 * SECOND_NS + PROBATION_NS
     receiver, old, new = opener(), sealer(incarnation=9), sealer(incarnation=10)
     assert receiver.open(old.seal(ACK, [3, 9, 1], 0), start)
-    with pytest.raises(BadDatagram) as caught:
-        receiver.open(new.seal(ACK, [3, 9, 1], 0), late - 1)
-    assert (caught.value.reason, caught.value.origin) == ("duplicate_node", 3)
-    assert caught.value.number == 10
+    for early in (start, late - 1):  # a listener takes in several with one look at the clock
+        with pytest.raises(BadDatagram) as caught:
+            receiver.open(new.seal(ACK, [3, 9, 1], 0), early)
+        assert (caught.value.reason, caught.value.origin) == ("duplicate_node", 3)
+        assert caught.value.number == 10
     assert receiver.open(new.seal(ACK, [3, 9, 1], 0), late)
     assert receiver.open(new.seal(STATE, HEARTBEAT._replace(phase=LEAVING).body(), 0), late)
     assert receiver.open(sealer(incarnation=11).seal(ACK, [3, 9, 1], 0), late + 1)

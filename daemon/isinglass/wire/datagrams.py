@@ -181,7 +181,7 @@ class Opener:
         kind &= ~TO_ONE
         body = parse(kind, data[HEADER.size : -TAG_BYTES])
         if kind == STATE and reports.is_leaving(body):
-            self._senders[origin].heard_ns = 0
+            self._senders[origin].heard_ns = now_ns - PROBATION_NS
         return Datagram(kind, to_one, origin, incarnation, counter, sent_ns, body)
 
     def _admit(
@@ -198,7 +198,7 @@ class Opener:
         if sender is None or incarnation > sender.incarnation:
             if not origin:
                 malformed()
-            if sender is not None and 0 < now_ns - sender.heard_ns < PROBATION_NS:
+            if sender is not None and now_ns - sender.heard_ns < PROBATION_NS:
                 raise BadDatagram("duplicate_node", origin, incarnation)
             sender = self._heard(origin, _Sender(incarnation, sent_ns, now_ns))
         elif incarnation < sender.incarnation:
