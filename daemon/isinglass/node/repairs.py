@@ -96,7 +96,7 @@ class Repairs:
         for stream, inbox in self._vectors.inboxes.items():
             if inbox.known_last == inbox.received or stream == self._vectors.own:
                 if stream in self._asking:
-                    self._done(stream)
+                    self.done(stream)
                 continue
             asking = self._asking.get(stream)
             if asking is None:
@@ -112,8 +112,9 @@ class Repairs:
             following = min(following, asking.due_ns)
         return following
 
-    def _done(self, stream: StreamId) -> None:
-        del self._asking[stream]
+    def done(self, stream: StreamId) -> None:
+        """Ask for no more of a stream: all of it came, or it was let go."""
+        self._asking.pop(stream, None)
         self._unreached.pop(stream, None)
         self.out_of_reach.discard(stream)
         self.orphaned.discard(stream)

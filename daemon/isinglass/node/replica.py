@@ -349,6 +349,7 @@ class Replica:
         gone, let_go = self.vectors.let_go()
         for stream in gone:
             self.journal.drop(stream)
+            self.repairs.done(stream)
         self._let_go_notes.update(let_go)
         return {
             **self.roster.unnoted, **self.horizon.notes(), **self.vectors.notes(place),
