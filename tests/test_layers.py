@@ -84,13 +84,22 @@ NOT_IMPORTED = [
     ),
     (r"isinglass\.node\.(load|watchdog)", SANS_IO, "they take the time as an argument"),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
+    (
+        r"isinglass_monitor\.spool\.(intervals|records|streams|batch|retention)"
+        r"|isinglass_monitor\.ingest\.(window|holes|sender|intake|figures|asking|backlog)",
+        SANS_IO - {"threading"},
+        "what came of each event is decided by functions of datagrams and the time",
+    ),
 ]
 
 # name imported: the only files that may, one a package; or the folder, where it takes several
 OWNED = {
     "socket": {"daemon/isinglass/wire/transport/"},
     "socketserver": set[str](),
-    "lmdb": {"daemon/isinglass/store/engine.py"},
+    "lmdb": {
+        "daemon/isinglass/store/engine.py",
+        "monitor/isinglass_monitor/spool/segment_file.py",
+    },
     "time": {"daemon/isinglass/clock.py"},
     "asyncssh": {"console/isinglass_console/sources/ssh.py"},
 }
