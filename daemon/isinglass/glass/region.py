@@ -75,6 +75,11 @@ class Region:
         self._allocations: list[_Allocation] = []
         self._files: list[tuple[int, bytes]] = []
         self._register: Register | None = None
+        self._draw_stream()
+
+    def _draw_stream(self) -> None:
+        """Give this life of the event ring its number, by which monitors know it."""
+        self.words[RegionWord.STREAM] = int.from_bytes(os.urandom(8), "big") or 1
 
     # ------------------------------------------------------------------ panels
     def allocate(self, payload: bytes, size_bytes: int, instance: str) -> _Allocation:
@@ -232,6 +237,7 @@ class Region:
         self.lock = threading.Lock()
         self._register = None
         self._map(_MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS, -1, 0)
+        self._draw_stream()
         self.words[RegionWord.PANEL_BYTES_USED] = sum(a.room for a in self._allocations)
         if (line := getattr(_thread, "line", None)) is not None:
             self.name_line(line)
