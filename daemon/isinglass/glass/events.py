@@ -116,6 +116,12 @@ class EventWriter:
         record = record[:size]
         OWN.bytes[start : start + len(record)] = record
 
+    def restart(self) -> None:
+        """Empty the ring, as another stream: what was in it is told, and its stream has ended."""
+        with self._lock:
+            OWN.words[RegionWord.EVENT_HEAD] = OWN.words[RegionWord.EVENT_COUNT] = 0
+            OWN.draw_stream()
+
     def after_fork(self) -> None:
         """In a forked child: the lock may have been held by a thread that is not there."""
         self._lock = threading.Lock()
