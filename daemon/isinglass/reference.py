@@ -17,6 +17,7 @@ HOMES = (
     "isinglass.node.cluster_panels",
     "isinglass.store.panels",
     "isinglass.client.panels",
+    "isinglass.emit.panels",
 )
 _HEAD = """# Panels and fields
 

@@ -75,6 +75,13 @@ class Region:
         self._allocations: list[_Allocation] = []
         self._files: list[tuple[int, bytes]] = []
         self._register: Register | None = None
+        self.draw_stream()
+
+    def draw_stream(self) -> None:
+        """Give this life of the event ring its number, by which monitors know it; none is told."""
+        for word in (RegionWord.TELLER, RegionWord.EVENTS_TOLD, RegionWord.DATAGRAMS_TOLD):
+            self.words[word] = 0
+        self.words[RegionWord.STREAM] = int.from_bytes(os.urandom(8), "big") or 1
 
     # ------------------------------------------------------------------ panels
     def allocate(self, payload: bytes, size_bytes: int, instance: str) -> _Allocation:
@@ -155,6 +162,11 @@ class Region:
             self._files.append((module_id, payload))
             self._publish_file(len(self._files) - 1)
 
+    def file_path(self, module_id: int) -> str:
+        """Return the path of a probed file of this process, "" when there is none."""
+        found = (payload for known, payload in self._files if known == module_id)
+        return next(found, b"\t\t").split(b"\t", 2)[1].decode("utf-8", "replace")
+
     def _publish_file(self, entry: int) -> None:
         if self._register is None or entry >= layout.FILE_ENTRIES:
             return
@@ -232,6 +244,7 @@ class Region:
         self.lock = threading.Lock()
         self._register = None
         self._map(_MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS, -1, 0)
+        self.draw_stream()
         self.words[RegionWord.PANEL_BYTES_USED] = sum(a.room for a in self._allocations)
         if (line := getattr(_thread, "line", None)) is not None:
             self.name_line(line)

@@ -104,16 +104,17 @@ class EventSealer:
         cluster: its name.
         key: of the cluster, 32 bytes; empty in a cluster without one.
         stream: the sender's number, from 1 to 2**64 - 1.
+        sent: how many datagrams to all of this stream were sent before.
     """
 
     __slots__ = ("_next", "_prepared", "_start", "stream")
 
-    def __init__(self, cluster: str, key: bytes, stream: int) -> None:
+    def __init__(self, cluster: str, key: bytes, stream: int, sent: int = 0) -> None:
         self._start = cluster_number(cluster)
         self._prepared = _keyed(key)
         self.stream = stream
         # next() of a count is one step of the interpreter: no two threads draw the same number.
-        self._next = {False: count(1), True: count(1)}
+        self._next = {False: count(sent + 1), True: count(1)}
 
     def seal(self, kind: int, body: list[Any] | bytes, stamp: int) -> bytes:
         """Return the datagram; `body` is to be packed, or packed already.
