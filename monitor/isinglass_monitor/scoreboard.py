@@ -50,10 +50,15 @@ class Row:
     announced: str = ""
     figures: Mapping[str, Figure] = field(default_factory=dict, repr=False)
 
+    @property
+    def live(self) -> bool:
+        """Tell whether its figures are of now."""
+        return self.silent_seconds < LATE_SECONDS and not self.ended
+
     def derived(self) -> dict[str, Figure]:
         """Return what rules and statistics may ask of a node although it says nothing."""
         return {
-            "node.up": float(self.state == UP),
+            "node.up": float(self.live),
             "node.silent_seconds": self.silent_seconds,
             "node.ended": float(self.ended),
             "node.state": self.state,
