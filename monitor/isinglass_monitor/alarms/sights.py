@@ -191,7 +191,8 @@ class Sights:
         for node in self.nodes.keys() - board.rows.keys() - {self._monitor}:
             del self.nodes[node]
         for node, row in board.rows.items():
-            figures = {**row.figures, **row.derived()}
+            # What a node that has left said last is over, and not only old.
+            figures = {**({} if row.ended else row.figures), **row.derived()}
             if node == self._monitor:
                 figures.update(board.derived())
             self._of(node).take(now, figures, row.live, self._wanted)
