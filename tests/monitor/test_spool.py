@@ -26,7 +26,7 @@ from isinglass_monitor.spool.records import (
     to_by_node,
 )
 from isinglass_monitor.spool.retention import AGE, SIZE, SPACE, Held, Limits, expendable
-from isinglass_monitor.spool.streams import LATE, LOST, REPAIRED, StreamRecord, unpacked
+from isinglass_monitor.spool.streams import LOST, REPAIRED, StreamRecord, unpacked
 from isinglass_monitor.spool.writer import SpoolWriter
 from monitor.spooled import (
     MILLISECOND,
@@ -197,18 +197,18 @@ def test_segments_follow_each_other_and_go_whole(tmp_path: Path) -> None:
 def test_a_late_event_takes_its_gap_back(tmp_path: Path) -> None:
     gap = gap_record(NOW + 9, 1, "oak", "daemon", 2, 3, "network", NOW_NS)
     rest = gap_record(NOW + 9, 1, "oak", "daemon", 3, 3, "network", NOW_NS)
-    late = piece(1, 2, [event(NOW + 5)], how=LATE)
+    late = piece(1, 2, [event(NOW + 5)])
     fill(
         tmp_path,
         [
             piece(1, 1, [event(NOW)]),
             Piece(1, "oak", "daemon", LOST, 2, 3, [gap], NOW_NS),
-            late._replace(records=[*late.records, rest], dropped=[gap.key]),
+            late._replace(records=[*late.records, rest], late=True, dropped=[gap.key]),
         ],
     )
     assert [(one.sequence, one.missing) for one in answer(tmp_path)] == [(1, 0), (2, 0), (3, 1)]
     writer = opened(tmp_path)
-    assert writer.streams[1].counts == {"received": 1, "repaired": 0, "late": 1, "lost": 1}
+    assert writer.streams[1].counts == {"received": 2, "repaired": 0, "lost": 1, "late": 1}
     writer.close()
 
 

@@ -12,7 +12,8 @@ class Piece(NamedTuple):
     """Consecutive events of one stream, with what came of them.
 
     Attributes:
-        how: a word of `spool/streams`: RECEIVED, REPAIRED, LATE or LOST.
+        how: a word of `spool/streams`: RECEIVED, REPAIRED or LOST.
+        late: they had been given up, and came after all.
         dropped: keys of gap records that these events undo.
     """
 
@@ -24,6 +25,7 @@ class Piece(NamedTuple):
     last: int
     records: Sequence[Record]
     arrived_ns: int
+    late: bool = False
     dropped: Sequence[bytes] = ()
 
     @property

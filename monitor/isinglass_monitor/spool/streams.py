@@ -1,8 +1,8 @@
 """What the spool itself knows of each stream: which events it has, and what came of the others.
 
 It is written in the same transaction as the events that it speaks of, so a monitor that was killed
-knows to the event what it has, and asks for the rest. `received + repaired + late + lost` is then
-the number of events settled; what lies between them is still open.
+knows to the event what it has, and asks for the rest. `received + repaired + lost` is then the
+number of events settled; what lies between them is still open.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgpack
 
 from isinglass_monitor.spool.intervals import Intervals
 
-RECEIVED, REPAIRED, LATE, LOST = "received", "repaired", "late", "lost"
+RECEIVED, REPAIRED, LOST, LATE = "received", "repaired", "lost", "late"
 INTERVALS_LIMIT = 1024
 
 
@@ -26,18 +26,23 @@ class StreamRecord:
         self.stream, self.node, self.process = stream, node, process
         self.settled = Intervals()  # stored, or lost for good
         self.lost = Intervals()  # the newest of those that are lost
-        self.counts = dict.fromkeys((RECEIVED, REPAIRED, LATE, LOST), 0)
+        self.counts = dict.fromkeys((RECEIVED, REPAIRED, LOST, LATE), 0)
         self.heard_ns = 0  # wall time of what came last
         self.stamp = 0  # the newest stamp stored
 
-    def store(self, how: str, first: int, last: int) -> None:
-        """Note that events were stored, or lost for good (`how` is LOST)."""
+    def store(self, how: str, first: int, last: int, *, late: bool = False) -> None:
+        """Note that events were stored, or are given up (`how` is LOST).
+
+        Args:
+            late: they had been given up, and came after all.
+        """
         number = last - first + 1
         self.counts[how] += number
-        if how == LATE:
+        if late:
+            self.counts[LATE] += number
             self.counts[LOST] -= number
             self.lost.remove(first, last)
-        elif how == LOST:
+        if how == LOST:
             self.lost.add(first, last)
             while len(self.lost) > INTERVALS_LIMIT:
                 self.lost.drop_lowest()
