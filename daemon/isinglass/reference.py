@@ -18,6 +18,7 @@ HOMES = (
     "isinglass.store.panels",
     "isinglass.client.panels",
     "isinglass.emit.panels",
+    "isinglass_monitor.panels",
 )
 _HEAD = """# Panels and fields
 

@@ -52,7 +52,6 @@ class Intake:
         self.senders: dict[int, Sender] = {}
         self._figures: dict[str, FiguresOf] = {}
         self._heard: dict[str, tuple[int, str, bool]] = {}  # node: when, role, ended
-        self.forgotten = 0
 
     def resume(self, now_ns: int) -> None:
         """Go on with the streams of which the spool misses some events, also when they are over."""
@@ -231,8 +230,8 @@ class Intake:
             and now_ns - sender.heard_ns < SILENT_NS
         }
 
-    def forget(self, wall_ns: int, now_ns: int) -> list[Piece]:
-        """Forget the senders that have been silent for long; return the gaps that this leaves."""
+    def forget(self, wall_ns: int, now_ns: int) -> tuple[list[Piece], list[Sender]]:
+        """Forget who has been silent for long; return the gaps that this leaves, and who it is."""
         old = now_ns - FORGET_NS
         gone = [sender for sender in self.senders.values() if sender.heard_ns < old]
         if len(self.senders) - len(gone) > SENDERS_LIMIT:
@@ -243,8 +242,7 @@ class Intake:
             sender.window.give_up_all()
             pieces += self._gaps(sender, wall_ns)
             del self.senders[sender.stream]
-        self.forgotten += len(gone)
-        return pieces
+        return pieces, gone
 
     def views(self) -> dict[str, NodeView]:
         """Return each node that was heard, as it is now."""

@@ -38,6 +38,7 @@ class SpoolWriter:
         self, folder: Path, limits: Limits, now_ns: int, note: Callable[..., None]
     ) -> None:
         self.folder, self.limits, self._note = folder, limits, note
+        # Changed in place alone: other threads look into it.
         self.streams: dict[int, StreamRecord] = {}
         self.closed: dict[int, Contents] = {}  # the segments before the newest one
         try:
@@ -156,7 +157,8 @@ class SpoolWriter:
         except BaseException:
             following.close()
             raise
-        self.streams = {stream.stream: stream for stream in kept}
+        for forgotten in self.streams.keys() - {stream.stream for stream in kept}:
+            del self.streams[forgotten]
         self.closed[self.number] = self._segment.known
         self._segment.close()
         self._segment, self.number = following, number
