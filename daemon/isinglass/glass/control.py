@@ -92,10 +92,9 @@ def open_page(path: str, *, write: bool) -> int:
 def states(descriptor: int) -> list[FlagState]:
     """Return the flags that any process of the node has declared, by name."""
     raw = os.pread(descriptor, PAGE_BYTES, 0)
-    found = []
-    for place in range(ENTRY_BYTES, len(raw) - ENTRY_BYTES + 1, ENTRY_BYTES):
-        if name := text_at(raw, place + NAME_PLACE, NAME_BYTES):
-            found.append(FlagState(name, _WORDS.unpack_from(raw, place)))
+    places = range(ENTRY_BYTES, len(raw) - ENTRY_BYTES + 1, ENTRY_BYTES)
+    named = ((text_at(raw, place + NAME_PLACE, NAME_BYTES), place) for place in places)
+    found = [FlagState(name, _WORDS.unpack_from(raw, place)) for name, place in named if name]
     return sorted(found, key=lambda state: state.name)
 
 
