@@ -39,7 +39,7 @@ from isinglass.wire.transport.multicast import Address, GroupSockets
 
 LOOK_SECONDS = 0.005
 LINGER_NS = clock.NANOSECONDS_PER_SECOND
-RELAY_SECONDS = 0.1
+RELAY_NS = 100_000_000
 RETRY_SECONDS = 1.0
 ASKS_TOGETHER = 64
 END_LIMIT_SECONDS = 2.0
@@ -142,23 +142,24 @@ class Sender:
         sockets = self._sockets
         assert sockets is not None
         now = clock.monotonic_ns()
-        active_until, due = now, now + clock.NANOSECONDS_PER_SECOND
+        active_until, due, relay_due = now, now + clock.NANOSECONDS_PER_SECOND, now
         while not self._ending.is_set():
             asleep = now >= active_until
             RING.wake_from = EVERYTHING if asleep else ERROR
             if self._send_new():
                 active_until = now + LINGER_NS
                 RING.wake_from, asleep = ERROR, False
-            left = (due - now) / clock.NANOSECONDS_PER_SECOND
-            wait = min(left, RELAY_SECONDS) if self._owner else left
+            until = min(due, relay_due) if self._owner else due
+            wait = max(until - now, 0) / clock.NANOSECONDS_PER_SECOND
             mark.waiting("for events")
-            came = sockets.receive(ASKS_TOGETHER, max(wait, 0.0) if asleep else LOOK_SECONDS)
+            came = sockets.receive(ASKS_TOGETHER, wait if asleep else LOOK_SECONDS)
             mark("sending events")
             self._panel.wakes += RING.wake_from == NEVER
             now = clock.monotonic_ns()
             for data, address in came:
                 self._asked(data, address, now)
-            if self._owner:
+            if self._owner and now >= relay_due:
+                relay_due = now + RELAY_NS
                 self._own_segment(now >= due)
             if now >= due:
                 due += (now - due) // clock.NANOSECONDS_PER_SECOND * clock.NANOSECONDS_PER_SECOND

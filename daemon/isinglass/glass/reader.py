@@ -165,10 +165,10 @@ class SegmentReader:
     def _claimed(
         self, raw: bytes, now_ns: int, slots: Sequence[int] = _SLOTS
     ) -> list[tuple[int, list[int], str]]:
-        table = memoryview(raw).cast("Q").tolist()
+        table = memoryview(raw).cast("Q")
         found = []
         for slot in slots:
-            words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS]
+            words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS].tolist()
             if words[SlotWord.STATE] in (SlotState.LIVE, SlotState.CLEAN_EXIT):
                 found.append((slot, words, self._verdict(slot, words, now_ns)))
         return found
@@ -234,8 +234,10 @@ class SegmentReader:
     def rings(self) -> list[RingHead]:
         """Return what each process's region says of its event ring, from a few words of it."""
         slots = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
+        states = memoryview(slots).cast("Q")[SlotWord.STATE :: _SLOT_WORDS].tolist()
+        used = [slot for slot, state in enumerate(states) if state != SlotState.FREE]
         found = []
-        for slot, words, verdict in self._claimed(slots, clock.monotonic_ns()):
+        for slot, words, verdict in self._claimed(slots, clock.monotonic_ns(), used):
             raw = self._read(layout.region_offset(slot), layout.WORD_BYTES * _RING_WORDS)
             ring = memoryview(raw).cast("Q").tolist()
             lives = verdict in (Verdict.ALIVE, Verdict.STALLED)
