@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Run, start, stop or ask the state of a monitor of the cluster.",
     ),
     "cluster": ("isinglass.cli.cluster", "Make the key of a cluster."),
+    "log": (
+        "isinglass_monitor.commands.log",
+        "Print the events of the cluster, or of this machine's nodes.",
+    ),
     "dump": ("isinglass.cli.dump", "Print every panel of a node, live or dead."),
     "watch": ("isinglass.cli.watch", "Print values and rates again and again."),
     "top": ("isinglass.cli.top", "Sample the probes: where time goes, to the line."),
