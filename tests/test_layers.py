@@ -90,7 +90,10 @@ NOT_IMPORTED = [
 OWNED = {
     "socket": {"daemon/isinglass/wire/transport/"},
     "socketserver": set[str](),
-    "lmdb": {"daemon/isinglass/store/engine.py"},
+    "lmdb": {
+        "daemon/isinglass/store/engine.py",
+        "monitor/isinglass_monitor/statistics_store.py",
+    },
     "time": {"daemon/isinglass/clock.py"},
     "asyncssh": {"console/isinglass_console/sources/ssh.py"},
 }
