@@ -89,7 +89,7 @@ class StatisticsFile:
                 minute = self._minutes[node] = Minute(second)
             minute.replay(second, _changes(data))
 
-    # -- writing ---------------------------------------------------------------------------------
+    # ------------------------------------------------------------------ writing
 
     def write(self, second: int, nodes: Figures) -> None:
         """Store one second of all nodes.
@@ -172,7 +172,7 @@ class StatisticsFile:
                         break
                     transaction.delete(key)
 
-    # -- reading ---------------------------------------------------------------------------------
+    # ------------------------------------------------------------------ reading
 
     def nodes(self) -> list[str]:
         """Return every node of which there are statistics."""
