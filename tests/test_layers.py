@@ -84,6 +84,19 @@ NOT_IMPORTED = [
     ),
     (r"isinglass\.node\.(load|watchdog)", SANS_IO, "they take the time as an argument"),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
+    (
+        r"isinglass_monitor\.spool\.(intervals|records|streams|batch|retention)"
+        r"|isinglass_monitor\.ingest\.(window|holes|sender|intake|figures|asking|backlog)",
+        SANS_IO - {"threading"},
+        "what came of each event is decided by functions of datagrams and the time",
+    ),
+    (
+        r"isinglass_monitor\.(views|moment|figure_names|scoreboard|statistics|obeying)"
+        r"|isinglass_monitor\.alarms\.(alarm|book|durations|findings|grammar|holding|messages"
+        r"|notifiers|rules|sights|states|toml_lines)",
+        SANS_IO,
+        "what is alarming is decided by functions of figures and the time",
+    ),
 ]
 
 # name imported: the only files that may, one a package; or the folder, where it takes several
@@ -92,6 +105,7 @@ OWNED = {
     "socketserver": set[str](),
     "lmdb": {
         "daemon/isinglass/store/engine.py",
+        "monitor/isinglass_monitor/spool/segment_file.py",
         "monitor/isinglass_monitor/statistics_store.py",
     },
     "time": {"daemon/isinglass/clock.py"},

@@ -30,6 +30,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "console": ("isinglass_console.command", "Watch nodes live in the terminal console."),
     "demo": ("isinglass_console.demo", "Start a cluster with real work, and the console on it."),
     "daemon": ("isinglass.cli.daemon", "Run, start, stop or ask the state of a node's daemon."),
+    "monitor": (
+        "isinglass_monitor.commands.monitor",
+        "Run, start, stop or ask the state of a monitor of the cluster.",
+    ),
     "cluster": ("isinglass.cli.cluster", "Make the key of a cluster."),
     "dump": ("isinglass.cli.dump", "Print every panel of a node, live or dead."),
     "watch": ("isinglass.cli.watch", "Print values and rates again and again."),

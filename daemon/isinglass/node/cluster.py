@@ -39,7 +39,8 @@ from isinglass.settings import Settings
 from isinglass.store.database import Store
 from isinglass.wire import datagrams
 from isinglass.wire.datagrams import Identity, Opener, Sealer
-from isinglass.wire.transport.cluster import Address, ClusterSockets, listen_for_streams
+from isinglass.wire.transport.cluster import listen_for_streams
+from isinglass.wire.transport.multicast import Address, GroupSockets
 
 FLUSH_SECONDS, STEADY_FLUSH_SECONDS = 0.001, 0.005
 SHOW_SECONDS = 0.25
@@ -103,7 +104,7 @@ class Cluster:
         self._durability = settings.durability
         life = next_life(store, member.name)
         self.identity = Identity(member.name, member.key, member.origin, life)
-        self._sockets = ClusterSockets(*member[3:])
+        self._sockets = GroupSockets(*member[3:])
         address, port = self._sockets.address
         streams = listen_for_streams(address)
         self._sealer = Sealer(self.identity)

@@ -20,7 +20,7 @@ from isinglass.node.load import LoadMeter
 from isinglass.node.replica import Replica
 from isinglass.wire.bodies import BadDatagram
 from isinglass.wire.datagrams import Datagram, Opener
-from isinglass.wire.transport.cluster import Address, ClusterSockets
+from isinglass.wire.transport.multicast import Address, GroupSockets
 
 TOGETHER = 128  # datagrams of each socket that are taken in one go
 LONGEST_WAIT_SECONDS = 0.1
@@ -38,7 +38,7 @@ class Listener:
 
     def __init__(
         self,
-        sockets: ClusterSockets,
+        sockets: GroupSockets,
         opener: Opener,
         intake: Intake,
         replica: Replica,

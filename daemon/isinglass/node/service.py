@@ -25,7 +25,8 @@ import sys
 from collections.abc import Callable
 
 import isinglass
-from isinglass import clock
+from isinglass import clock, emit
+from isinglass.emit import target
 from isinglass.errors import LockTimeout, StoreCorrupt, StoreError, ThreadStuck
 from isinglass.glass import layout, segment
 from isinglass.glass.probe import mark
@@ -94,6 +95,7 @@ class Service:
         )
         self._queue.define(self._recovery.foreseen(store.table_states()))
         member = cluster_of(settings)
+        self._log = target.target_of(settings, member.key) if member else None
         origin = member.origin if member else ORIGIN
         writer = counters.writer_of(origin, glass.generation)
         self._intake = Intake(self._queue, glass.stamp, store.stored, origin, writer)
@@ -143,7 +145,9 @@ class Service:
             QueuePanel.applied_through
         )
         data = str(self._settings.node_data_dir)
-        return [messages.PROTOCOL_VERSION, self._settings.node, self._glass.generation, place, data]
+        node, generation = self._settings.node, self._glass.generation
+        log = target.told(self._settings)
+        return [messages.PROTOCOL_VERSION, node, generation, place, data, log]
 
     def _recover(self) -> None:
         """Apply what the last daemon had to keep aside; a full store leaves it to the applier."""
@@ -168,6 +172,7 @@ class Service:
     # ------------------------------------------------------------------ life
     def start(self) -> None:
         """Start the threads; clients are served when this returns."""
+        emit.begin(self._log, "daemon")
         self._housekeeping.show_tables()
         self._applier.start()
         self._timer.start()
@@ -210,6 +215,7 @@ class Service:
         self._housekeeping.show_tables()
         self._store.close()
         self._glass.event(INFO, "daemon", "the store is closed")
+        emit.end()
 
     def _keep_aside(self) -> None:
         # Readers must go on seeing what the store has, not what the file has.
@@ -317,6 +323,7 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         except ThreadStuck as error:
             # The interpreter would wait for that thread for ever, and close LMDB under it. The
             # kernel lets go of all locks; the segment stays for the post-mortem as it is.
+            emit.end()
             print(f"isinglass: {error}", file=sys.stderr, flush=True)
             os._exit(error.exit_code)
         if service.failure is not None:
