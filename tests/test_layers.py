@@ -90,6 +90,13 @@ NOT_IMPORTED = [
         SANS_IO - {"threading"},
         "what came of each event is decided by functions of datagrams and the time",
     ),
+    (
+        r"isinglass_monitor\.(views|moment|figure_names|scoreboard|statistics|obeying)"
+        r"|isinglass_monitor\.alarms\.(alarm|book|durations|findings|grammar|holding|messages"
+        r"|notifiers|rules|sights|states|toml_lines)",
+        SANS_IO,
+        "what is alarming is decided by functions of figures and the time",
+    ),
 ]
 
 # name imported: the only files that may, one a package; or the folder, where it takes several
@@ -99,6 +106,7 @@ OWNED = {
     "lmdb": {
         "daemon/isinglass/store/engine.py",
         "monitor/isinglass_monitor/spool/segment_file.py",
+        "monitor/isinglass_monitor/statistics_store.py",
     },
     "time": {"daemon/isinglass/clock.py"},
     "asyncssh": {"console/isinglass_console/sources/ssh.py"},

@@ -32,6 +32,7 @@ class Alarm:
         self.subject, self.rule = subject, rule
         self.machine = AlarmState()
         self.number = 0
+        self.raised_ns = 0  # monotonic
         self.raised_wall_ns = 0
         self.ended_wall_ns = 0
         self.held_back = ""  # why it is not told: one of HELD_BACK; empty: nothing keeps it
@@ -99,7 +100,7 @@ class Alarm:
     def restore(self, document: Mapping[str, Any], now_ns: int) -> None:
         """Go on where an earlier life of the monitor was."""
         self.machine.restore(document["machine"], now_ns)
-        self.number = int(document["number"])
+        self.number, self.raised_ns = int(document["number"]), now_ns
         self.raised_wall_ns = int(document["raised_wall_ns"])
         self.culprit = str(document["culprit"])
         self.told = bool(document["told"])

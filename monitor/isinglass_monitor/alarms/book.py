@@ -110,7 +110,8 @@ class AlarmBook:
 
     def _raise(self, alarm: Alarm) -> None:
         self._numbers += 1
-        alarm.number, alarm.raised_wall_ns = self._numbers, self._now.wall_ns
+        alarm.number = self._numbers
+        alarm.raised_ns, alarm.raised_wall_ns = self._now.monotonic_ns, self._now.wall_ns
         self._change(alarm, "raised", alarm.sentence())
 
     def _end(self, alarm: Alarm, was_raised: bool) -> None:
@@ -158,8 +159,8 @@ class AlarmBook:
         cause = self._cause_of(alarm)
         if cause is not None:
             return CAUSED, f"by {cause.subject.rule} of {' '.join(cause.nodes)}"
-        waited = (self._now.wall_ns - alarm.raised_wall_ns) / NANOSECONDS_PER_SECOND
-        if alarm.rule.caused_by and not alarm.told and 0 <= waited < CAUSE_WAIT_SECONDS:
+        waited = (self._now.monotonic_ns - alarm.raised_ns) / NANOSECONDS_PER_SECOND
+        if alarm.rule.caused_by and not alarm.told and waited < CAUSE_WAIT_SECONDS:
             return WAITING, "for its cause to show"
         return "", ""
 
