@@ -50,6 +50,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("isinglass.cli.delete", "Delete one record."),
     "scan": ("isinglass.cli.scan", "Print the records of a key range or of an index value."),
     "verify": ("isinglass.cli.verify", "Compare the stores of a cluster's nodes."),
+    "debug": ("isinglass.cli.debug", "Switch debug logging of a node on and off, with an end."),
+    "note": ("isinglass.cli.note", "Put a remark on the timeline of the cluster's events."),
     "forget": ("isinglass.cli.forget", "Take a node out of its cluster for good."),
     "completion": ("isinglass_console.completion", "Print the completion script of a shell."),
     "complete-nodes": ("isinglass.cli.complete_nodes", ""),
