@@ -9,6 +9,8 @@ import pytest
 
 from cluster_daemons import ClusterDaemons, cluster
 from event_listener import EventListener, listener_of
+from isinglass.glass import layout
+from isinglass.glass.layout import RegionWord
 from isinglass.glass.reader import SegmentReader
 from isinglass.wire import cluster_key
 from programs import hear, program, tell
@@ -218,3 +220,33 @@ def test_a_node_without_a_cluster_sends_nothing() -> None:
             assert "log" not in names
     finally:
         daemon.kill()
+
+
+def test_the_last_events_of_a_killed_daemon_are_sent_by_the_next_one() -> None:
+    daemons = ClusterDaemons(("alder",))
+    with listener_of(daemons) as listener:
+        alder = daemons["alder"].start()
+        daemons.wait_live()
+        listener.until(lambda: listener.stream("daemon").events, "the daemon's events")
+        listener.until(lambda: listener.stream("daemon").status, "the daemon's status")
+        first = listener.stream("daemon")
+        number = listener.number(first)
+        last = max(first.events)
+        # What it had not sent when it was killed: as if the datagrams had been lost with it.
+        with SegmentReader("alder") as reader:
+            (ring,) = reader.rings()
+            told = layout.region_offset(0) + RegionWord.EVENTS_TOLD * layout.WORD_BYTES
+        alder.process.send_signal(signal.SIGSTOP)
+        with open(alder.path, "r+b") as file:
+            file.seek(told)
+            file.write((ring.events_told - 1).to_bytes(8, "little"))
+        del first.events[last]
+        alder.kill()
+        alder.start()
+        listener.until(lambda: listener.streams[number].status[10] == 1, "its last status")
+        assert last in first.events
+        listener.ask(first, 1, 2)
+        listener.until(lambda: sorted(first.again) == [1, 2], "events of the killed one again")
+        assert len({listener.number(s) for s in listener.streams.values()}) == 2
+        assert not listener.refused
+        alder.kill()

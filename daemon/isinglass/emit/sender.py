@@ -41,6 +41,7 @@ LOOK_SECONDS = 0.005
 LINGER_NS = clock.NANOSECONDS_PER_SECOND // 10
 RELAY_NS = 100_000_000
 RETRY_SECONDS = 1.0
+PAST_NS = 600 * clock.NANOSECONDS_PER_SECOND
 ASKS_TOGETHER = 64
 END_LIMIT_SECONDS = 2.0
 EVERYTHING = 0
@@ -52,22 +53,32 @@ class Sender:
     Args:
         owner: this process made the node's segment: it tells the node's figures, and sends for
             others.
+        past: the segment that the node's present one has replaced; it is closed here.
     """
 
-    def __init__(self, target: Target, node: str, process: str, role: str, owner: bool) -> None:
+    def __init__(
+        self,
+        target: Target,
+        node: str,
+        process: str,
+        role: str,
+        *,
+        owner: bool = False,
+        past: SegmentReader | None = None,
+    ) -> None:
         self.target, self.node = target, node
         self._owner, self._panel = owner, LogPanel()
         self._who = Who(node, process, os.getpid(), role)
         self._ending = threading.Event()
         self._sockets: GroupSockets | None = None
         self._reader: SegmentReader | None = None
-        self._relay: Relay | None = None
+        self._past, self._relays = past, list[Relay]()
         if OWN.words[RegionWord.TELLER] == Teller.ENDED:
             RING.restart()
         self._ring = OwnRing()
         self._opener = EventOpener(target.cluster, target.key)
         self._allowance = Allowance()
-        self._said = False
+        self._said, self._past_until = False, 0
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
     # ------------------------------------------------------------------ life
@@ -123,13 +134,11 @@ class Sender:
         return Stream(self._sockets, self.target, number, who, told, sent, note, self._panel)
 
     def _let_go(self) -> None:
-        if self._relay is not None:
-            self._relay.close()
-        if self._reader is not None:
-            self._reader.close()
-        if self._sockets is not None:
-            self._sockets.close()
-        self._relay = self._reader = self._sockets = None
+        for held in (*self._relays, self._reader, self._past, self._sockets):
+            if held is not None:
+                held.close()
+        self._relays.clear()
+        self._reader = self._past = self._sockets = None
 
     def _wake(self) -> None:
         # The thread that emits: once is enough until the sender has looked.
@@ -160,7 +169,7 @@ class Sender:
                 self._asked(data, address, now)
             if self._owner and now >= min(relay_due, due):
                 relay_due = now + RELAY_NS
-                self._own_segment(now >= due)
+                self._own_segment(now, now >= due)
             if now >= due:
                 due += (now - due) // clock.NANOSECONDS_PER_SECOND * clock.NANOSECONDS_PER_SECOND
                 due += clock.NANOSECONDS_PER_SECOND
@@ -184,32 +193,41 @@ class Sender:
         self._said = True
         self._stream.status(self._ring.told, self._ring.oldest(), ended=ended)
 
-    def _own_segment(self, second: bool) -> None:
+    def _own_segment(self, now_ns: int, second: bool) -> None:
         """Send for the other processes of the segment, and the node's figures."""
-        reader = self._segment()
-        if reader is None:
-            return
         try:
-            if self._relay is None:
-                self._relay = Relay(reader, self.node, self._made, self._panel)
-            self._relay.turn(clock.wall_ns(), status=second)
+            if self._past is not None:
+                self._relays.append(self._relay_of(self._past, past=True))
+                self._past, self._past_until = None, now_ns + PAST_NS
+            if self._reader is None:
+                self._reader = SegmentReader(self.node)
+                self._relays.insert(0, self._relay_of(SegmentReader(self.node)))
+            if len(self._relays) > 1 and now_ns > self._past_until:
+                self._relays.pop().close()
+            for relay in self._relays:
+                relay.turn(clock.wall_ns(), status=second)
             if second:
                 wall_second = clock.wall_ns() // clock.NANOSECONDS_PER_SECOND
-                self._stream.figures(wall_second, figures_of(reader))
+                self._stream.figures(wall_second, figures_of(self._reader))
         except (SegmentError, OSError) as error:
             self._panel.trouble = str(error)
 
-    def _segment(self) -> SegmentReader | None:
-        """Return a reader of the node's present segment."""
-        if self._reader is not None and self._reader.replaced() and not self._owner:
+    def _relay_of(self, reader: SegmentReader, *, past: bool = False) -> Relay:
+        return Relay(reader, self.node, self._made, self._panel, past=past)
+
+    def _segments(self) -> list[SegmentReader]:
+        """Return readers of the node's segments: the present one, and the one before."""
+        if self._relays:
+            return [relay.reader for relay in self._relays]
+        if self._reader is not None and self._reader.replaced():
             self._reader.close()
             self._reader = None
         if self._reader is None:
             try:
                 self._reader = SegmentReader(self.node)
             except SegmentError:
-                return None
-        return self._reader
+                return []
+        return [self._reader]
 
     # ------------------------------------------------------------------ monitors that ask
     def _asked(self, data: bytes, address: Address, now_ns: int) -> None:
@@ -246,17 +264,15 @@ class Sender:
 
     def _other(self, stream: int) -> tuple[str, list[Numbered], int] | None:
         """Return another process's name, its events, and the number of its newest one."""
-        reader = self._segment()
-        if reader is None:
-            return None
-        try:
-            ring = next((ring for ring in reader.rings() if ring.stream == stream), None)
-            process = process_of(reader, ring.slot, ring.claim) if ring else None
-        except SegmentError:
-            return None
-        if ring is None or process is None:
-            return None
-        return process.name, list(events_of(process)), ring.events
+        for reader in self._segments():
+            try:
+                ring = next((ring for ring in reader.rings() if ring.stream == stream), None)
+                process = process_of(reader, ring.slot, ring.claim) if ring else None
+            except SegmentError:
+                continue
+            if ring is not None and process is not None:
+                return process.name, list(events_of(process)), ring.events
+        return None
 
 
 def _note(told: int, sent: int) -> None:
