@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster_daemons import ClusterDaemons, cluster
-from event_listener import EventListener, listener_of
+from event_listener import EventListener, Heard, listener_of
 from isinglass.glass import layout
 from isinglass.glass.layout import RegionWord
 from isinglass.glass.reader import SegmentReader
@@ -175,6 +175,30 @@ def test_a_forked_child_has_a_stream_of_its_own() -> None:
         assert child.messages() == ["child"]
         listener.until(lambda: child.status and child.status[10] == 1, "the child's end")
         assert not listener.refused
+
+
+def test_a_child_of_multiprocessing_ends_its_stream() -> None:
+    source = """
+        import multiprocessing, sys, isinglass
+        from isinglass.glass import segment
+        database = isinglass.connect("alder", process="worker")
+        def work():
+            isinglass.event(9, "work", "child")
+        for _ in range(2):
+            child = multiprocessing.get_context("fork").Process(target=work)
+            child.start()
+            child.join()
+        print("ready", flush=True)
+        sys.stdin.readline()
+    """
+    with cluster(1) as daemons, listener_of(daemons) as listener, program(source):
+
+        def children() -> list[Heard]:
+            return [s for s in listener.streams.values() if s.process == "worker child"]
+
+        listener.until(lambda: len(children()) == 2, "two children")
+        listener.until(lambda: all(s.status and s.status[10] for s in children()), "their ends")
+        assert [s.messages() for s in children()] == [["child"], ["child"]]
 
 
 def test_a_client_that_connects_again_begins_another_stream() -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 
 from isinglass import clock
 from isinglass.emit.answers import Allowance, answer
@@ -25,8 +26,8 @@ from isinglass.emit.rings import Numbered, OwnRing, events_of, process_of, runs
 from isinglass.emit.stream import Note, Stream, Who
 from isinglass.emit.target import Target
 from isinglass.errors import ClusterError, SegmentError
+from isinglass.glass.events import ERRORS, NEVER
 from isinglass.glass.events import EVENTS as RING
-from isinglass.glass.events import NEVER
 from isinglass.glass.layout import RegionWord, Teller
 from isinglass.glass.probe import mark
 from isinglass.glass.reader import SegmentReader
@@ -38,10 +39,11 @@ from isinglass.wire.transport.events import sender_sockets
 from isinglass.wire.transport.multicast import Address, GroupSockets
 
 LOOK_SECONDS = 0.005
-LINGER_NS = clock.NANOSECONDS_PER_SECOND // 10
+LINGER_NS = 100_000_000
 RELAY_NS = 100_000_000
 RETRY_SECONDS = 1.0
-PAST_NS = 600 * clock.NANOSECONDS_PER_SECOND
+SECOND_NS = clock.NANOSECONDS_PER_SECOND
+PAST_NS = 600 * SECOND_NS
 ASKS_TOGETHER = 64
 END_LIMIT_SECONDS = 2.0
 EVERYTHING = 0
@@ -79,6 +81,8 @@ class Sender:
         self._opener = EventOpener(target.cluster, target.key)
         self._allowance = Allowance()
         self._said, self._past_until = False, 0
+        self._active_until = self._relay_due = now = clock.monotonic_ns()
+        self._due = now + SECOND_NS
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
     # ------------------------------------------------------------------ life
@@ -102,16 +106,34 @@ class Sender:
         self._panel.release()
 
     def _run(self) -> None:
-        mark("opening the socket")
-        while not self._open():
-            mark.waiting("for the network")
-            if self._ending.wait(RETRY_SECONDS):
-                return
         try:
-            self._serve()
+            mark("opening the socket")
+            while not self._open():
+                mark.waiting("for the network")
+                if self._ending.wait(RETRY_SECONDS):
+                    return
+            while not self._ending.is_set():
+                try:
+                    self._turn()
+                except Exception as error:
+                    # One event or one monitor must not silence a process for good.
+                    self._failed(error)
+            self._send_new()
+            if self._said:
+                self._say_status(ended=True)
+            OWN.words[RegionWord.TELLER] = Teller.ENDED
         finally:
             RING.tell_nobody()
             self._let_go()
+
+    def _failed(self, error: Exception) -> None:
+        """Show a fault, leave out the events that it may come from, and go on after a while."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
+        ERRORS.record(type(error).__name__, str(error), where)
+        self._panel.trouble = f"{type(error).__name__}: {error}"
+        self._panel.overtaken += self._ring.skip()
+        self._ending.wait(RETRY_SECONDS)
 
     def _open(self) -> bool:
         try:
@@ -147,37 +169,31 @@ class Sender:
             sockets.wake()
 
     # ------------------------------------------------------------------ turns
-    def _serve(self) -> None:
-        sockets = self._sockets
+    def _turn(self) -> None:
+        """Send what has come; wait for more; do what is due."""
+        sockets, now = self._sockets, clock.monotonic_ns()
         assert sockets is not None
+        asleep = now >= self._active_until
+        RING.wake_from = EVERYTHING if asleep else ERROR
+        if self._send_new():
+            self._active_until = now + LINGER_NS
+            RING.wake_from, asleep = ERROR, False
+        until = min(self._due, self._relay_due) if self._owner else self._due
+        wait = max(until - now, 0) / clock.NANOSECONDS_PER_SECOND
+        mark.waiting("for events")
+        came = sockets.receive(ASKS_TOGETHER, wait if asleep else LOOK_SECONDS)
+        mark("sending events")
+        self._panel.wakes += RING.wake_from == NEVER
         now = clock.monotonic_ns()
-        active_until, due, relay_due = now, now + clock.NANOSECONDS_PER_SECOND, now
-        while not self._ending.is_set():
-            asleep = now >= active_until
-            RING.wake_from = EVERYTHING if asleep else ERROR
-            if self._send_new():
-                active_until = now + LINGER_NS
-                RING.wake_from, asleep = ERROR, False
-            until = min(due, relay_due) if self._owner else due
-            wait = max(until - now, 0) / clock.NANOSECONDS_PER_SECOND
-            mark.waiting("for events")
-            came = sockets.receive(ASKS_TOGETHER, wait if asleep else LOOK_SECONDS)
-            mark("sending events")
-            self._panel.wakes += RING.wake_from == NEVER
-            now = clock.monotonic_ns()
-            for data, address in came:
-                self._asked(data, address, now)
-            if self._owner and now >= min(relay_due, due):
-                relay_due = now + RELAY_NS
-                self._own_segment(now, now >= due)
-            if now >= due:
-                due += (now - due) // clock.NANOSECONDS_PER_SECOND * clock.NANOSECONDS_PER_SECOND
-                due += clock.NANOSECONDS_PER_SECOND
-                self._say_status()
-        self._send_new()
-        if self._said:
-            self._say_status(ended=True)
-        OWN.words[RegionWord.TELLER] = Teller.ENDED
+        for data, address in came:
+            self._asked(data, address, now)
+        second = now >= self._due
+        if second:
+            self._due = now + SECOND_NS - (now - self._due) % SECOND_NS
+            self._say_status()
+        if self._owner and (second or now >= self._relay_due):
+            self._relay_due = now + RELAY_NS
+            self._own_segment(now, second)
 
     def _send_new(self) -> bool:
         before = self._ring.told
@@ -200,8 +216,8 @@ class Sender:
                 self._relays.append(self._relay_of(self._past, past=True))
                 self._past, self._past_until = None, now_ns + PAST_NS
             if self._reader is None:
-                self._reader = SegmentReader(self.node)
                 self._relays.insert(0, self._relay_of(SegmentReader(self.node)))
+                self._reader = SegmentReader(self.node)
             if len(self._relays) > 1 and now_ns > self._past_until:
                 self._relays.pop().close()
             for relay in self._relays:
