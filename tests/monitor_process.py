@@ -126,9 +126,11 @@ class MonitorProcess:
         """
         clock.sleep(2.2)
         wait_until(
-            lambda: self.panels("sender")
-            and not self.figure("intake", "open")
-            and not self.figure("spool", "waiting"),
+            lambda: (
+                self.panels("sender")
+                and not self.figure("intake", "open")
+                and not self.figure("spool", "waiting")
+            ),
             f"nothing open at {self.name}",
         )
 

@@ -180,11 +180,17 @@ class StatisticsFile:
             kinds = (*range(len(TIERS)), _NOW)
             return sorted({node for kind in kinds for node in _nodes(transaction, kind)})
 
-    def fields(self) -> list[str]:
-        """Return every field that was ever stored."""
+    def fields(self, node: str) -> list[str]:
+        """Return every field of which there are points of a node."""
         with self._environment.begin() as transaction:
             self._load_fields(transaction)
-        return sorted(self._fields)
+            numbers: set[int] = set()
+            for kind, tier in enumerate(TIERS):
+                for key, data in _range(transaction, _prefix(kind, node)):
+                    numbers.update(Block.unpack(tier, _second_of(key), data).columns)
+            for _, data in _range(transaction, _prefix(_NOW, node)):
+                numbers.update(_changes(data))
+        return sorted(name for name, number in self._fields.items() if number in numbers)
 
     def read(self, node: str, field: str, since: int, until: int) -> list[Point]:
         """Return the points of a field from `since` until before `until`, wall seconds.
