@@ -13,7 +13,6 @@ from cluster_daemons import wait_until
 from isinglass import clock
 from watch_process import WatchProcess, running_watch
 
-
 TROUBLE = {"alder": (0.0, {"store.state": "disk full"}), "birch": (0.0, {"store.state": "ready"})}
 WELL = {node: (0.0, {"store.state": "ready"}) for node in ("alder", "birch")}
 
