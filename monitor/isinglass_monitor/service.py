@@ -23,10 +23,12 @@ from typing import NamedTuple
 
 import isinglass
 from isinglass import clock, emit
+from isinglass.emit.figures import figures_of
 from isinglass.emit.target import Target, target_of
 from isinglass.errors import SettingsError, ThreadStuck
 from isinglass.glass import segment
 from isinglass.glass.probe import mark
+from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.node.cluster_settings import cluster_of
 from isinglass.node.schedule import Task
@@ -37,6 +39,7 @@ from isinglass.wire import transport
 from isinglass.wire.events import EventOpener, EventSealer
 from isinglass.wire.transport.events import monitor_sockets
 from isinglass_monitor.ingest.backlog import Backlog
+from isinglass_monitor.ingest.figures import named
 from isinglass_monitor.ingest.intake import Intake
 from isinglass_monitor.ingest.receiver import Receiver
 from isinglass_monitor.ingest.spooler import Spooler
@@ -44,6 +47,8 @@ from isinglass_monitor.panels import IntakePanel, MonitorPanel, SpoolPanel
 from isinglass_monitor.spool.folder import FOLDER
 from isinglass_monitor.spool.retention import Limits
 from isinglass_monitor.spool.writer import SpoolWriter
+from isinglass_monitor.views import MONITOR_PREFIX, NodeView
+from isinglass_monitor.watch import Watch, WatchSettings
 
 BACKLOG_BYTES = 64 << 20
 ROLE = "monitor"
@@ -52,6 +57,7 @@ ROLE = "monitor"
 class Options(NamedTuple):
     """What the monitor is told beside the settings that it shares with daemons."""
 
+    watch: WatchSettings
     limits: Limits = Limits()
     backlog_bytes: int = BACKLOG_BYTES
 
@@ -121,10 +127,20 @@ class Service:
             IntakePanel(),
             self._report,
         )
-        self._timer = Timer(
-            [Task("spool", 1.0, self._show_spool), Task("retention", 5.0, self._retain)],
-            self._report,
+        self._reader = SegmentReader(settings.node)
+        self._watch = Watch(
+            settings.node,
+            settings.node_runtime_dir,
+            settings.node_data_dir,
+            options.watch,
+            glass.event,
         )
+        tasks = [
+            Task("watch", 1.0, self._observe),
+            Task("spool", 1.0, self._show_spool),
+            Task("retention", 5.0, self._retain),
+        ]
+        self._timer = Timer(tasks, self._report)
 
     def _check_buffer(self, asked: int) -> None:
         group = self._where.group
@@ -174,10 +190,21 @@ class Service:
                 " them", events=left,
             )  # fmt: skip
         self._show_spool()
+        self._watch.close()
+        self._reader.close()
         self._sockets.close()
         self._writer.close()
 
     # ------------------------------------------------------------------ tasks of the timer
+    def _observe(self) -> None:
+        """Let the watch see every node, and this monitor itself as its own panels show it."""
+        now_ns = clock.monotonic_ns()
+        name = self._settings.node
+        nodes = {node: view for node, view in self._receiver.views.items() if node != name}
+        own = named(figures_of(self._reader))
+        nodes[MONITOR_PREFIX + name] = NodeView(MONITOR_PREFIX + name, now_ns, ROLE, False, own)
+        self._watch.observe(now_ns, nodes)
+
     def _show_spool(self) -> None:
         panel, totals = self._spool_panel, self._writer.totals()
         panel.waiting = self._backlog.size_bytes

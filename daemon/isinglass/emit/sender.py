@@ -1,6 +1,6 @@
 """The thread that sends a process's events to the monitors; nobody ever waits for it.
 
-    asleep ──an event wakes it──▶ looking each 5 ms ──a second without events──▶ asleep
+    asleep ──an event wakes it──▶ looking each 5 ms ──0.1 s without events──▶ asleep
 
 Asleep it lets the next event wake it (`glass/events`). While events come it looks into the ring by
 itself, so that they cost their thread nothing more; an error wakes it at once. Each second it says
@@ -38,7 +38,7 @@ from isinglass.wire.transport.events import sender_sockets
 from isinglass.wire.transport.multicast import Address, GroupSockets
 
 LOOK_SECONDS = 0.005
-LINGER_NS = clock.NANOSECONDS_PER_SECOND
+LINGER_NS = clock.NANOSECONDS_PER_SECOND // 10
 RELAY_NS = 100_000_000
 RETRY_SECONDS = 1.0
 ASKS_TOGETHER = 64
@@ -158,7 +158,7 @@ class Sender:
             now = clock.monotonic_ns()
             for data, address in came:
                 self._asked(data, address, now)
-            if self._owner and now >= relay_due:
+            if self._owner and now >= min(relay_due, due):
                 relay_due = now + RELAY_NS
                 self._own_segment(now >= due)
             if now >= due:

@@ -55,12 +55,12 @@ class GlassHandler(logging.Handler):
         """Have no lock: the ring has one."""
         self.lock = None
 
-    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+    def handle(self, record: logging.LogRecord) -> bool:
         """Store the record if the filters let it pass; as `logging` does it, without a lock."""
         passed = self.filter(record)
         if passed:
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
-        return passed
+        return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Store one record."""

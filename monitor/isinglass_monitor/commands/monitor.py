@@ -15,7 +15,7 @@ from isinglass.cli.options import Command, Option, Positional, near
 from isinglass.errors import IsinglassError, SettingsError, StoreLocked, UsageError
 from isinglass.node import ownership
 from isinglass.node.daemonize import Outcome, daemonize
-from isinglass.setting_kinds import Kind, seconds, size
+from isinglass.setting_kinds import Kind, count, seconds, size
 from isinglass.settings import TABLE, Settings, default_text, load
 
 TYPE_CHECKING = False
@@ -55,6 +55,13 @@ LIMITS = (
     Option("segment-bytes", "How large one file of it gets. Default: 256 MiB.", value="BYTES"),
     Option("queue-bytes", "What may wait for the disk. Default: 64 MiB.", value="BYTES"),
 )
+WATCH = (
+    Option("alarms", "A file of rules and notifiers.", value="FILE", completes="files"),
+    Option("metrics-port", "Serve OpenMetrics at this port; 0: any free one.", value="PORT"),
+    Option(
+        "metrics-address", "The address to serve them at.", value="ADDRESS", default="127.0.0.1"
+    ),
+)
 
 
 def _shared_option(name: str) -> Option:
@@ -67,7 +74,7 @@ def _shared_option(name: str) -> Option:
 
 
 WHERE = (NAME, CONFIG, _shared_option("runtime_dir"), _shared_option("data_dir"))
-RUN_OPTIONS = (NAME, CONFIG, *(_shared_option(name) for name in SHARED), *LIMITS)
+RUN_OPTIONS = (NAME, CONFIG, *(_shared_option(name) for name in SHARED), *LIMITS, *WATCH)
 
 ACTIONS = {
     "start": Command(
@@ -138,9 +145,10 @@ def settings_of(values: Values) -> Settings:
     return load(flags, config=config)
 
 
-def _options(values: Values) -> Options:
+def _options(settings: Settings, values: Values) -> Options:
     from isinglass_monitor.service import BACKLOG_BYTES, Options
     from isinglass_monitor.spool.retention import Limits
+    from isinglass_monitor.watch import WatchSettings
 
     def chosen(name: str, kind: Kind, default: float) -> float:
         if not values.given(name):
@@ -160,14 +168,19 @@ def _options(values: Values) -> Options:
         int(chosen("keep-free", size(0, 2**50), usual.free_bytes)),
         int(chosen("segment-bytes", size(2**20, 2**31), usual.segment_bytes)),
     )
-    return Options(limits, int(chosen("queue-bytes", whole, BACKLOG_BYTES)))
+    file = Path(values.text("alarms")).absolute() if values.given("alarms") else None
+    port = None
+    if values.given("metrics-port"):
+        port = int(chosen("metrics-port", count(0, 65_535), 0))
+    watch = WatchSettings.load(file, settings.cluster, port, values.text("metrics-address"))
+    return Options(watch, limits, int(chosen("queue-bytes", whole, BACKLOG_BYTES)))
 
 
 def _start(settings: Settings, values: Values) -> int:
     owner = ownership.owner_of(settings.node_runtime_dir)
     if owner is not None:
         raise StoreLocked(_running_already(settings.node, owner))
-    options = _options(values)
+    options = _options(settings, values)
     result = daemonize()
     if isinstance(result, Outcome):
         if not result.is_ready:
@@ -189,7 +202,7 @@ def _run(settings: Settings, values: Values) -> int:
     def ready() -> None:
         print(f"Monitor {settings.node} listens (process {os.getpid()}).", file=sys.stderr)
 
-    return _serve(settings, _options(values), ready)
+    return _serve(settings, _options(settings, values), ready)
 
 
 def _serve(settings: Settings, options: Options, ready: Callable[[], None]) -> int:
