@@ -39,17 +39,17 @@ _ODD = str.maketrans({"/": "_per_", "-": "_", ".": "_", " ": "_", "%": "percent"
 
 
 # The format's base unit is the second.
-_SCALES = {"time": 1 / NANOSECONDS_PER_SECOND, "microseconds": 1e-6}
+_A_SECOND = {"time": float(NANOSECONDS_PER_SECOND), "microseconds": 1e6}
 
 
 class Family(NamedTuple):
-    """A metric's name, kind and help, the label that tells instances apart, and a factor."""
+    """A metric's name, kind and help, the label that tells instances apart, and a divisor."""
 
     name: str
     kind: str  # counter, gauge, info, unknown
     help: str
     label: str
-    scale: float
+    divisor: float
 
 
 @lru_cache(maxsize=4_096)
@@ -63,7 +63,7 @@ def family_of(panel: str, field: str) -> Family:
         name = f"{name}_{unit}"
     if kind == "counter":
         name = name.removesuffix("_total")
-    return Family(_legal(name), kind, known.help, _legal(panel), _SCALES.get(known.unit, 1.0))
+    return Family(_legal(name), kind, known.help, _legal(panel), _A_SECOND.get(known.unit, 1.0))
 
 
 def _legal(name: str) -> str:
@@ -126,7 +126,7 @@ def _add(metric: Any, family: Family, labels: dict[str, str], field: str, value:
         metric.add_sample(family.name + "_info", {**labels, label: value}, 1.0)
         return
     name = family.name + ("_total" if family.kind == "counter" else "")
-    metric.add_sample(name, labels, value * family.scale)
+    metric.add_sample(name, labels, value / family.divisor)
 
 
 class Export:
