@@ -123,6 +123,8 @@ class Collector:
 def _add(metric: Any, family: Family, labels: dict[str, str], field: str, value: Figure) -> None:
     if isinstance(value, str):
         label = _legal(field)
+        if label in labels:  # a field called node or like its panel, as `sender.node` is
+            label = f"{family.label}_{label}"
         metric.add_sample(family.name + "_info", {**labels, label: value}, 1.0)
         return
     name = family.name + ("_total" if family.kind == "counter" else "")

@@ -24,7 +24,7 @@ import lmdb
 import msgpack
 
 from isinglass.errors import StoreError
-from isinglass_monitor.statistics import TIERS, Block, Minute, Point, Tier, thin
+from isinglass_monitor.statistics import TIERS, Block, Minute, Point, Tier, thin_column
 
 DIRECTORY = "statistics"
 MAP_BYTES = 4 << 30
@@ -146,20 +146,21 @@ class StatisticsFile:
         for node, minute in self._minutes.items():
             if minute.holds(second):
                 continue
-            self._merge(transaction, node, minute.block)
+            self._merge(transaction, node, minute)
             for key, _ in list(_range(transaction, _prefix(_NOW, node))):
                 transaction.delete(key)
         self._minutes = {n: m for n, m in self._minutes.items() if m.holds(second)}
         self._forget_old(transaction, second)
 
-    def _merge(self, transaction: Any, node: str, minute: Block) -> None:
+    def _merge(self, transaction: Any, node: str, minute: Minute) -> None:
+        columns = {field: minute.column(field) for field in minute.fields()}
         for number, tier in enumerate(TIERS):
             start = tier.block_start(minute.start)
             key = _key(number, node, start)
             before = transaction.get(key)
             block = Block.unpack(tier, start, before) if before else Block(tier, start)
-            for field in minute.columns:
-                for point in thin(minute.points(field), tier.step_seconds):
+            for field, values in columns.items():
+                for point in thin_column(minute.start, values, tier.step_seconds):
                     block.put(field, point)
             transaction.put(key, block.pack())
 
@@ -221,7 +222,9 @@ class StatisticsFile:
             if minute is None or not minute.holds(second):
                 minute = Minute(second)
             minute.replay(second, _changes(data))
-        return minute.block.points(number) if minute is not None else []
+        if minute is None:
+            return []
+        return thin_column(minute.start, minute.column(number), TIERS[0].step_seconds)
 
 
 def _read_tier(
