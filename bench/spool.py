@@ -1,4 +1,4 @@
-"""The spool: what it takes in beside rsyslog and Python's own server, and how it answers beside grep.
+"""The spool: what it takes in beside rsyslog and Python's own server; what grep needs to answer.
 
 ingest    the same events to each receiver, a real process on this machine, at rising rates
 query     one node's warnings out of a large spool, and out of the same events as text

@@ -73,7 +73,7 @@ NOT_IMPORTED = [
         "the protocol takes datagrams and the time as arguments",
     ),
     (
-        r"isinglass\.wire\.(messages|bodies|packing|datagrams|replay|calls|handshake)",
+        r"isinglass\.wire\.(messages|bodies|packing|datagrams|replay|calls|handshake|events|event_bodies)",
         SANS_IO,
         "codecs are sans-IO",
     ),
@@ -82,7 +82,11 @@ NOT_IMPORTED = [
         SANS_IO,
         "flow control takes reports and the time as arguments",
     ),
-    (r"isinglass\.node\.(load|watchdog)", SANS_IO, "they take the time as an argument"),
+    (
+        r"isinglass\.(node\.(load|watchdog)|emit\.answers)",
+        SANS_IO,
+        "they take the time as an argument",
+    ),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
     (
         r"isinglass_monitor\.spool\.(intervals|records|streams|batch|retention)"

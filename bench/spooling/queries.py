@@ -1,7 +1,7 @@
 """One node's warnings out of a large spool, beside `grep` over the same events as text.
 
-The node has one event in NODES, the warnings are one in WARNING_EVERY of its; the text has a line an
-event, in order of time. Both are read once before, so neither waits for the disk.
+The node has one event in NODES, the warnings are one in WARNING_EVERY of its; the text has a line
+an event, in order of time. Both are read once before, so neither waits for the disk.
 """
 
 from __future__ import annotations

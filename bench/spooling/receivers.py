@@ -43,7 +43,8 @@ RSYSLOG = """
 global(workDirectory="{folder}")
 module(load="imudp")
 input(type="imudp" address="127.0.0.1" port="{port}" rcvbufSize="{buffer}" ruleset="all")
-template(name="plain" type="string" string="%timegenerated:::date-rfc3339% %syslogseverity-text% %rawmsg%\\n")
+template(name="plain" type="string"
+  string="%timegenerated:::date-rfc3339% %syslogseverity-text% %rawmsg%\\n")
 ruleset(name="all" queue.type="LinkedList" queue.size="2000000") {{
   action(type="omfile" file="{file}" template="plain")
 }}

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from cluster_daemons import ClusterDaemons, cluster
-from event_listener import EventListener, listener_of
+from event_listener import EventListener, Heard, listener_of
+from isinglass.glass import layout
+from isinglass.glass.layout import RegionWord
 from isinglass.glass.reader import SegmentReader
 from isinglass.wire import cluster_key
 from programs import hear, program, tell
@@ -175,6 +177,30 @@ def test_a_forked_child_has_a_stream_of_its_own() -> None:
         assert not listener.refused
 
 
+def test_a_child_of_multiprocessing_ends_its_stream() -> None:
+    source = """
+        import multiprocessing, sys, isinglass
+        from isinglass.glass import segment
+        database = isinglass.connect("alder", process="worker")
+        def work():
+            isinglass.event(9, "work", "child")
+        for _ in range(2):
+            child = multiprocessing.get_context("fork").Process(target=work)
+            child.start()
+            child.join()
+        print("ready", flush=True)
+        sys.stdin.readline()
+    """
+    with cluster(1) as daemons, listener_of(daemons) as listener, program(source):
+
+        def children() -> list[Heard]:
+            return [s for s in listener.streams.values() if s.process == "worker child"]
+
+        listener.until(lambda: len(children()) == 2, "two children")
+        listener.until(lambda: all(s.status and s.status[10] for s in children()), "their ends")
+        assert [s.messages() for s in children()] == [["child"], ["child"]]
+
+
 def test_a_client_that_connects_again_begins_another_stream() -> None:
     source = """
         import sys, threading, isinglass
@@ -218,3 +244,33 @@ def test_a_node_without_a_cluster_sends_nothing() -> None:
             assert "log" not in names
     finally:
         daemon.kill()
+
+
+def test_the_last_events_of_a_killed_daemon_are_sent_by_the_next_one() -> None:
+    daemons = ClusterDaemons(("alder",))
+    with listener_of(daemons) as listener:
+        alder = daemons["alder"].start()
+        daemons.wait_live()
+        listener.until(lambda: listener.stream("daemon").events, "the daemon's events")
+        listener.until(lambda: listener.stream("daemon").status, "the daemon's status")
+        first = listener.stream("daemon")
+        number = listener.number(first)
+        last = max(first.events)
+        # What it had not sent when it was killed: as if the datagrams had been lost with it.
+        with SegmentReader("alder") as reader:
+            (ring,) = reader.rings()
+            told = layout.region_offset(0) + RegionWord.EVENTS_TOLD * layout.WORD_BYTES
+        alder.process.send_signal(signal.SIGSTOP)
+        with open(alder.path, "r+b") as file:
+            file.seek(told)
+            file.write((ring.events_told - 1).to_bytes(8, "little"))
+        del first.events[last]
+        alder.kill()
+        alder.start()
+        listener.until(lambda: listener.streams[number].status[10] == 1, "its last status")
+        assert last in first.events
+        listener.ask(first, 1, 2)
+        listener.until(lambda: sorted(first.again) == [1, 2], "events of the killed one again")
+        assert len({listener.number(s) for s in listener.streams.values()}) == 2
+        assert not listener.refused
+        alder.kill()

@@ -14,6 +14,7 @@ import threading
 from isinglass.emit.sender import Sender
 from isinglass.emit.target import Target
 from isinglass.glass import segment
+from isinglass.glass.reader import SegmentReader
 
 __all__ = ["begin", "end", "follow"]
 
@@ -22,17 +23,18 @@ _sender: Sender | None = None
 _users = 0
 
 
-def begin(target: Target | None, role: str = "client") -> None:
+def begin(target: Target | None, role: str = "client", past: SegmentReader | None = None) -> None:
     """Send this process's events, until `end` was called as often.
 
     Args:
         target: where to; None when this process cannot send, and the owner of its segment does.
         role: what monitors call it: "daemon", "client", "monitor".
+        past: the segment that this process's own has replaced; it is closed when it has been told.
     """
     global _users
     with _lock:
         _users += 1
-        _start(target, role)
+        _start(target, role, past)
 
 
 def follow(target: Target | None, role: str = "client") -> None:
@@ -54,12 +56,15 @@ def end() -> None:
             _stop()
 
 
-def _start(target: Target | None, role: str) -> None:
+def _start(target: Target | None, role: str, past: SegmentReader | None = None) -> None:
     global _sender
     glass = segment.current()
     if _sender is None and target is not None and glass is not None and glass.region >= 0:
-        _sender = Sender(target, glass.node, glass.process, role, owner=glass.region == 0)
+        owner = glass.region == 0
+        _sender = Sender(target, glass.node, glass.process, role, owner=owner, past=past)
         _sender.start()
+    elif past is not None:
+        past.close()
 
 
 def _stop() -> None:

@@ -56,12 +56,14 @@ class Allowance:
     """How many requests may still be answered in this second."""
 
     def __init__(self) -> None:
-        self._second, self._left = 0, 0
+        self._second, self._left = 0, ASKS_A_SECOND
 
     def take(self, now_ns: int) -> bool:
         """Return whether one more may be answered, at that time of the monotonic clock."""
         second = now_ns // clock.NANOSECONDS_PER_SECOND
         if second != self._second:
             self._second, self._left = second, ASKS_A_SECOND
-        self._left -= self._left > 0
-        return self._left > 0
+        if not self._left:
+            return False
+        self._left -= 1
+        return True

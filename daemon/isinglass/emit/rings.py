@@ -71,6 +71,12 @@ class OwnRing:
             self.told = self.told if found else count
         return found
 
+    def skip(self) -> int:
+        """Leave out what came since the last call of `take`; return how many events."""
+        before, self.told = self.told, OWN.words[RegionWord.EVENT_COUNT]
+        self._position = OWN.words[RegionWord.EVENT_HEAD]
+        return int(self.told - before)
+
     def everything(self) -> Iterator[Numbered]:
         """Yield all events that the ring has."""
         return self._events(0, OWN.words[RegionWord.EVENT_HEAD])

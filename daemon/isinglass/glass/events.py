@@ -35,6 +35,10 @@ from isinglass.glass.journal import (
 from isinglass.glass.layout import RegionWord
 from isinglass.glass.region import OWN, fit, thread_word
 
+FLAG_BYTES = 64
+_HEAD, _COUNT = RegionWord.EVENT_HEAD, RegionWord.EVENT_COUNT
+_HEAD_BYTES, _RING_BYTES = EVENT.size, layout.EVENTS_BYTES
+_MILLISECOND_NS = clock.NANOSECONDS_PER_MILLISECOND
 NEVER = 1 << 8  # no severity is as high
 _WHITE = str.maketrans({"\t": " ", "\n": " "})
 
@@ -43,7 +47,18 @@ def _nobody() -> None:
     """What is called while nobody sends events on."""
 
 
-def _tail(flag: bytes, message: bytes, fields: bytes) -> tuple[bytes, bytes, bytes]:
+def _text_of(fields: dict[str, object]) -> str:
+    """Return fields as they are kept: "key=value", joined by tabs, on one line."""
+    pairs = [f"{key}={value}" for key, value in fields.items()]
+    text = "\t".join(pairs)
+    if "\n" in text or text.count("\t") >= len(pairs):
+        text = "\t".join([pair.translate(_WHITE) for pair in pairs])
+    return text
+
+
+def _cut(flag: bytes, message: bytes, fields: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return texts that are too long for an event, cut; the message has half of the room."""
+    flag = flag[:FLAG_BYTES].decode("utf-8", "ignore").encode()
     room = MAXIMUM_EVENT_BYTES - EVENT.size - len(flag)
     if len(message) > room // 2:
         message = message[: room // 2 - 3].decode("utf-8", "ignore").encode() + "…".encode()
@@ -54,8 +69,10 @@ class EventWriter:
     """Writes this process's events; any thread may."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._stamps = clock.HybridLogicalClock()
+        # A signal's handler, or a finalizer, may log while its own thread is storing an event: it
+        # must not wait for itself.
+        self._lock = threading.RLock()
+        self._stamp = 0
         self.wake_from, self._wake = NEVER, _nobody
 
     def tell_to(self, wake: Callable[[], None]) -> None:
@@ -77,44 +94,44 @@ class EventWriter:
             fields: any further facts; kept as text.
             stamp_seen: the newest stamp of the node, so that the event is later than it.
         """
-        texts = "\t".join(f"{key}={value}".translate(_WHITE) for key, value in fields.items())
         # A surrogate, as in the name of a file that is no UTF-8, must not fail whoever logs it.
-        tail = _tail(*(text.encode("utf-8", "replace") for text in (flag[:64], message, texts)))
-        size = EVENT.size + sum(map(len, tail))
-        size += -size % layout.WORD_BYTES
+        flag_bytes = flag.encode("utf-8", "replace")
+        message_bytes = message.encode("utf-8", "replace")
+        field_bytes = _text_of(fields).encode("utf-8", "replace") if fields else b""
+        size = _HEAD_BYTES + len(flag_bytes) + len(message_bytes) + len(field_bytes)
+        if size > MAXIMUM_EVENT_BYTES or len(flag_bytes) > FLAG_BYTES:
+            flag_bytes, message_bytes, field_bytes = _cut(flag_bytes, message_bytes, field_bytes)
+            size = _HEAD_BYTES + len(flag_bytes) + len(message_bytes) + len(field_bytes)
+        length = size + (-size & 7)
         where = thread_word()[0]
+        words = OWN.words
         with self._lock:
-            words = OWN.words
-            position = words[RegionWord.EVENT_HEAD]
-            room = layout.EVENTS_BYTES - position % layout.EVENTS_BYTES
-            if room < size:
-                self._store(position, room, KIND_PADDING, (0, 0, 0, 0), (b"", b"", b""))
-                position += room
-            sequence = words[RegionWord.EVENT_COUNT] + 1
-            self._stamps.observe(stamp_seen)
-            stamp = self._stamps.tick(clock.wall_ns())
-            self._store(position, size, KIND_EVENT, (severity, stamp, sequence, where), tail)
-            words[RegionWord.EVENT_HEAD] = position + size
-            words[RegionWord.EVENT_COUNT] = sequence
+            position = words[_HEAD]
+            start = position % _RING_BYTES
+            if _RING_BYTES - start < length:
+                position, start = self._pad(position, _RING_BYTES - start), 0
+            sequence = words[_COUNT] + 1
+            stamp = (clock.wall_ns() // _MILLISECOND_NS) << clock.LOGICAL_BITS
+            stamp = self._stamp = max(stamp, self._stamp + 1, stamp_seen + 1)
+            start += layout.EVENTS_OFFSET
+            OWN.bytes[start : start + size] = (
+                EVENT.pack(
+                    position ^ EVENT_MAGIC, length, severity, KIND_EVENT, 0, stamp, sequence, where,
+                    len(flag_bytes), len(message_bytes), len(field_bytes),
+                )
+                + flag_bytes + message_bytes + field_bytes
+            )  # fmt: skip
+            words[_HEAD] = position + length
+            words[_COUNT] = sequence
         if severity >= self.wake_from:
             self._wake()
 
-    def _store(
-        self,
-        position: int,
-        size: int,
-        kind: int,
-        head: tuple[int, int, int, int],
-        tail: tuple[bytes, bytes, bytes],
-    ) -> None:
-        severity, stamp, sequence, where = head
-        lengths = map(len, tail)
-        record = EVENT.pack(
-            position ^ EVENT_MAGIC, size, severity, kind, 0, stamp, sequence, where, *lengths
-        ) + b"".join(tail)
-        start = layout.EVENTS_OFFSET + position % layout.EVENTS_BYTES
-        record = record[:size]
+    def _pad(self, position: int, room: int) -> int:
+        """Fill the end of the ring, too short for the event; return where it starts anew."""
+        record = EVENT.pack(position ^ EVENT_MAGIC, room, 0, KIND_PADDING, *[0] * 7)[:room]
+        start = layout.EVENTS_OFFSET + position % _RING_BYTES
         OWN.bytes[start : start + len(record)] = record
+        return position + room
 
     def restart(self) -> None:
         """Empty the ring, as another stream: what was in it is told, and its stream has ended."""
@@ -124,7 +141,7 @@ class EventWriter:
 
     def after_fork(self) -> None:
         """In a forked child: the lock may have been held by a thread that is not there."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.tell_nobody()
 
 

@@ -21,6 +21,8 @@ from isinglass.glass.severity import DEBUG, ERROR, FATAL, INFO, WARNING
 
 TRACE = 1
 PLACE_PARTS = 3  # of a source file's path
+REMEMBERED_LIMIT = 4096
+_PLAIN = len(vars(logging.makeLogRecord({})))  # attributes of a record that has nothing extra
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LEVELS = (
     (logging.CRITICAL, FATAL),
@@ -43,9 +45,18 @@ _BY_NAME = {
 }
 
 
-def severity_of(level: int) -> int:
-    """Return the severity of a level of `logging`: one between two has the lower one's."""
-    return next((severity for least, severity in _LEVELS if level >= least), TRACE)
+class _Severities(dict[int, int]):
+    """The severity of each level of `logging` met so far: one between two has the lower one's."""
+
+    def __missing__(self, level: int) -> int:
+        found = next((severity for least, severity in _LEVELS if level >= least), TRACE)
+        if len(self) < REMEMBERED_LIMIT:
+            self[level] = found
+        return found
+
+
+_severities = _Severities()
+_places: dict[tuple[str, int], str] = {}
 
 
 class GlassHandler(logging.Handler):
@@ -66,19 +77,31 @@ class GlassHandler(logging.Handler):
         """Store one record."""
         try:
             message = self.format(record) if self.formatter else record.getMessage()
-            known = _OWN
-            fields = {name: value for name, value in vars(record).items() if name not in known}
-            fields["at"] = _place(record.pathname, record.lineno)
+            words, fields = record.__dict__, dict[str, object]()
+            if len(words) > _PLAIN:
+                fields = {name: value for name, value in words.items() if name not in _OWN}
+            place = _places.get((record.pathname, record.lineno))
+            if place is None:
+                place = _remember(record.pathname, record.lineno)
+            fields["at"] = place
             if record.exc_info and (error := record.exc_info[1]) is not None:
                 fields["error"] = f"{type(error).__name__}: {error}"
-                ERRORS.record(type(error).__name__, str(error), _raised_at(error) or fields["at"])
-            segment.event_of(severity_of(record.levelno), record.name, message, fields)
+                ERRORS.record(type(error).__name__, str(error), _raised_at(error) or place)
+            segment.event_of(_severities[record.levelno], record.name, message, fields)
         except Exception:
             self.handleError(record)
 
 
 def _place(path: str, line: int) -> str:
     return "/".join(path.split("/")[-PLACE_PARTS:]) + f":{line}"
+
+
+def _remember(path: str, line: int) -> str:
+    """Return a place in the source, and keep it for the next record from there."""
+    if len(_places) >= REMEMBERED_LIMIT:
+        _places.clear()
+    place = _places[path, line] = _place(path, line)
+    return place
 
 
 def _raised_at(error: BaseException) -> str:

@@ -34,12 +34,12 @@ class RingHead:
     """What a process's region says of its event ring."""
 
     __slots__ = (
-        "claim", "claimed_wall_ns", "datagrams_told", "events", "events_told", "lives", "pid",
-        "slot", "stream", "teller",
+        "claim", "claimed_wall_ns", "datagrams_told", "events", "events_told", "pid", "slot",
+        "stream", "teller", "verdict",
     )  # fmt: skip
 
-    def __init__(self, slot: int, lives: bool, claimed_wall_ns: int, words: list[int]) -> None:
-        self.slot, self.lives, self.claimed_wall_ns = slot, lives, claimed_wall_ns
+    def __init__(self, slot: int, verdict: str, claimed_wall_ns: int, words: list[int]) -> None:
+        self.slot, self.verdict, self.claimed_wall_ns = slot, verdict, claimed_wall_ns
         self.claim, self.pid = words[RegionWord.CLAIM], words[RegionWord.PID]
         self.events, self.stream = words[RegionWord.EVENT_COUNT], words[RegionWord.STREAM]
         self.teller, self.events_told = words[RegionWord.TELLER], words[RegionWord.EVENTS_TOLD]
@@ -240,10 +240,9 @@ class SegmentReader:
         for slot, words, verdict in self._claimed(slots, clock.monotonic_ns(), used):
             raw = self._read(layout.region_offset(slot), layout.WORD_BYTES * _RING_WORDS)
             ring = memoryview(raw).cast("Q").tolist()
-            lives = verdict in (Verdict.ALIVE, Verdict.STALLED)
             # Between two claims the region is another process's, or nobody's.
             if ring[RegionWord.CLAIM] == words[SlotWord.CLAIM]:
-                found.append(RingHead(slot, lives, words[SlotWord.CLAIMED_WALL_NS], ring))
+                found.append(RingHead(slot, verdict, words[SlotWord.CLAIMED_WALL_NS], ring))
         return found
 
     # ------------------------------------------------------------------ probes, fast

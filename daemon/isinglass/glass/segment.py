@@ -256,12 +256,14 @@ def event(severity: int, flag: str, message: str, **fields: object) -> None:
 
     Also a process that is not behind the glass has a ring; nobody sees it before it joins a node.
     """
-    event_of(severity, flag, message, fields)
+    seen = _current.draws.latest_stamp if _current is not None else 0
+    EVENTS.emit(severity, flag, message, fields, seen)
 
 
 def event_of(severity: int, flag: str, message: str, fields: dict[str, object]) -> None:
     """Store an event whose fields may have any names."""
-    EVENTS.emit(severity, flag, message, fields, _current.draws.latest_stamp if _current else 0)
+    seen = _current.draws.latest_stamp if _current is not None else 0
+    EVENTS.emit(severity, flag, message, fields, seen)
 
 
 def current() -> Segment | None:

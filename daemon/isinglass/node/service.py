@@ -27,9 +27,10 @@ from collections.abc import Callable
 import isinglass
 from isinglass import clock, emit
 from isinglass.emit import target
-from isinglass.errors import LockTimeout, StoreCorrupt, StoreError, ThreadStuck
+from isinglass.errors import LockTimeout, SegmentError, StoreCorrupt, StoreError, ThreadStuck
 from isinglass.glass import layout, segment
 from isinglass.glass.probe import mark
+from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.node import kept_aside
 from isinglass.node.applier import Applier
@@ -61,8 +62,14 @@ COLLECT_AFTER = (20_000, 20, 20)  # new objects, and turns of the younger genera
 class Service:
     """A running daemon: everything that `run` starts, in the order in which it starts."""
 
-    def __init__(self, settings: Settings, glass: segment.Segment, end: Callable[[], None]) -> None:
-        self._settings, self._glass, self.end = settings, glass, end
+    def __init__(
+        self,
+        settings: Settings,
+        glass: segment.Segment,
+        end: Callable[[], None],
+        past: SegmentReader | None = None,
+    ) -> None:
+        self._settings, self._glass, self.end, self._past = settings, glass, end, past
         self.failure: Exception | None = None
         self._reported = ""
         self._panel = DaemonPanel()
@@ -172,7 +179,7 @@ class Service:
     # ------------------------------------------------------------------ life
     def start(self) -> None:
         """Start the threads; clients are served when this returns."""
-        emit.begin(self._log, "daemon")
+        emit.begin(self._log, "daemon", self._past)
         self._housekeeping.show_tables()
         self._applier.start()
         self._timer.start()
@@ -291,6 +298,14 @@ def _ended(end: Callable[[], None]) -> ThreadStuck | None:
     return None
 
 
+def _segment_before(node: str) -> SegmentReader | None:
+    """Return the segment of the last daemon, whose events may not all have been sent."""
+    try:
+        return SegmentReader(node)
+    except SegmentError:
+        return None
+
+
 def run(settings: Settings, ready: Callable[[], None]) -> int:
     """Be the daemon of a node until a signal ends it; return the exit code.
 
@@ -307,8 +322,9 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         LockTimeout: a stopped process holds a lock of the segment.
         ClusterError: the node cannot be, or remain, a member of its cluster.
     """
+    past = _segment_before(settings.node)
     with StopSignals() as signals, segment.create(settings.node) as glass:
-        service = Service(settings, glass, signals.end)
+        service = Service(settings, glass, signals.end, past)
         service.start()
         # Cycles are rare here, and what queue and journal hold is much to look through for them.
         gc.freeze()

@@ -33,7 +33,6 @@ import lmdb
 from isinglass import clock
 from isinglass.errors import DiskFull, MapFull, StoreCorrupt, StoreError
 from isinglass.glass import locks
-from isinglass.glass.flags import flag
 from isinglass.glass.probe import mark
 from isinglass.store.gate import ReadGate
 from isinglass.store.readers import Reader, ReaderAges, allocate_table
@@ -44,7 +43,6 @@ from isinglass.store.transaction import Scope
 from isinglass.store.writer_lock import WriterLock, find_place
 
 T = TypeVar("T")
-STORE = flag("store")
 
 DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
 READER_MAP_BYTES = 1 << 40
@@ -221,10 +219,7 @@ class Engine:
             mark("committing")
             started = clock.perf_ns()
             transaction.commit()
-            elapsed_ns = clock.perf_ns() - started
-            if STORE:
-                STORE("a transaction is committed", microseconds=elapsed_ns // 1000)
-            return result, elapsed_ns
+            return result, clock.perf_ns() - started
         except BaseException:
             transaction.abort()
             raise

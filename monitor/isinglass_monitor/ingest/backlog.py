@@ -9,17 +9,18 @@ with a factor of 1). What finds no room is not taken in, and asked for again lat
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from isinglass_monitor.spool.batch import Piece
 
 GATHER_SECONDS = 0.02
 GATHERED_EVENTS = 1000
 BATCH_EVENTS = 16_000  # of one transaction, when more has come than can be kept up with
-PIECE_BYTES = 512  # what a piece takes beside its records
+PIECE_BYTES = 512  # what a piece takes beside its datagram, of which there is a copy
 
 
 def _size(piece: Piece) -> int:
-    return PIECE_BYTES + sum(len(record.value) for record in piece.records)
+    return PIECE_BYTES + 2 * piece.size_bytes
 
 
 class Backlog:
@@ -42,15 +43,20 @@ class Backlog:
         """Whether it is no time to ask for more."""
         return self.size_bytes > self._limit_bytes // 2
 
-    def put(self, piece: Piece) -> None:
-        """Add a piece; whether there is room was asked before."""
-        size = _size(piece)
+    def put(self, pieces: Sequence[Piece]) -> None:
+        """Add pieces; whether there is room was asked before."""
+        if not pieces:
+            return
+        shares = self._shares
         with self._changed:
-            self._pieces.append(piece)
-            self._shares[piece.stream] = self._shares.get(piece.stream, 0) + size
-            self.size_bytes += size
-            before, self.events = self.events, self.events + piece.events
-            if len(self._pieces) == 1 or before < GATHERED_EVENTS <= self.events:
+            was_empty, before = not self._pieces, self.events
+            self._pieces += pieces
+            for piece in pieces:
+                size = _size(piece)
+                shares[piece.stream] = shares.get(piece.stream, 0) + size
+                self.size_bytes += size
+                self.events += piece.last - piece.first + 1
+            if was_empty or before < GATHERED_EVENTS <= self.events:
                 self._changed.notify()
 
     def take(self) -> list[Piece]:

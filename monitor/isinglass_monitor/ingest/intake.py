@@ -51,7 +51,6 @@ class Intake:
         self.drops = Drops()
         self.senders: dict[int, Sender] = {}
         self._figures: dict[str, FiguresOf] = {}
-        self._heard: dict[str, tuple[int, str, bool]] = {}  # node: when, role, ended
 
     def resume(self, now_ns: int) -> None:
         """Go on with the streams of which the spool misses some events, also when they are over."""
@@ -102,21 +101,24 @@ class Intake:
     ) -> list[Piece]:
         node, process, first, events = datagram.body
         sender = self._sender(datagram.stream, node, process, now_ns)
-        sender.address, window = address, sender.window
+        window = sender.window
+        if not sender.status_ns:
+            sender.address = address
         window.counts.size_bytes += len(data)
-        self._hear(node, sender, now_ns)
-        last, counter, stamp = first + len(events) - 1, datagram.counter, events[0][0]
+        last, counter = first + len(events) - 1, datagram.counter
+        packed = data[HEADER_BYTES:-TAG_BYTES]
         if not self._has_room(datagram.stream):
             cause = DISK if self._stalled() else SHARE
-            window.refuse(counter, first, last, stamp, cause, now_ns)
+            window.refuse(counter, first, last, events[0][0], cause, now_ns)
             sender.refused += len(events)
             return self._gaps(sender, wall_ns)
-        taken = window.events(counter, first, last, stamp, now_ns)
+        if window.next(counter, first, last):
+            records = event_records(datagram.stream, datagram.body, packed, wall_ns)
+            who = (datagram.stream, node, process)
+            return [Piece(*who, RECEIVED, first, last, records, wall_ns, len(data))]
+        taken = window.events(counter, first, last, events[0][0], now_ns)
         pieces = [
-            self._piece(
-                sender, part, datagram.body, data[HEADER_BYTES:-TAG_BYTES], wall_ns, RECEIVED
-            )
-            for part in taken
+            self._piece(sender, part, datagram.body, packed, wall_ns, RECEIVED) for part in taken
         ]
         return pieces + self._gaps(sender, wall_ns) if window.has_given_up else pieces
 
@@ -142,7 +144,6 @@ class Intake:
         sender.pid, sender.role, sender.ended = pid, role, bool(ended)
         sender.address, sender.status_ns = (address, port), now_ns
         sender.window.counts.size_bytes += size_bytes
-        self._hear(node, sender, now_ns)
         stamp = datagram.stamp
         sender.window.announce(datagram.counter, last, oldest, refused, stamp, now_ns)
         return self._gaps(sender, wall_ns)
@@ -152,19 +153,6 @@ class Intake:
         if node not in self._figures and len(self._figures) >= NODES_LIMIT:
             return
         self._figures.setdefault(node, FiguresOf()).take(second, part, parts, rows)
-
-    def _hear(self, node: str, sender: Sender, now_ns: int) -> None:
-        """Note that a node was heard; its daemon decides what it is, and whether it said goodbye.
-
-        A node without a daemon is what the process that spoke last is.
-        """
-        known = self._heard.get(node)
-        if known is None and len(self._heard) >= NODES_LIMIT:
-            return
-        role, ended = (known[1], known[2]) if known else ("", False)
-        if sender.role == DAEMON or role != DAEMON:
-            role, ended = sender.role or role, sender.ended
-        self._heard[node] = (now_ns, role, ended)
 
     # ---------------------------------------------------------------- pieces
     def _piece(
@@ -179,7 +167,7 @@ class Intake:
                 records += [self._gap_record(sender, left, wall_ns) for left in part.left]
         return Piece(
             stream, sender.node, sender.process, how, part.first, part.last, records, wall_ns,
-            part.late, dropped,
+            len(packed), part.late, dropped,
         )  # fmt: skip
 
     def _gap_record(self, sender: Sender, gap: Gap, wall_ns: int) -> Any:
@@ -245,15 +233,30 @@ class Intake:
         return pieces, gone
 
     def views(self) -> dict[str, NodeView]:
-        """Return each node that was heard, as it is now."""
+        """Return each node that was heard in the last ten minutes, as it is now.
+
+        What it is, and whether it said goodbye, its daemon decides; without one, who was heard
+        last.
+        """
+        speaking: dict[str, Sender] = {}
+        heard: dict[str, int] = {}
+        for sender in self.senders.values():
+            heard[sender.node] = max(heard.get(sender.node, 0), sender.heard_ns)
+            known = speaking.get(sender.node)
+            if known is None or _rank(sender) > _rank(known):
+                speaking[sender.node] = sender
         empty: dict[str, float | str] = {}
         return {
             node: NodeView(
-                node, heard, role, ended,
+                node, heard[node], sender.role, sender.ended,
                 self._figures[node].known if node in self._figures else empty,
             )
-            for node, (heard, role, ended) in self._heard.items()
+            for node, sender in speaking.items()
         }  # fmt: skip
+
+
+def _rank(sender: Sender) -> tuple[bool, int]:
+    return sender.role == DAEMON, sender.heard_ns
 
 
 def _runs(events: list[Any]) -> list[tuple[int, list[Any]]]:

@@ -22,9 +22,12 @@ from isinglass_monitor.ingest.account import Accounts
 from isinglass_monitor.ingest.backlog import Backlog
 from isinglass_monitor.ingest.intake import Intake
 from isinglass_monitor.panels import IntakePanel
+from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.views import NodeView
 
 TOGETHER = 256  # datagrams of each socket that are taken in one go
+PAUSE_BELOW = 64
+PAUSE_SECONDS = 0.003  # in which the socket's buffer holds far more than comes
 TURN_NS = 20_000_000  # between two looks at what is due
 SHOW_NS = clock.NANOSECONDS_PER_SECOND
 
@@ -88,11 +91,14 @@ class Receiver:
         wait = (self._due_ns - clock.monotonic_ns()) / clock.NANOSECONDS_PER_SECOND
         self._load.wait(clock.monotonic_ns())
         arrived = self._sockets.receive(TOGETHER, max(wait, 0.0))
+        if 0 < len(arrived) < PAUSE_BELOW and not self._stopping:
+            # Woken up for each datagram by itself, a thread costs more than what it takes in.
+            clock.sleep(PAUSE_SECONDS)
+            arrived += self._sockets.receive(TOGETHER, 0.0)
         now_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
         self._load.work(now_ns)
         mark("taking datagrams in")
-        for data, address in arrived:
-            self._take(data, address, wall_ns, now_ns)
+        self._take_all(arrived, wall_ns, now_ns)
         if now_ns >= self._due_ns:
             mark("asking for what is missing")
             self._due_ns = now_ns + TURN_NS
@@ -102,22 +108,30 @@ class Receiver:
             self._shown_ns = now_ns
             self._each_second(wall_ns, now_ns)
 
-    def _take(self, data: bytes, address: Address, wall_ns: int, now_ns: int) -> None:
-        panel = self._panel
+    def _take_all(self, arrived: list[tuple[bytes, Address]], wall_ns: int, now_ns: int) -> None:
+        open_, take = self._opener.open, self._intake.take
+        pieces: list[Piece] = []
+        taken = size = 0
         try:
-            datagram = self._opener.open(data)
-        except BadDatagram as error:
-            setattr(panel, error.reason, getattr(panel, error.reason) + 1)
-            return
-        panel.datagrams += 1
-        panel.size += len(data)
-        for piece in self._intake.take(datagram, data, address, wall_ns, now_ns):
-            self._backlog.put(piece)
+            for data, address in arrived:
+                try:
+                    datagram = open_(data)
+                except BadDatagram as error:
+                    self._refused(error.reason)
+                    continue
+                taken, size = taken + 1, size + len(data)
+                pieces += take(datagram, data, address, wall_ns, now_ns)
+        finally:
+            self._panel.datagrams += taken
+            self._panel.size += size
+            self._backlog.put(pieces)
+
+    def _refused(self, reason: str) -> None:
+        setattr(self._panel, reason, getattr(self._panel, reason) + 1)
 
     def _ask(self, wall_ns: int, now_ns: int) -> None:
         questions, pieces = self._intake.due(wall_ns, now_ns, ask=not self._backlog.is_half_full)
-        for piece in pieces:
-            self._backlog.put(piece)
+        self._backlog.put(pieces)
         for address, body in questions:
             data = self._sealer.seal(ASK, body, self._stamps.tick(wall_ns))
             self._sockets.unicast(address, data)
@@ -130,8 +144,7 @@ class Receiver:
         panel.socket_drops = self._intake.drops.total
         panel.buffer_granted, panel.buffer_waiting = group.granted_bytes, group.waiting_bytes
         pieces, gone = self._intake.forget(wall_ns, now_ns)
-        for piece in pieces:
-            self._backlog.put(piece)
+        self._backlog.put(pieces)
         self._accounts.forget(gone)
         self._show(wall_ns, now_ns)
 

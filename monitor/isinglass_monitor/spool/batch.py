@@ -25,6 +25,7 @@ class Piece(NamedTuple):
     last: int
     records: Sequence[Record]
     arrived_ns: int
+    size_bytes: int = 0  # of the datagram that they came in
     late: bool = False
     dropped: Sequence[bytes] = ()
 

@@ -110,12 +110,15 @@ def event_records(
     if first and (first != start or last != start + len(events) - 1):
         events = events[first - start : last - start + 1]
         start, packed = first, b""
-    if len(events) == 1:
-        earliest = latest = events[0][0]
-        severity = events[0][1]
-    else:
-        stamps, severities, *_ = zip(*events, strict=True)
-        earliest, latest, severity = min(stamps), max(stamps), max(severities)
+    earliest, severity = events[0][:2]
+    latest = earliest
+    for stamp, level, *_ in events:
+        if stamp > latest:
+            latest = stamp
+        elif stamp < earliest:
+            earliest = stamp
+        if level > severity:
+            severity = level
     ahead = clock.stamp_floor(arrived_ns + AHEAD_LIMIT_NS)
     if latest > ahead or latest - earliest > SPAN:
         return [
