@@ -34,6 +34,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "isinglass_monitor.commands.monitor",
         "Run, start, stop or ask the state of a monitor of the cluster.",
     ),
+    "alarms": (
+        "isinglass_monitor.commands.alarms",
+        "Print what is wrong; acknowledge, silence, expect it.",
+    ),
+    "history": ("isinglass_monitor.commands.history", "Print how figures of a node went."),
+    "incident": ("isinglass_monitor.commands.incident", "Write the report of an incident."),
     "cluster": ("isinglass.cli.cluster", "Make the key of a cluster."),
     "log": (
         "isinglass_monitor.commands.log",

@@ -50,14 +50,29 @@ DERIVED: Mapping[str, Mapping[str, FieldFacts]] = {
 }
 
 
+# What is told of a histogram (emit/figures), and how its help goes on.
+_OF_HISTOGRAM = {"p50": "half took less", "p99": "all but 1 % took less", "max": "the most"}
+
+
+def _facts(kind: str, unit: str, text: str, name: str) -> Mapping[str, FieldFacts]:
+    """Return the facts of a field by its name; a histogram is told by three figures."""
+    if kind != "histogram":
+        return {name: FieldFacts(kind, unit, text)}
+    return {
+        f"{name}.{part}": FieldFacts("real", unit, f"{text.rstrip('.')}: {meaning}.")
+        for part, meaning in _OF_HISTOGRAM.items()
+    }
+
+
 @cache
 def catalogue() -> Mapping[str, Mapping[str, FieldFacts]]:
     """Return every field of every panel: of the product, and what the monitor derives."""
     found = {
         panel.name: {
-            name: FieldFacts(kind, unit, text)
+            told: known
             for field in panel.schema().fields
             for name, kind, unit, _level, text in rows(field)
+            for told, known in _facts(kind, unit, text, name).items()
         }
         for panel in panel_classes()
     }

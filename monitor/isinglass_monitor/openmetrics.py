@@ -31,20 +31,25 @@ _UNITS = {
     "text": "",
     "record": "",
     "time": "timestamp_seconds",
+    "microseconds": "seconds",
     "share": "ratio",
     "share/second": "ratio_per_second",
 }
 _ODD = str.maketrans({"/": "_per_", "-": "_", ".": "_", " ": "_", "%": "percent"})
 
 
+# The format's base unit is the second.
+_A_SECOND = {"time": float(NANOSECONDS_PER_SECOND), "microseconds": 1e6}
+
+
 class Family(NamedTuple):
-    """A metric's name, kind and help, and the label that tells instances apart."""
+    """A metric's name, kind and help, the label that tells instances apart, and a divisor."""
 
     name: str
     kind: str  # counter, gauge, info, unknown
     help: str
     label: str
-    unit: str
+    divisor: float
 
 
 @lru_cache(maxsize=4_096)
@@ -58,7 +63,7 @@ def family_of(panel: str, field: str) -> Family:
         name = f"{name}_{unit}"
     if kind == "counter":
         name = name.removesuffix("_total")
-    return Family(_legal(name), kind, known.help, _legal(panel), unit)
+    return Family(_legal(name), kind, known.help, _legal(panel), _A_SECOND.get(known.unit, 1.0))
 
 
 def _legal(name: str) -> str:
@@ -118,10 +123,12 @@ class Collector:
 def _add(metric: Any, family: Family, labels: dict[str, str], field: str, value: Figure) -> None:
     if isinstance(value, str):
         label = _legal(field)
+        if label in labels:  # a field called node or like its panel, as `sender.node` is
+            label = f"{family.label}_{label}"
         metric.add_sample(family.name + "_info", {**labels, label: value}, 1.0)
         return
-    number = value / NANOSECONDS_PER_SECOND if family.unit == "timestamp_seconds" else value
-    metric.add_sample(family.name + ("_total" if family.kind == "counter" else ""), labels, number)
+    name = family.name + ("_total" if family.kind == "counter" else "")
+    metric.add_sample(name, labels, value / family.divisor)
 
 
 class Export:

@@ -130,9 +130,8 @@ class Block:
 
 
 def _packed(column: array[float]) -> float | bytes:
-    first = column[0]
-    # NaN differs from itself, so a column with a missing point is stored whole.
-    return first if all(value == first for value in column) else column.tobytes()
+    whole = column.tobytes()
+    return column[0] if whole == whole[: column.itemsize] * POINTS else whole
 
 
 def _unpacked(column: float | bytes) -> array[float]:
@@ -146,26 +145,59 @@ def _unpacked(column: float | bytes) -> array[float]:
     return found
 
 
+def thin_column(start: int, values: Sequence[float], step_seconds: int) -> list[Point]:
+    """Return what `thin` returns, of one value a second from `start` on; NaN where there is none.
+
+    Most figures of most minutes do not change, so that is made short.
+    """
+    found = []
+    for place in range(0, len(values), step_seconds):
+        part = values[place : place + step_seconds]
+        first = part[0]
+        # Lists count what is the same object, NaN included, which differs from itself.
+        if first == first and part.count(first) == len(part):
+            found.append(Point(start + place, first, first, first, len(part)))
+            continue
+        known = [value for value in part if value == value]
+        if known:
+            least, most = min(known), max(known)
+            mean = min(max(math.fsum(known) / len(known), least), most)
+            found.append(Point(start + place, mean, least, most, len(known)))
+    return found
+
+
 class Minute:
     """The seconds of one node that are not in a block yet; at most a minute of them."""
 
-    __slots__ = ("_last", "block")
+    __slots__ = ("_last", "_seconds", "start")
 
     def __init__(self, second: int) -> None:
-        self.block = Block(TIERS[0], TIERS[0].block_start(second))
-        self._last: dict[int, float] = {}
+        self.start = TIERS[0].block_start(second)
+        self._seconds: dict[int, Mapping[int, float]] = {}
+        self._last: Mapping[int, float] = {}
 
     def holds(self, second: int) -> bool:
         """Tell whether a second is in this minute."""
-        return TIERS[0].block_start(second) == self.block.start
+        return TIERS[0].block_start(second) == self.start
+
+    def fields(self) -> set[int]:
+        """Return the fields of which there is a value."""
+        return {field for figures in self._seconds.values() for field in figures}
+
+    def column(self, field: int) -> list[float]:
+        """Return the values of a field, one a second; NaN where there is none."""
+        none: Mapping[int, float] = {}
+        seconds = self._seconds
+        return [
+            seconds.get(second, none).get(field, NAN)
+            for second in range(self.start, self.start + POINTS)
+        ]
 
     def add(self, second: int, figures: Mapping[int, float]) -> dict[int, float]:
         """Take in a second; return what has changed since the last one, NaN for what is gone."""
         changed = {f: value for f, value in figures.items() if self._last.get(f) != value}
         changed.update(dict.fromkeys(self._last.keys() - figures.keys(), NAN))
-        self._last = dict(figures)
-        for field, value in figures.items():
-            self.block.put(field, Point(second, value, value, value, 1))
+        self._last = self._seconds[second] = figures
         return changed
 
     def replay(self, second: int, changed: Mapping[int, float]) -> None:

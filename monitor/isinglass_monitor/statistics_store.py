@@ -24,7 +24,7 @@ import lmdb
 import msgpack
 
 from isinglass.errors import StoreError
-from isinglass_monitor.statistics import TIERS, Block, Minute, Point, Tier, thin
+from isinglass_monitor.statistics import TIERS, Block, Minute, Point, Tier, thin_column
 
 DIRECTORY = "statistics"
 MAP_BYTES = 4 << 30
@@ -146,20 +146,21 @@ class StatisticsFile:
         for node, minute in self._minutes.items():
             if minute.holds(second):
                 continue
-            self._merge(transaction, node, minute.block)
+            self._merge(transaction, node, minute)
             for key, _ in list(_range(transaction, _prefix(_NOW, node))):
                 transaction.delete(key)
         self._minutes = {n: m for n, m in self._minutes.items() if m.holds(second)}
         self._forget_old(transaction, second)
 
-    def _merge(self, transaction: Any, node: str, minute: Block) -> None:
+    def _merge(self, transaction: Any, node: str, minute: Minute) -> None:
+        columns = {field: minute.column(field) for field in minute.fields()}
         for number, tier in enumerate(TIERS):
             start = tier.block_start(minute.start)
             key = _key(number, node, start)
             before = transaction.get(key)
             block = Block.unpack(tier, start, before) if before else Block(tier, start)
-            for field in minute.columns:
-                for point in thin(minute.points(field), tier.step_seconds):
+            for field, values in columns.items():
+                for point in thin_column(minute.start, values, tier.step_seconds):
                     block.put(field, point)
             transaction.put(key, block.pack())
 
@@ -180,11 +181,17 @@ class StatisticsFile:
             kinds = (*range(len(TIERS)), _NOW)
             return sorted({node for kind in kinds for node in _nodes(transaction, kind)})
 
-    def fields(self) -> list[str]:
-        """Return every field that was ever stored."""
+    def fields(self, node: str) -> list[str]:
+        """Return every field of which there are points of a node."""
         with self._environment.begin() as transaction:
             self._load_fields(transaction)
-        return sorted(self._fields)
+            numbers: set[int] = set()
+            for kind, tier in enumerate(TIERS):
+                for key, data in _range(transaction, _prefix(kind, node)):
+                    numbers.update(Block.unpack(tier, _second_of(key), data).columns)
+            for _, data in _range(transaction, _prefix(_NOW, node)):
+                numbers.update(_changes(data))
+        return sorted(name for name, number in self._fields.items() if number in numbers)
 
     def read(self, node: str, field: str, since: int, until: int) -> list[Point]:
         """Return the points of a field from `since` until before `until`, wall seconds.
@@ -215,7 +222,9 @@ class StatisticsFile:
             if minute is None or not minute.holds(second):
                 minute = Minute(second)
             minute.replay(second, _changes(data))
-        return minute.block.points(number) if minute is not None else []
+        if minute is None:
+            return []
+        return thin_column(minute.start, minute.column(number), TIERS[0].step_seconds)
 
 
 def _read_tier(

@@ -191,6 +191,7 @@ def test_the_default_file_is_in_the_package() -> None:
         ("queue.size", FigureName("queue", "", "size")),
         ("timer.flush.last_run", FigureName("timer", "flush", "last_run")),
         ("peer.web.example.org.lag_seconds", FigureName("peer", "web.example.org", "lag_seconds")),
+        ("store.commit_time.p99", FigureName("store", "", "commit_time.p99")),
         ("orders.open", FigureName("orders", "", "open")),
         ("orders.north.open", FigureName("orders", "north", "open")),
     ],

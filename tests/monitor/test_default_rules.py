@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from alarm_stage import AlarmStage, told
+from import_graph import ROOT
 from isinglass_monitor.alarms.rules import default_rules
 
 Figures = dict[str, float | str]
@@ -55,7 +56,7 @@ TROUBLE: dict[str, Second] = {
     "merge-share-collapsed": lambda second: {"queue.written": second * 990.0},
 }
 SILENT = {"node-silent", "monitor-deaf"}
-OF_THE_MONITOR = {"monitor-behind"}
+OF_THE_MONITOR = {"monitor-behind", "monitor-loses"}
 
 
 def play(scene: AlarmStage, seconds: int, trouble: Second | None = None) -> None:
@@ -103,6 +104,29 @@ def test_a_monitor_that_comes_late_says_so() -> None:
     assert told(scene.notices) == [
         (what, "monitor-behind", "monitor:monitor") for what in ("raised", "cleared")
     ]
+
+
+def test_a_monitor_that_waits_for_its_disk_or_loses_events_says_so() -> None:
+    scene = AlarmStage()
+    own = "monitor:monitor"
+    well: Figures = {"spool.waiting": 0.0, "spool.waiting_limit": 100.0, "intake.lost": 4.0}
+    scene.says(own, {**well, "spool.stalled": 0.0})
+    play(scene, 40)
+    scene.says(own, {"spool.stalled": 5.0, "intake.lost": 9.0})
+    play(scene, 20)
+    assert sorted(told(scene.notices)) == [
+        ("raised", "monitor-behind", own),
+        ("raised", "monitor-loses", own),
+    ]
+    scene.says(own, {"spool.stalled": 0.0})
+    play(scene, 200)
+    assert [what for what, _, _ in told(scene.notices)] == ["raised"] * 2 + ["cleared"] * 2
+
+
+def test_the_manual_names_every_default_rule() -> None:
+    page = (ROOT / "docs" / "alarms.md").read_text("utf-8")
+    for name in default_rules():
+        assert f"| `{name}` |" in page
 
 
 @pytest.mark.parametrize("offset_seconds", [-3600, 3600])

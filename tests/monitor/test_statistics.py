@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass.errors import StoreError
-from isinglass_monitor.statistics import POINTS, TIERS, Block, Minute, Point, spark, thin
+from isinglass_monitor.statistics import (
+    POINTS,
+    TIERS,
+    Block,
+    Minute,
+    Point,
+    spark,
+    thin,
+    thin_column,
+)
 from isinglass_monitor.statistics_store import StatisticsFile, StatisticsWriter
 from programs import hear, program
 
@@ -43,6 +52,19 @@ def test_a_thinned_point_stands_for_all_of_its_seconds(series: dict[int, float],
 def test_thinning_twice_is_thinning_once(series: dict[int, float]) -> None:
     twice, once = thin(thin(points_of(series), 10), 60), thin(points_of(series), 60)
     for a, b in zip(twice, once, strict=True):
+        assert a[:1] + a[2:] == b[:1] + b[2:]
+        assert math.isclose(a.mean, b.mean, rel_tol=1e-9, abs_tol=1e-3)
+
+
+@given(
+    st.lists(
+        st.one_of(st.just(math.nan), st.sampled_from((1.0, 2.0)), VALUES), min_size=60, max_size=60
+    ),
+    st.sampled_from((1, 10, 60)),
+)
+def test_a_column_is_thinned_as_its_points_are(values: list[float], step: int) -> None:
+    points = points_of({START + s: v for s, v in enumerate(values) if not math.isnan(v)})
+    for a, b in zip(thin_column(START, values, step), thin(points, step), strict=True):
         assert a[:1] + a[2:] == b[:1] + b[2:]
         assert math.isclose(a.mean, b.mean, rel_tol=1e-9, abs_tol=1e-3)
 
@@ -85,7 +107,9 @@ def test_a_minute_is_the_same_from_its_changes(seconds: list[dict[int, float]]) 
     for number, figures in enumerate(seconds):
         again.replay(START + number, minute.add(START + number, figures))
     for field in range(6):
-        assert minute.block.points(field) == again.block.points(field)
+        assert thin_column(START, minute.column(field), 1) == thin_column(
+            START, again.column(field), 1
+        )
 
 
 def write(file: StatisticsFile, seconds: range, node: str = "alder") -> None:
@@ -111,7 +135,7 @@ def test_seconds_can_be_read_at_once_and_after_a_restart(file, runtime_dir: Path
         assert [point.mean for point in points] == [float(second) for second in range(90)]
         assert [point.second - START for point in points] == list(range(90))
         assert reader.nodes() == ["alder"]
-        assert reader.fields() == ["queue.length", "store.rows"]
+        assert reader.fields("alder") == ["queue.length", "store.rows"]
         assert reader.read("alder", "no.field", START, START + 90) == []
         assert reader.read("birch", "store.rows", START, START + 90) == []
 
@@ -170,7 +194,7 @@ def test_a_map_that_is_too_small_for_anything_says_so(runtime_dir: Path) -> None
 
 def test_numbers_that_are_none_are_left_out(file) -> None:
     file.write(START, {"alder": {"a.b": math.nan, "a.c": math.inf, "a.d": 1.0}})
-    assert file.fields() == ["a.d"]
+    assert file.fields("alder") == ["a.d"]
 
 
 def test_there_are_no_statistics_where_none_were_made(runtime_dir: Path) -> None:

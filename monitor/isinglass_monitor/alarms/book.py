@@ -66,6 +66,7 @@ class AlarmBook:
         self._numbers = 0
         self._changes: list[Change] = []
         self._notices: list[Notice] = []
+        self._causes: dict[tuple[str, str], Alarm] = {}
         self._now = Moment(0, 0)
 
     def observe(self, now: Moment, board: Scoreboard) -> tuple[list[Change], list[Notice]]:
@@ -73,11 +74,12 @@ class AlarmBook:
         self._now = now
         self.holdings.forget_ended(now.wall_ns)
         self._sights.take(now, board)
-        found = dict(find(self.rules.values(), self._sights.nodes))
+        found = dict(find(self.rules.values(), self._sights.nodes, self.alarms))
         for subject in self.alarms.keys() - found.keys():
             found[subject] = self._not_found(subject, board)
         for subject, finding in found.items():
             self._step(subject, finding)
+        self._causes = self._explaining()
         for alarm in self._raised():
             self._hold_or_tell(alarm)
         return self._taken()
@@ -166,17 +168,21 @@ class AlarmBook:
 
     def _cause_of(self, alarm: Alarm) -> Alarm | None:
         """Return the raised or pending alarm that explains this one."""
-        for cause in self.alarms.values():
-            if (
-                cause.subject.rule in alarm.rule.caused_by
-                and (cause.state in RAISED or cause.state == PENDING)
-                and (
-                    cause.subject.node in alarm.nodes
-                    or cause.subject.node.startswith(MONITOR_PREFIX)
-                )
-            ):
-                return cause
+        for rule in sorted(alarm.rule.caused_by):
+            for node in (*alarm.nodes, MONITOR_PREFIX):
+                if (cause := self._causes.get((rule, node))) is not None:
+                    return cause
         return None
+
+    def _explaining(self) -> dict[tuple[str, str], Alarm]:
+        """Return the alarms that may explain others, by rule and node; a monitor's explain all."""
+        found = {}
+        for alarm in self.alarms.values():
+            if alarm.state in RAISED or alarm.state == PENDING:
+                is_own = alarm.subject.node.startswith(MONITOR_PREFIX)
+                node = MONITOR_PREFIX if is_own else alarm.subject.node
+                found[alarm.subject.rule, node] = alarm
+        return found
 
     def acknowledge(self, now: Moment, number: int, by: str) -> Alarm | None:
         """Note that somebody has an alarm in hand; return it, or None when it is not raised."""

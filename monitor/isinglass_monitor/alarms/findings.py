@@ -7,7 +7,7 @@ subject, which is that other node.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from isinglass_monitor.alarms.rules import ABOUT_INSTANCE, MOST, Rule
@@ -38,9 +38,13 @@ UNKNOWN = Finding(None, False, {})
 
 
 def find(
-    rules: Iterable[Rule], nodes: Mapping[str, NodeFigures]
+    rules: Iterable[Rule], nodes: Mapping[str, NodeFigures], known: Container[Subject] = ()
 ) -> Iterator[tuple[Subject, Finding]]:
-    """Yield what every rule finds in every node."""
+    """Yield what every rule finds in every node.
+
+    Args:
+        known: subjects that are alarming; of others that are not, the figures are left out.
+    """
     for rule in rules:
         if rule.about == ABOUT_INSTANCE:
             yield from _about_instances(rule, nodes.values())
@@ -48,10 +52,11 @@ def find(
             for figures in nodes.values():
                 for instance in figures.instances(rule.when.references):
                     sight = InstanceSight(figures, instance)
-                    yield Subject(rule.name, figures.node, instance), look(rule, figures, sight)
+                    subject = Subject(rule.name, figures.node, instance)
+                    yield subject, look(rule, figures, sight, shown=subject in known)
 
 
-def look(rule: Rule, figures: NodeFigures, sight: InstanceSight) -> Finding:
+def look(rule: Rule, figures: NodeFigures, sight: InstanceSight, *, shown: bool) -> Finding:
     """Return what a rule finds in one instance of one node."""
     holds = rule.when.holds(sight)
     if holds is None and (figures.live or _is_derived(rule)):
@@ -59,7 +64,7 @@ def look(rule: Rule, figures: NodeFigures, sight: InstanceSight) -> Finding:
     if holds is None:
         return UNKNOWN
     clears = not holds and (rule.clear is None or rule.clear.holds(sight) is not False)
-    return Finding(holds, clears, sight.named(rule.when))
+    return Finding(holds, clears, sight.named(rule.when) if holds or shown else {})
 
 
 def _is_derived(rule: Rule) -> bool:
@@ -70,7 +75,7 @@ def _about_instances(rule: Rule, nodes: Iterable[NodeFigures]) -> Iterator[tuple
     reports: dict[str, list[tuple[str, Finding]]] = {}
     for figures in nodes:
         for instance in figures.instances(rule.when.references):
-            finding = look(rule, figures, InstanceSight(figures, instance))
+            finding = look(rule, figures, InstanceSight(figures, instance), shown=True)
             reports.setdefault(instance or figures.node, []).append((figures.node, finding))
     for about, found in reports.items():
         yield Subject(rule.name, about), _agreed(rule, found)

@@ -30,6 +30,7 @@ CLOCK_REFERENCES = (
 )
 CLOCK_WINDOW_SECONDS = 600.0
 CLOCK_STEP_SECONDS = 10.0
+KEYS_KNOWN = 100_000
 RATE_SLACK_SECONDS = 1.5  # one sample older than the window, so that it is spanned whole
 
 
@@ -62,6 +63,27 @@ class Growth:
         return (total - before) / (last - at) if last - at >= seconds / 2 and last > at else None
 
 
+class Wanted(dict[str, tuple[Reference, str, float] | None]):
+    """Of a figure's key: reference, instance, and over how long its rate is asked, if it is at all.
+
+    None for what no rule names. Each key is looked up once, then known: nodes report the same keys
+    every second.
+    """
+
+    def __init__(self, rates: Mapping[Reference, float]) -> None:
+        super().__init__()
+        self._rates = rates
+
+    def __missing__(self, key: str) -> tuple[Reference, str, float] | None:
+        name = split(key)
+        reference = Reference(name.panel, name.field)
+        seconds = self._rates.get(reference)
+        place = None if seconds is None else (reference, name.instance, seconds)
+        if len(self) < KEYS_KNOWN:
+            self[key] = place
+        return place
+
+
 class NodeFigures:
     """The figures of one node that rules name, and what they were lately."""
 
@@ -78,24 +100,22 @@ class NodeFigures:
         now: Moment,
         figures: Mapping[str, Figure],
         live: bool,
-        wanted: Mapping[Reference, float],
+        wanted: Wanted,
     ) -> None:
         """Take in one second.
 
         Args:
             live: the figures are of this second.
-            wanted: the references that rules name, and over how long the rate of each is asked.
         """
         self.live, self.table = live, {}
         for key, value in figures.items():
-            name = split(key)
-            reference = Reference(name.panel, name.field)
-            seconds = wanted.get(reference)
-            if seconds is None:
+            place = wanted[key]
+            if place is None:
                 continue
-            self.table.setdefault(reference, {})[name.instance] = value
+            reference, instance, seconds = place
+            self.table.setdefault(reference, {})[instance] = value
             if seconds and live and isinstance(value, int | float):
-                self._grow(now, reference, name.instance, value, seconds)
+                self._grow(now, reference, instance, value, seconds)
         if live:
             self._note_clock(now)
         self.wall_ns = now.wall_ns + max((offset for _, offset in self._offsets), default=0)
@@ -179,11 +199,12 @@ class Sights:
 
     def __init__(self, monitor: str, conditions: Iterable[Condition]) -> None:
         self._monitor = MONITOR_PREFIX + monitor
-        self._wanted: dict[Reference, float] = dict.fromkeys(CLOCK_REFERENCES, 0.0)
+        rates = dict.fromkeys(CLOCK_REFERENCES, 0.0)
         for condition in conditions:
             for reference in condition.references:
                 seconds = condition.rates.get(reference, 0.0)
-                self._wanted[reference] = max(self._wanted.get(reference, 0.0), seconds)
+                rates[reference] = max(rates.get(reference, 0.0), seconds)
+        self._wanted = Wanted(rates)
         self.nodes: dict[str, NodeFigures] = {}
 
     def take(self, now: Moment, board: Scoreboard) -> None:
