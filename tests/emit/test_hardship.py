@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cluster_daemons import cluster, wait_until
+from cluster_daemons import ClusterDaemons, cluster, wait_until
 from event_listener import Heard, listener_of
 from isinglass.emit.rings import runs
 from isinglass.glass.reader import SegmentReader
@@ -70,6 +70,41 @@ def test_of_a_flood_every_event_is_heard_or_told_to_be_gone() -> None:
         assert isinstance(sent, int)
         assert isinstance(overtaken, int)
         assert sent + overtaken == COUNT
+
+
+def test_a_program_of_its_own_sends_where_its_settings_say() -> None:
+    source = """
+        import sys, isinglass
+        class ShopPanel(isinglass.Panel):
+            "A shop."
+            orders = isinglass.Counter("orders", "Orders taken.")
+        try:
+            isinglass.tell_monitors()
+        except isinglass.errors.SegmentError as error:
+            assert "isinglass.attach first" in str(error)
+        isinglass.attach("shop")
+        panel = ShopPanel()
+        panel.orders += 7
+        assert isinglass.tell_monitors() is bool(sys.argv[1:])
+        isinglass.event(9, "work", "open", flag="f", message="m", severity="s")
+        print("ready", flush=True)
+        sys.stdin.readline()
+    """
+    with program(source):
+        pass
+    settings = ClusterDaemons(("alder",))
+    names = ("cluster", "interface", "multicast_group", "multicast_port")
+    with pytest.MonkeyPatch.context() as patch, listener_of(settings) as listener:
+        patch.setenv("ISINGLASS_INSECURE", "true")
+        for name in names:
+            patch.setenv(f"ISINGLASS_{name.upper()}", str(settings.settings[name]))
+        with program(source, "cluster"):
+            listener.until(lambda: "shop.orders" in listener.figures.get("shop", {}), "figures")
+            assert listener.figures["shop"]["shop.orders"] == 7
+            heard = listener.stream("main", "shop")
+            assert heard.status[3] == "program"
+            (fields,) = heard.fields("open")
+            assert fields == {"flag": "f", "message": "m", "severity": "s"}
 
 
 def test_a_sender_bears_whatever_is_sent_to_it() -> None:
