@@ -27,6 +27,7 @@ class IntakePanel(Panel):
     wrong_cluster = Counter("datagrams", "Datagrams refused: of another cluster.")
     bad_tag = Counter("datagrams", "Datagrams refused: not sealed with the cluster's key.")
     replayed = Counter("datagrams", "Datagrams refused: they came before.")
+    crowded = Counter("datagrams", "Datagrams refused: of more than 8,192 senders at once.")
     socket_drops = Counter("datagrams", "Datagrams that this monitor's full socket dropped.")
     buffer_granted = Gauge("bytes", "What the kernel grants the socket's buffer.")
     buffer_waiting = Gauge("bytes", "What waits in it.")

@@ -22,8 +22,9 @@ from isinglass.wire.event_bodies import (
     pack_events,
     pack_figures,
 )
-from isinglass.wire.events import EventOpener, EventSealer
+from isinglass.wire.events import BadDatagram, EventOpener, EventSealer
 from isinglass_monitor.ingest import backlog as backlogs
+from isinglass_monitor.ingest import intake as intakes
 from isinglass_monitor.ingest.backlog import Backlog
 from isinglass_monitor.ingest.figures import FiguresOf
 from isinglass_monitor.ingest.intake import FORGET_NS, Intake
@@ -207,6 +208,20 @@ def test_who_is_silent_for_long_is_forgotten_with_an_account() -> None:
     assert [(piece.how, piece.first) for piece in pieces] == [(LOST, 2)]
     assert gone[0].window.counts.all_lost == 1
     assert not taking.intake.senders
+
+
+def test_senders_are_bounded_also_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intakes, "SENDERS_LIMIT", 3)
+    monkeypatch.setattr(intakes, "CROWD_LIMIT", 6)
+    taking = Taking()
+    for stream in range(1, 7):
+        taking.now_ns += 1
+        taking.take(Process(stream).log(1))
+    with pytest.raises(BadDatagram, match="crowded"):
+        taking.take(Process(7).log(1))
+    taking.intake.forget(NOW_NS, taking.now_ns)
+    assert sorted(taking.intake.senders) == [4, 5, 6]
+    taking.take(Process(8).log(1))
 
 
 def test_a_known_stream_goes_on_where_the_spool_ends() -> None:

@@ -18,6 +18,7 @@ from isinglass_monitor.ingest.window import Gap, Taken, Window
 from isinglass_monitor.spool.intervals import Intervals
 
 STEP_NS = 5_000_000
+LATE: list[int] = []
 
 
 class Simulation:
@@ -38,7 +39,10 @@ class Simulation:
     def send(self, *what: int) -> None:
         copies = 0 if self.chance.random() < self.loss else 1 + (self.chance.random() < 0.05)
         for _ in range(copies):
-            delay = int(self.chance.expovariate(1 / 4) * STEP_NS)
+            steps = self.chance.expovariate(1 / 4)
+            if self.chance.random() < 0.05:
+                steps = self.chance.random() * 600  # so late that it may be given up
+            delay = int(steps * STEP_NS)
             self.way.append((self.now_ns + delay, what))
 
     def log(self, count: int) -> None:
@@ -131,6 +135,11 @@ def test_received_repaired_and_lost_are_what_was_sent(seed: int, loss: float, ri
     assert run.stored | run.lost == set(range(1, run.sent + 1))
     if ring > run.sent:
         assert not run.lost, "the ring had everything still"
+    LATE.append(window.counts.late)
+
+
+def test_some_of_these_runs_had_events_that_came_late() -> None:
+    assert not LATE or any(LATE)
 
 
 @settings(max_examples=20, deadline=None)

@@ -13,7 +13,7 @@ from typing import Any
 from isinglass import clock
 from isinglass.wire.datagrams import TAG_BYTES
 from isinglass.wire.event_bodies import AGAIN, EVENTS, FIGURES, GONE, HEADER_BYTES, STATUS
-from isinglass.wire.events import EventDatagram
+from isinglass.wire.events import BadDatagram, EventDatagram
 from isinglass_monitor.ingest.drops import Drops
 from isinglass_monitor.ingest.figures import FiguresOf
 from isinglass_monitor.ingest.sender import Address, Sender
@@ -24,10 +24,12 @@ from isinglass_monitor.spool.streams import LATE, LOST, RECEIVED, REPAIRED, Stre
 from isinglass_monitor.views import NodeView
 
 SENDERS_LIMIT = 4096
+CROWD_LIMIT = 2 * SENDERS_LIMIT  # between two looks, which forget those not heard longest
 NODES_LIMIT = 1024
 FORGET_NS = 600 * clock.NANOSECONDS_PER_SECOND
 SILENT_NS = 3 * clock.NANOSECONDS_PER_SECOND
 DAEMON = "daemon"
+CROWDED = "crowded"
 
 Question = tuple[Address, list[Any]]
 
@@ -68,6 +70,9 @@ class Intake:
             data: the whole datagram.
             address: whom it came from.
             wall_ns, now_ns: when it came, by the wall and by the monotonic clock.
+
+        Raises:
+            BadDatagram: CROWDED, there are too many senders.
         """
         kind, body = datagram.kind, datagram.body
         if kind == EVENTS:
@@ -88,6 +93,8 @@ class Intake:
     def _sender(self, stream: int, node: str, process: str, now_ns: int) -> Sender:
         sender = self.senders.get(stream)
         if sender is None:
+            if len(self.senders) >= CROWD_LIMIT:
+                raise BadDatagram(CROWDED)
             window = self._window(stream)
             sender = self.senders[stream] = Sender(stream, node, process, window)
         sender.heard_ns = now_ns

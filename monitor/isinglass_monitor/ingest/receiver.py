@@ -119,12 +119,11 @@ class Receiver:
         try:
             for data, address in arrived:
                 try:
-                    datagram = open_(data)
+                    pieces += take(open_(data), data, address, wall_ns, now_ns)
                 except BadDatagram as error:
                     self._refused(error.reason)
                     continue
                 taken, size = taken + 1, size + len(data)
-                pieces += take(datagram, data, address, wall_ns, now_ns)
         finally:
             self._panel.datagrams += taken
             self._panel.size += size

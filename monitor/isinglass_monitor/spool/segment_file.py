@@ -90,6 +90,8 @@ class SegmentFile:
                 max_dbs=len(TABLES),
                 max_readers=READERS,
             )
+            # A reader that was killed leaves its slot; there are READERS of them.
+            self._environment.reader_check()
             made = [self._environment.open_db(name, create=not readonly) for name in TABLES]
             self._tables: dict[str, Any] = dict(
                 zip((name.decode() for name in TABLES), made, strict=True)
