@@ -1,7 +1,8 @@
 """A process that sends events at a rate, the same ones to every kind of receiver.
 
-Run as `python -m spooling.flood KIND ...`; prints one JSON document when it has sent all. The texts
-are made before the clock starts; sealing, which is part of what a sender does, is not.
+Run as `python -m spooling.flood KIND ...`; prints one JSON document when it has sent all. The
+datagrams are made before the clock starts, so that the receivers are the limit and not the sender;
+all but those of `SysLogHandler`, which makes and sends in one.
 """
 
 from __future__ import annotations
@@ -41,22 +42,27 @@ class Packed:
         self._sealer = EventSealer(options.cluster, key, int.from_bytes(os.urandom(8), "big") | 1)
         self._together = options.together
         self.sent = self.refused = self._datagrams = 0
+        self._ready: list[bytes] = []
 
-    def send(self, count: int) -> None:
-        """Send `count` events, rounded to whole datagrams."""
+    def prepare(self, count: int) -> None:
+        """Make the datagrams of so many events."""
         together, now = self._together, clock.stamp_floor(clock.wall_ns())
-        for _ in range(max(count // together, 1)):
-            first = self.sent + 1
+        for first in range(1, count + 1, together):
             events = [
                 WireEvent(now, severity_of(at), "request", MESSAGE, f"number={at}", "page.py:17")
                 for at in range(first, first + together)
             ]
-            for body in pack_events(NODE, PROCESS, first, events):
-                self._give(EVENTS, body, now)
-            self.sent += together
+            (body,) = pack_events(NODE, PROCESS, first, events)
+            self._ready.append(self._sealer.seal(EVENTS, body, now))
 
-    def _give(self, kind: int, body: bytes | list[object], now: int) -> None:
-        data = self._sealer.seal(kind, body, now)
+    def send(self, count: int) -> None:
+        """Send `count` events, rounded to whole datagrams, as far as they were prepared."""
+        first = self._datagrams
+        for data in self._ready[first : first + max(count // self._together, 1)]:
+            self._give(data)
+            self.sent += self._together
+
+    def _give(self, data: bytes) -> None:
         self._datagrams += 1
         try:
             self._socket.sendto(data, self._to)
@@ -69,7 +75,8 @@ class Packed:
             clock.sleep(0.05)
             who = [NODE, PROCESS, os.getpid(), "client", "127.0.0.1", 9]
             numbers = [self.sent, self.sent + 1, self.refused, self._datagrams, 0]
-            self._give(STATUS, [*who, *numbers], clock.stamp_floor(clock.wall_ns()))
+            now = clock.stamp_floor(clock.wall_ns())
+            self._give(self._sealer.seal(STATUS, [*who, *numbers], now))
 
 
 class Syslog:
@@ -81,6 +88,9 @@ class Syslog:
         self._handler.setFormatter(logging.Formatter(form))
         self._levels = {9: logging.INFO, 13: logging.WARNING}
         self.sent = self.refused = 0
+
+    def prepare(self, count: int) -> None:
+        """The handler makes and sends in one."""
 
     def send(self, count: int) -> None:
         """Send `count` events."""
@@ -103,17 +113,23 @@ class RawSyslog(Syslog):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.connect((options.address, options.port))
 
+    def prepare(self, count: int) -> None:
+        """Make the datagrams of so many events."""
+        self._ready = [
+            f"<{12 if severity_of(number) == 13 else 14}>alder daemon request: {MESSAGE}"
+            f" number={number} page.py:17\0".encode()
+            for number in range(1, count + 1)
+        ]
+
     def send(self, count: int) -> None:
-        """Send `count` events."""
+        """Send `count` events, as far as they were prepared."""
         send = self._socket.send
-        for number in range(self.sent + 1, self.sent + count + 1):
-            priority = 12 if severity_of(number) == 13 else 14
-            text = f"<{priority}>alder daemon request: {MESSAGE} number={number} page.py:17\0"
+        for data in self._ready[self.sent : self.sent + count]:
             try:
-                send(text.encode())
+                send(data)
             except OSError:
                 self.refused += 1
-        self.sent += count
+            self.sent += 1
 
 
 KINDS = {"packed": Packed, "syslog": Syslog, "raw": RawSyslog}
@@ -122,6 +138,7 @@ KINDS = {"packed": Packed, "syslog": Syslog, "raw": RawSyslog}
 def run(options: argparse.Namespace) -> dict[str, float]:
     """Send for some seconds at a rate, as evenly as the machine lets."""
     sender = KINDS[options.kind](options)
+    sender.prepare(int(options.rate * options.seconds) + options.together)
     started, cpu = clock.perf_ns(), clock.thread_cpu_ns()
     end = started + int(options.seconds * 1e9)
     while (now := clock.perf_ns()) < end:

@@ -123,7 +123,8 @@ class Monitor(Receiver):
             snapshot = reader.snapshot()
         intake, spool = snapshot.panel("intake"), snapshot.panel("spool")
         assert intake is not None and spool is not None
-        return Count(int(str(spool["events"])), int(str(intake["lost"])))
+        lost = int(str(intake["lost"])) + int(str(intake["before"]))
+        return Count(int(str(spool["events"])), lost)
 
 
 @contextmanager
