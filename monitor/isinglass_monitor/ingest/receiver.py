@@ -27,7 +27,7 @@ from isinglass_monitor.views import NodeView
 
 TOGETHER = 256  # datagrams of each socket that are taken in one go
 PAUSE_BELOW = 64
-PAUSE_SECONDS = 0.003  # in which the socket's buffer holds far more than comes
+PAUSE_SECONDS = 0.01  # in which the socket's buffer holds far more than comes
 TURN_NS = 20_000_000  # between two looks at what is due
 SHOW_NS = clock.NANOSECONDS_PER_SECOND
 
