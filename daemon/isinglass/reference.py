@@ -17,7 +17,7 @@ HOMES = (
     "isinglass.node.cluster_panels",
     "isinglass.store.panels",
     "isinglass.client.panels",
-    "isinglass.emit.panels",
+    "isinglass.emit.panel",
 )
 _HEAD = """# Panels and fields
 
