@@ -17,7 +17,7 @@ HOMES = (
     "isinglass.node.cluster_panels",
     "isinglass.store.panels",
     "isinglass.client.panels",
-    "isinglass.emit.panels",
+    "isinglass.emit.panel",
     "isinglass_monitor.panels",
 )
 _HEAD = """# Panels and fields

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from isinglass import emit
-from isinglass.emit.by_settings import target_here
+from isinglass.emit.program import target_here
 from isinglass.emit.target import Target
 from isinglass.errors import SettingsError
 from isinglass.glass import segment

@@ -17,7 +17,7 @@ import os
 import struct
 from collections.abc import Callable
 
-from isinglass.emit.panels import LogPanel
+from isinglass.emit.panel import LogPanel
 from isinglass.emit.rings import events_of, process_of, runs
 from isinglass.emit.stream import Note, Stream, Who
 from isinglass.glass import layout

@@ -20,7 +20,7 @@ import traceback
 from isinglass import clock
 from isinglass.emit.answers import Allowance, answer
 from isinglass.emit.figures import figures_of
-from isinglass.emit.panels import LogPanel
+from isinglass.emit.panel import LogPanel
 from isinglass.emit.relay import Relay
 from isinglass.emit.rings import Numbered, OwnRing, events_of, process_of, runs
 from isinglass.emit.stream import Note, Stream, Who

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from isinglass import clock
-from isinglass.emit.panels import LogPanel
+from isinglass.emit.panel import LogPanel
 from isinglass.emit.target import Target
 from isinglass.wire.event_bodies import (
     EVENTS,
