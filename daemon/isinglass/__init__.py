@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass.client import Client as Client
     from isinglass.client import connect as connect
+    from isinglass.emit.by_settings import tell_monitors as tell_monitors
     from isinglass.glass.catalog import Counter as Counter
     from isinglass.glass.catalog import Gauge as Gauge
     from isinglass.glass.catalog import Histogram as Histogram
@@ -53,6 +54,7 @@ _HOMES = {
     "GlassHandler": ("isinglass.glass.logging_handler", "GlassHandler"),
     "logging_handler": ("isinglass.glass.logging_handler", "logging_handler"),
     "structlog_processor": ("isinglass.glass.logging_handler", "structlog_processor"),
+    "tell_monitors": ("isinglass.emit.by_settings", "tell_monitors"),
     "mark": ("isinglass.glass.probe", "mark"),
 }
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "logging_handler",
     "mark",
     "structlog_processor",
+    "tell_monitors",
 ]
 
 # The marks of isinglass itself are stores, too; this stands before any module that has marks.

@@ -197,7 +197,7 @@ class Settings:
         count(1, 65_535),
         "The port of that group; not the one of `multicast_port`.",
         0,
-        "`multicast_port` and 1",
+        "`multicast_port` + 1",
     )
     patience_seconds: float = _setting(
         seconds(0.001, 60),

@@ -48,7 +48,7 @@ FLAG = "alarm"
 class EventWriter(Protocol):
     """Stores an event in the monitor's own ring: `segment.event`."""
 
-    def __call__(self, severity: int, flag: str, message: str, **fields: object) -> None:
+    def __call__(self, severity: int, flag: str, message: str, /, **fields: object) -> None:
         """Store one event."""
 
 

@@ -13,6 +13,7 @@ from cli.commands import isinglass
 from cluster_daemons import ClusterDaemons, cluster, wait_until
 from event_listener import listener_of
 from isinglass.glass.reader import SegmentReader
+from isinglass.glass.severity import DEBUG
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +30,7 @@ def debug_messages(flag: str) -> list[str]:
     with SegmentReader("alder") as reader:
         owner = reader.snapshot(events=True).owner
         assert owner is not None
-        return [event.message for event in owner.events if event.flag == flag]
+        return [e.message for e in owner.events if e.flag == flag and e.severity == DEBUG]
 
 
 def put() -> None:

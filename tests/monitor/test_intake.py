@@ -42,6 +42,7 @@ class Process:
     def __init__(self, stream: int, node: str = "oak", role: str = "daemon", ring: int = 100):
         self.stream, self.node, self.role, self.ring = stream, node, role, ring
         self.sealer = EventSealer("c", KEY, stream)
+        self.address = ADDRESS
         self.told: list[WireEvent] = []
 
     def log(self, count: int, message: str = "hello") -> bytes:
@@ -60,7 +61,7 @@ class Process:
     def status(self, ended: int = 0) -> bytes:
         """Return the status datagram."""
         numbers = [len(self.told), self.oldest, 0, 0, ended]
-        body = [self.node, self.role, 7, self.role, *ADDRESS, *numbers]
+        body = [self.node, self.role, 7, self.role, *self.address, *numbers]
         return self.sealer.seal(STATUS, body, NOW)
 
     def answer(self, ranges: list[int]) -> list[bytes]:

@@ -217,11 +217,14 @@ def test_what_is_known_of_a_stream_comes_back_from_its_bytes() -> None:
     stream.heard_ns, stream.stamp = NOW_NS, NOW
     stream.store("received", 1, 5)
     stream.store("repaired", 9, 9)
-    stream.store(LOST, 6, 7)
+    stream.store(LOST, 6, 7, cause="network")
     again = unpacked(7, stream.packed())
     assert again.packed() == stream.packed()
     assert list(again.settled) == [(1, 7), (9, 9)]
-    assert list(again.lost) == [(6, 7)]
+    assert list(again.lost["network"]) == [(6, 7)]
+    again.store("received", 7, 7, late=True, cause="network")
+    assert again.causes == {"network": 1}
+    assert (again.counts["late"], again.counts["lost"]) == (1, 1)
 
 
 def test_a_damaged_segment_is_set_aside(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_what_came_before_the_monitor_is_told_apart() -> None:
 
 
 def test_a_monitor_that_was_away_goes_on_where_the_spool_ends() -> None:
-    window = Window(lambda _: 0, Intervals([(1, 50), (53, 60)]), [(20, 22)])
+    window = Window(lambda _: 0, Intervals([(1, 50), (53, 60)]), [(20, 22, windows.NETWORK)])
     assert window.due(0) == [(51, 52)]
     taken(window, 900, 100, 103)
     assert (61, 99) in window.due(windows.RIPE_NS)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 
 from isinglass import emit
-from isinglass.emit.target import Target, target_of
+from isinglass.emit.by_settings import target_here
+from isinglass.emit.target import Target
 from isinglass.errors import SettingsError
 from isinglass.glass import segment
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Verdict
-from isinglass.node.cluster_settings import cluster_of
-from isinglass.settings import load
 
 KEPT = (
     "kept in the node's segment alone: its daemon does not run, and no settings say where to send"
@@ -56,8 +55,6 @@ def say(node: str, process: str, severity: int, flag: str, message: str, **field
 
 def _target(node: str) -> Target | None:
     try:
-        settings = load({"node": node})
-        member = cluster_of(settings)
-        return target_of(settings, member.key) if member else None
+        return target_here(node)
     except SettingsError:
         return None

@@ -36,7 +36,7 @@ class Flag(ctypes.c_uint64):
     _said: int
     _left_out: int
 
-    def __call__(self, message: str, **fields: object) -> None:
+    def __call__(self, message: str, /, **fields: object) -> None:
         """Store an event of severity DEBUG, if the flag is on and has not said too much."""
         now = clock.wall_ns()
         until, rate = PAGE.until_and_rate(self)

@@ -225,7 +225,7 @@ class Segment:
         """Make every later stamp of the node greater than `stamp`."""
         self.draws.observe(stamp)
 
-    def event(self, severity: int, flag: str, message: str, **fields: object) -> None:
+    def event(self, severity: int, flag: str, message: str, /, **fields: object) -> None:
         """Store an event in this process's ring; severity 1 to 24 as in OpenTelemetry."""
         EVENTS.emit(severity, flag, message, fields, self.draws.latest_stamp)
 
@@ -251,7 +251,7 @@ def _become(segment: Segment, wanted: range) -> Segment:
     return segment
 
 
-def event(severity: int, flag: str, message: str, **fields: object) -> None:
+def event(severity: int, flag: str, message: str, /, **fields: object) -> None:
     """Store an event in this process's ring; severity 1 to 24 as in OpenTelemetry.
 
     Also a process that is not behind the glass has a ring; nobody sees it before it joins a node.

@@ -20,7 +20,7 @@ from isinglass_monitor.ingest.sender import Address, Sender
 from isinglass_monitor.ingest.window import DISK, SHARE, Gap, Taken, Window
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.records import KEY, event_records, gap_record, node_number
-from isinglass_monitor.spool.streams import LOST, RECEIVED, REPAIRED, StreamRecord
+from isinglass_monitor.spool.streams import LATE, LOST, RECEIVED, REPAIRED, StreamRecord
 from isinglass_monitor.views import NodeView
 
 SENDERS_LIMIT = 4096
@@ -88,13 +88,23 @@ class Intake:
     def _sender(self, stream: int, node: str, process: str, now_ns: int) -> Sender:
         sender = self.senders.get(stream)
         if sender is None:
-            known = self._known.get(stream)
-            window = Window(
-                self.drops.claim, known.settled if known else None, known.lost if known else ()
-            )
+            window = self._window(stream)
             sender = self.senders[stream] = Sender(stream, node, process, window)
         sender.heard_ns = now_ns
         return sender
+
+    def _window(self, stream: int) -> Window:
+        """Return the window of a stream, which goes on where the spool ends."""
+        known = self._known.get(stream)
+        if known is None:
+            return Window(self.drops.claim)
+        lost = [(*pair, cause) for cause, intervals in known.lost.items() for pair in intervals]
+        window = Window(self.drops.claim, known.settled, lost)
+        counts = window.counts
+        counts.received, counts.repaired = known.counts[RECEIVED], known.counts[REPAIRED]
+        counts.late = known.counts[LATE]
+        counts.lost.update(known.causes)
+        return window
 
     def _events(
         self, datagram: EventDatagram, data: bytes, address: Address, wall_ns: int, now_ns: int
@@ -167,7 +177,7 @@ class Intake:
                 records += [self._gap_record(sender, left, wall_ns) for left in part.left]
         return Piece(
             stream, sender.node, sender.process, how, part.first, part.last, records, wall_ns,
-            len(packed), part.late, dropped,
+            len(packed), part.late, dropped, part.undone[0].cause if part.undone else "",
         )  # fmt: skip
 
     def _gap_record(self, sender: Sender, gap: Gap, wall_ns: int) -> Any:
@@ -180,7 +190,7 @@ class Intake:
         return [
             Piece(
                 sender.stream, sender.node, sender.process, LOST, gap.first, gap.last,
-                [self._gap_record(sender, gap, wall_ns)], wall_ns,
+                [self._gap_record(sender, gap, wall_ns)], wall_ns, cause=gap.cause,
             )
             for gap in sender.window.given_up()
         ]  # fmt: skip

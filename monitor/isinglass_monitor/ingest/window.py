@@ -106,21 +106,21 @@ class Window:
         claim_drops: takes so many datagrams, at most, off those that the own socket dropped and
             that no hole explains yet; returns how many.
         settled: what the spool has of the stream, or has given up, from an earlier run.
-        lost: what of that is lost.
+        lost: what of that is lost, first and last with the cause.
     """
 
     def __init__(
         self,
         claim_drops: Callable[[int], int],
         settled: Intervals | None = None,
-        lost: Iterable[tuple[int, int]] = (),
+        lost: Iterable[tuple[int, int, str]] = (),
     ) -> None:
         self._claim_drops = claim_drops
         self.counts = Counts()
         self.through = settled.highest if settled else 0
         self.holes: list[Hole] = []
         self.oldest = 1  # what the sender's ring has still, as far as is known
-        self._gaps = [Gap(first, last, 0, AWAY) for first, last in lost]
+        self._gaps = sorted(Gap(first, last, 0, cause) for first, last, cause in lost)
         self._first_cause = AWAY if settled else BEFORE
         self._counter = 0  # the greatest of the datagrams to all
         self._refused = self._refused_explained = 0

@@ -14,6 +14,7 @@ class Piece(NamedTuple):
     Attributes:
         how: a word of `spool/streams`: RECEIVED, REPAIRED or LOST.
         late: they had been given up, and came after all.
+        cause: why they are, or were, given up.
         dropped: keys of gap records that these events undo.
     """
 
@@ -28,6 +29,7 @@ class Piece(NamedTuple):
     size_bytes: int = 0  # of the datagram that they came in
     late: bool = False
     dropped: Sequence[bytes] = ()
+    cause: str = ""
 
     @property
     def events(self) -> int:

@@ -20,39 +20,49 @@ INTERVALS_LIMIT = 1024
 class StreamRecord:
     """One stream, as the spool has it."""
 
-    __slots__ = ("counts", "heard_ns", "lost", "node", "process", "settled", "stamp", "stream")
+    __slots__ = (
+        "causes", "counts", "heard_ns", "lost", "node", "process", "settled", "stamp", "stream",
+    )  # fmt: skip
 
     def __init__(self, stream: int, node: str = "", process: str = "") -> None:
         self.stream, self.node, self.process = stream, node, process
         self.settled = Intervals()  # stored, or lost for good
-        self.lost = Intervals()  # the newest of those that are lost
-        self.counts = dict.fromkeys((RECEIVED, REPAIRED, LOST, LATE), 0)
+        self.lost: dict[str, Intervals] = {}  # the newest of those that are lost, by cause
+        self.counts: dict[str, int] = dict.fromkeys((RECEIVED, REPAIRED, LOST, LATE), 0)
+        self.causes: dict[str, int] = {}  # how many are lost, by cause
         self.heard_ns = 0  # wall time of what came last
         self.stamp = 0  # the newest stamp stored
 
-    def store(self, how: str, first: int, last: int, *, late: bool = False) -> None:
+    def store(
+        self, how: str, first: int, last: int, *, late: bool = False, cause: str = ""
+    ) -> None:
         """Note that events were stored, or are given up (`how` is LOST).
 
         Args:
             late: they had been given up, and came after all.
+            cause: why they are, or were, given up.
         """
         number = last - first + 1
         self.counts[how] += number
         if late:
             self.counts[LATE] += number
             self.counts[LOST] -= number
-            self.lost.remove(first, last)
+            self.causes[cause] = self.causes.get(cause, 0) - number
+            self.lost.get(cause, Intervals()).remove(first, last)
         if how == LOST:
-            self.lost.add(first, last)
-            while len(self.lost) > INTERVALS_LIMIT:
-                self.lost.drop_lowest()
+            self.causes[cause] = self.causes.get(cause, 0) + number
+            lost = self.lost.setdefault(cause, Intervals())
+            lost.add(first, last)
+            while len(lost) > INTERVALS_LIMIT:
+                lost.drop_lowest()
         self.settled.add(first, last)
 
     def copied(self) -> StreamRecord:
         """Return a copy that can change by itself."""
         copy = StreamRecord(self.stream, self.node, self.process)
-        copy.settled, copy.lost = Intervals(list(self.settled)), Intervals(list(self.lost))
-        copy.counts = dict(self.counts)
+        copy.settled = Intervals(list(self.settled))
+        copy.lost = {cause: Intervals(list(lost)) for cause, lost in self.lost.items()}
+        copy.counts, copy.causes = dict(self.counts), dict(self.causes)
         copy.heard_ns, copy.stamp = self.heard_ns, self.stamp
         return copy
 
@@ -65,8 +75,9 @@ class StreamRecord:
                 self.heard_ns,
                 self.stamp,
                 self.counts,
-                [number for interval in self.settled for number in interval],
-                [number for interval in self.lost for number in interval],
+                self.causes,
+                _flat(self.settled),
+                {cause: _flat(lost) for cause, lost in self.lost.items()},
             ]
         )
         return packed
@@ -74,12 +85,18 @@ class StreamRecord:
 
 def unpacked(stream: int, packed: bytes) -> StreamRecord:
     """Return the stream that `packed` made the bytes of."""
-    node, process, heard_ns, stamp, counts, settled, lost = msgpack.unpackb(packed)
+    node, process, heard_ns, stamp, counts, causes, settled, lost = msgpack.unpackb(packed)
     record = StreamRecord(stream, node, process)
     record.heard_ns, record.stamp = heard_ns, stamp
     record.counts.update(counts)
-    record.settled, record.lost = Intervals(_pairs(settled)), Intervals(_pairs(lost))
+    record.causes.update(causes)
+    record.settled = Intervals(_pairs(settled))
+    record.lost = {cause: Intervals(_pairs(flat)) for cause, flat in lost.items()}
     return record
+
+
+def _flat(intervals: Intervals) -> list[int]:
+    return [number for interval in intervals for number in interval]
 
 
 def _pairs(flat: list[Any]) -> list[tuple[int, int]]:

@@ -128,7 +128,7 @@ class SpoolWriter:
                     known.copied() if known else StreamRecord(number, piece.node, piece.process)
                 )
                 touched[number] = stream
-            stream.store(piece.how, piece.first, piece.last, late=piece.late)
+            stream.store(piece.how, piece.first, piece.last, late=piece.late, cause=piece.cause)
             stream.heard_ns = max(stream.heard_ns, piece.arrived_ns)
             for record in piece.records:
                 stream.stamp = max(stream.stamp, record.latest)
