@@ -198,6 +198,9 @@ def test_a_reader_that_holds_its_snapshot_is_told(tmp_path: Path) -> None:
     )
     with watching(tmp_path, rule) as watched:
         path = Path(os.environ["ISINGLASS_DATA_DIR"]) / "alder"
-        with program(READER, str(path)):
+        with program(READER, str(path)), isinglass.connect("alder") as client:
+            # Only a snapshot that something was committed after keeps the file growing.
+            client.create_table("orders")
+            client.put("orders", "1", {"number": 1})
             watched.wait_told(("raised", "old-reader", "alder"))
         watched.wait_told(("cleared", "old-reader", "alder"))
