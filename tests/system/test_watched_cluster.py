@@ -16,7 +16,7 @@ import isinglass
 from cli.commands import isinglass as command
 from cluster_daemons import ClusterDaemons, cluster, wait_until
 from isinglass import clock
-from isinglass.errors import MapFull
+from isinglass.errors import MapFull, StoreError
 from isinglass_monitor.alarms.rules import default_rules
 from monitor_process import MonitorProcess, monitor
 from programs import program
@@ -25,6 +25,13 @@ pytestmark = pytest.mark.slow
 
 HEALTHY_SECONDS = 20.0
 SHIFTED = Path(__file__).parents[1] / "shifted_clock"
+HOLDER = """
+import sys
+import lmdb
+with lmdb.open(sys.argv[1], max_dbs=16).begin(write=True):
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
 READER = """
 import sys
 import lmdb
@@ -204,3 +211,26 @@ def test_a_reader_that_holds_its_snapshot_is_told(tmp_path: Path) -> None:
             client.put("orders", "1", {"number": 1})
             watched.wait_told(("raised", "old-reader", "alder"))
         watched.wait_told(("cleared", "old-reader", "alder"))
+
+
+def test_a_store_that_another_program_holds_is_told_as_the_cause(watched: Watched) -> None:
+    with isinglass.connect("alder") as client:
+        client.create_table("orders")
+        client.put("orders", "1", {"number": 1}, durability="commit")
+        path = Path(os.environ["ISINGLASS_DATA_DIR"]) / "alder"
+        with program(HOLDER, str(path)):
+            for number in range(200):
+                try:
+                    client.put("orders", str(number), {"number": number})
+                except StoreError:
+                    break
+            watched.wait_told(("raised", "store-refuses", "alder"))
+            wait_until(
+                lambda: any(
+                    alarm["rule"] == "no-progress" and alarm["held_back"] == "caused"
+                    for alarm in watched.alarms()["alarms"]
+                ),
+                "no progress, held back by its cause",
+            )
+        watched.wait_told(("cleared", "store-refuses", "alder"))
+        assert ("raised", "no-progress", "alder") not in watched.told()
