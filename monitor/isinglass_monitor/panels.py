@@ -46,7 +46,7 @@ class IntakePanel(Panel):
 
 
 class SpoolPanel(Panel):
-    """The spool; written by the spooler, sizes and ages by the timer."""
+    """The spool; written by the spooler, sizes and ages by the timer, waits by the receiver."""
 
     events = Counter("events", "Events stored since the start.")
     gaps = Counter("records", "Gaps noted since the start.")

@@ -4,7 +4,8 @@
     main        a signal             starts, stops
     receiver    datagrams            takes them in, asks for what is missing
     spooler     events               stores them, each transaction flushed
-    timer       the next task        alarms and scoreboard, retention, sizes
+    timer       the next task        retention, and how large the spool is
+    watch       a second             scoreboard, alarms, statistics
     log         this process's own   sends them to all monitors, itself among them
     heartbeat   a second             says that the process lives (glass)
 
@@ -125,7 +126,8 @@ class Service:
             self._intake,
             self._backlog,
             IntakePanel(),
-            self._report,
+            show=self._show_waiting,
+            report=self._report,
         )
         self._reader = SegmentReader(settings.node)
         self._watch = Watch(
@@ -135,12 +137,10 @@ class Service:
             options.watch,
             glass.event,
         )
-        tasks = [
-            Task("watch", 1.0, self._observe),
-            Task("spool", 1.0, self._show_spool),
-            Task("retention", 5.0, self._retain),
-        ]
-        self._timer = Timer(tasks, self._report)
+        # A disk that hangs may hold up either of them; the receiver shows that it does.
+        spool = [Task("spool", 1.0, self._show_spool), Task("retention", 5.0, self._retain)]
+        self._timer = Timer(spool, self._report)
+        self._watching = Timer([Task("watch", 1.0, self._observe)], self._report, "watch")
 
     def _check_buffer(self, asked: int) -> None:
         group = self._where.group
@@ -162,6 +162,7 @@ class Service:
         self._receiver.start()
         self._show_spool()
         self._timer.start()
+        self._watching.start()
         emit.begin(self._where, ROLE)
         self._panel.state = "listening"
         self._glass.ready()
@@ -184,6 +185,7 @@ class Service:
         self._receiver.stop()
         left = self._spooler.stop()
         self._timer.stop()
+        self._watching.stop()
         if left:
             self._glass.event(
                 ERROR, "monitor", "the disk did not take the last events; the next start asks for"
@@ -195,7 +197,13 @@ class Service:
         self._sockets.close()
         self._writer.close()
 
-    # ------------------------------------------------------------------ tasks of the timer
+    # ------------------------------------------------------------------ tasks of the threads
+    def _show_waiting(self) -> None:
+        """Show what no disk has to be asked for; called by the receiver."""
+        panel = self._spool_panel
+        panel.waiting = self._backlog.size_bytes
+        panel.stalled = self._spooler.stalled_ns() / clock.NANOSECONDS_PER_SECOND
+
     def _observe(self) -> None:
         """Let the watch see every node, and this monitor itself as its own panels show it."""
         now_ns = clock.monotonic_ns()
@@ -207,8 +215,6 @@ class Service:
 
     def _show_spool(self) -> None:
         panel, totals = self._spool_panel, self._writer.totals()
-        panel.waiting = self._backlog.size_bytes
-        panel.stalled = self._spooler.stalled_ns() / clock.NANOSECONDS_PER_SECOND
         panel.segments = len(self._writer.closed) + 1
         panel.size, panel.total_events = self._writer.size_bytes(), totals.events
         panel.oldest = clock.stamp_wall_ns(totals.earliest)

@@ -36,6 +36,7 @@ class Receiver:
     """The thread; `stop` ends it.
 
     Args:
+        show: called once a second, to show what else must not depend on a disk.
         report: shows an error in the table of distinct errors.
 
     Attributes:
@@ -50,10 +51,13 @@ class Receiver:
         intake: Intake,
         backlog: Backlog,
         panel: IntakePanel,
+        *,
+        show: Callable[[], None],
         report: Callable[[Exception], None],
     ) -> None:
         self._sockets, self._opener, self._sealer = sockets, opener, sealer
-        self._intake, self._backlog, self._report = intake, backlog, report
+        self._intake, self._backlog = intake, backlog
+        self._show_more, self._report = show, report
         self._panel, self._accounts = panel, Accounts(panel)
         self._stamps = clock.HybridLogicalClock()
         self._stopping = False
@@ -149,6 +153,7 @@ class Receiver:
         self._show(wall_ns, now_ns)
 
     def _show(self, wall_ns: int, now_ns: int) -> None:
+        self._show_more()
         self.views = self._intake.views()
         self._load.account(now_ns)
         self._panel.load_1s = self._load.averages[0]
