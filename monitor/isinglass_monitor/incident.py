@@ -182,7 +182,7 @@ def markdown(report: Mapping[str, Any]) -> str:
                  seconds(t["seconds"]))
                 for t in report["threads"]
             ],
-            "No node of the incident ran on this machine.",
+            "None was seen: no node of these alarms runs on the monitor's machine.",
         ),
     ]  # fmt: skip
     return "\n".join(lines).rstrip("\n") + "\n"

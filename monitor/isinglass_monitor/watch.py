@@ -21,6 +21,8 @@ from typing import Any, NamedTuple, Protocol
 
 from isinglass import clock
 from isinglass.glass.severity import ERROR, INFO, WARNING
+from isinglass_monitor import standing
+from isinglass_monitor.alarms.alarm import Alarm
 from isinglass_monitor.alarms.book import AlarmBook, Change
 from isinglass_monitor.alarms.delivery import deliveries
 from isinglass_monitor.alarms.messages import message_of, trial_message
@@ -39,6 +41,7 @@ from isinglass_monitor.views import NodeView
 SCOREBOARD_FILE, ALARMS_FILE, STATE_FILE = "scoreboard.json", "alarms.json", "watch.json"
 STATE_FORMAT = 1
 SWEEP_SECONDS = 60
+LOOKS_A_SECOND = 10  # at the threads of nodes whose alarms are raised at once
 FLAG = "alarm"
 
 
@@ -135,6 +138,7 @@ class Watch:
         changes, notices = self.book.observe(now, self.board)
         for change in changes:
             self._tell_log(change)
+        self._look_at_threads([change.alarm for change in changes if change.what == "raised"])
         for notice in notices:
             self._messages += 1
             message = message_of(notice, self._messages, self._cluster)
@@ -195,6 +199,12 @@ class Watch:
             node=alarm.subject.node,
             what=change.what,
         )
+
+    def _look_at_threads(self, raised: list[Alarm]) -> None:
+        """Keep where the threads stand of nodes on this machine, while it is wrong."""
+        for alarm in raised[:LOOKS_A_SECOND]:
+            if rows := standing.standing(alarm.nodes):
+                self._guarded(partial(standing.keep, self._data, alarm.number, rows))
 
     def _keep_statistics(self, now: Moment) -> None:
         second = now.wall_ns // clock.NANOSECONDS_PER_SECOND

@@ -189,7 +189,7 @@ def test_mail_has_the_text_and_the_document(mail: tuple[Mailbox, str]) -> None:
     letter = message_from_bytes(content, policy=default)
     assert letter["Subject"] == "[orchard] ERROR: store-refuses alder"
     text, attached = letter.iter_parts()
-    assert "Where to look next: `store.state` says why" in text.get_content()
+    assert "Where to look next: `daemon.trouble` and" in text.get_content()
     assert "\x1b" not in text.get_content()
     assert json.loads(attached.get_content())["alarm"]["rule"] == "store-refuses"
 

@@ -25,7 +25,7 @@ from isinglass_monitor.scoreboard import Scoreboard
 from isinglass_monitor.views import MONITOR_PREFIX
 
 CAUSE_WAIT_SECONDS = 5.0
-ENDED_KEPT = 500
+ENDED_KEPT = 200
 DOCUMENT_FORMAT = 1
 
 SILENCED, EXPECTED, CAUSED, WAITING = "silenced", "expected", "caused", "waiting"

@@ -1,7 +1,8 @@
 """`isinglass incident ALARM|TIME`: one report of what happened around it, to keep or to share.
 
 It puts together what is there: the monitor's book of alarms, its spool, its statistics, and, of
-nodes on this machine, where their threads stand now. The monitor need not run for it.
+nodes on its machine, where their threads stood when the alarms were raised. The monitor need not
+run for it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from isinglass import clock
 from isinglass.cli.options import Command, Option, Positional, Values
-from isinglass.errors import IsinglassError, SegmentError, StoreError, UsageError
+from isinglass.errors import IsinglassError, StoreError, UsageError
 from isinglass_monitor.commands.places import NAME, Places, places_of
 
 TYPE_CHECKING = False
@@ -78,6 +79,7 @@ def main(arguments: list[str]) -> int:
 def _report(values: Values, where: Places) -> dict[str, Any]:
     from isinglass_monitor.commands.alarms_text import NoMonitor, current
     from isinglass_monitor.incident import concerned, document
+    from isinglass_monitor.standing import kept
 
     try:
         book = current(where)[0]
@@ -92,7 +94,7 @@ def _report(values: Values, where: Places) -> dict[str, Any]:
         found,
         _events(where, window, SEVERITIES[values.text("level")]),
         _trends(where, window, found),
-        _threads({node for a in found for node in (a["node"], a["instance"]) if node}),
+        [row for alarm in found for row in kept(where.data, alarm["number"])],
     )
 
 
@@ -152,31 +154,3 @@ def _trends(where: Places, window: Window, alarms: Iterable[Mapping[str, Any]]) 
         ]
     finally:
         file.close()
-
-
-def _threads(nodes: Iterable[str]) -> list[dict[str, Any]]:
-    """Return where the threads of nodes on this machine stand now."""
-    from isinglass.cli.dump_text import thread_row
-    from isinglass.cli.nodes import take_snapshot
-
-    rows = []
-    for node in sorted(nodes):
-        try:
-            snapshot = take_snapshot(node.removeprefix("monitor:"))
-        except SegmentError:
-            continue  # it is on another machine
-        for process in snapshot.processes:
-            for thread in process.threads:
-                name, _, place, _, doing = thread_row(thread)
-                rows.append(
-                    {
-                        "wall_ns": snapshot.taken_wall_ns,
-                        "node": node,
-                        "process": f"{process.name} {process.pid}, {process.verdict}",
-                        "thread": name,
-                        "where": place,
-                        "doing": doing,
-                        "seconds": thread.stood_seconds,
-                    }
-                )
-    return rows
