@@ -89,7 +89,7 @@ NOT_IMPORTED = [
     ),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
     (
-        r"isinglass_monitor\.spool\.(intervals|records|streams|batch|retention)"
+        r"isinglass_monitor\.spool\.(interval_set|records|streams|batch|retention)"
         r"|isinglass_monitor\.ingest\.(window|holes|sender|intake|figures|asking|backlog)",
         SANS_IO - {"threading"},
         "what came of each event is decided by functions of datagrams and the time",

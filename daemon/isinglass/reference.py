@@ -18,7 +18,7 @@ HOMES = (
     "isinglass.store.panels",
     "isinglass.client.panels",
     "isinglass.emit.panel",
-    "isinglass_monitor.panels",
+    "isinglass_monitor.own_panels",
 )
 _HEAD = """# Panels and fields
 

@@ -44,7 +44,7 @@ from isinglass_monitor.ingest.figures import named
 from isinglass_monitor.ingest.intake import Intake
 from isinglass_monitor.ingest.receiver import Receiver
 from isinglass_monitor.ingest.spooler import Spooler
-from isinglass_monitor.panels import IntakePanel, MonitorPanel, SpoolPanel
+from isinglass_monitor.own_panels import IntakePanel, MonitorPanel, SpoolPanel
 from isinglass_monitor.spool.folder import FOLDER
 from isinglass_monitor.spool.retention import Limits
 from isinglass_monitor.spool.writer import SpoolWriter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isinglass_monitor.spool.intervals import Intervals
+from isinglass_monitor.spool.interval_set import Intervals
 
 INTERVAL = st.tuples(st.integers(1, 40), st.integers(0, 8)).map(lambda p: (p[0], p[0] + p[1]))
 STEPS = st.lists(st.tuples(st.sampled_from(("add", "remove")), INTERVAL), max_size=30)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from isinglass_monitor.ingest import window as windows
 from isinglass_monitor.ingest.drops import Drops
 from isinglass_monitor.ingest.window import Gap, Taken, Window
-from isinglass_monitor.spool.intervals import Intervals
+from isinglass_monitor.spool.interval_set import Intervals
 
 STEP_NS = 5_000_000
 LATE: list[int] = []

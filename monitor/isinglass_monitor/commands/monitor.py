@@ -235,13 +235,13 @@ def _running_already(name: str, owner: ownership.Owner | None) -> str:
 
 
 def _stop(settings: Settings, values: Values) -> int:
-    from isinglass_monitor.commands.monitor_life import stop
+    from isinglass_monitor.commands.life import stop
 
     return stop(settings, values.number("limit"))
 
 
 def _status(settings: Settings, values: Values) -> int:
-    from isinglass_monitor.commands.monitor_life import print_status
+    from isinglass_monitor.commands.life import print_status
 
     return print_status(settings, as_json=values.flag("json"))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from isinglass_monitor.ingest.sender import Sender
 from isinglass_monitor.ingest.window import BEFORE, CAUSES
-from isinglass_monitor.panels import IntakePanel, SenderPanel
+from isinglass_monitor.own_panels import IntakePanel, SenderPanel
 
 SHOWN_SENDERS = 150
 """A region has room for that many instances beside the other panels."""

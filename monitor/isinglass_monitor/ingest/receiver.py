@@ -21,7 +21,7 @@ from isinglass.wire.transport.multicast import Address, GroupSockets
 from isinglass_monitor.ingest.account import Accounts
 from isinglass_monitor.ingest.backlog import Backlog
 from isinglass_monitor.ingest.intake import Intake
-from isinglass_monitor.panels import IntakePanel
+from isinglass_monitor.own_panels import IntakePanel
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.views import NodeView
 

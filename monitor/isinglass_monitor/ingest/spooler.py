@@ -14,7 +14,7 @@ from isinglass.errors import StoreError
 from isinglass.glass.probe import mark
 from isinglass.node import ending
 from isinglass_monitor.ingest.backlog import Backlog
-from isinglass_monitor.panels import MonitorPanel, SpoolPanel
+from isinglass_monitor.own_panels import MonitorPanel, SpoolPanel
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.streams import LOST
 from isinglass_monitor.spool.writer import SpoolWriter

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from isinglass import clock
-from isinglass_monitor.spool.intervals import Intervals
+from isinglass_monitor.spool.interval_set import Intervals
 
 RIPE_DATAGRAMS = 64
 RIPE_NS = 200_000_000

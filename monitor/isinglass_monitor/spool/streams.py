@@ -11,7 +11,7 @@ from typing import Any
 
 import msgpack
 
-from isinglass_monitor.spool.intervals import Intervals
+from isinglass_monitor.spool.interval_set import Intervals
 
 RECEIVED, REPAIRED, LOST, LATE = "received", "repaired", "lost", "late"
 INTERVALS_LIMIT = 1024
