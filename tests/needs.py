@@ -48,6 +48,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "terminal": (_program("tmux"), "install tmux"),
     "tmux": (_program("tmux"), "install tmux"),
+    "promtool": (_program("promtool"), "unpack it from Debian's package prometheus (see .ci/run)"),
 }
 
 

@@ -28,6 +28,8 @@ COMMAND_LINES: Mapping[tuple[str, ...], set[str]] = {
     ("watch", "glass", "--count", "1"): NEVER_HEADLESS,
     ("get", "table", "key", "--node", "glass"): NEVER_HEADLESS,
     ("daemon", "status", "glass"): NEVER_HEADLESS,
+    ("log", "--rings"): NEVER_HEADLESS,
+    ("monitor", "status"): NEVER_HEADLESS,
     ("complete-nodes",): NEVER_HEADLESS | HEAVY,
     ("--help",): NEVER_HEADLESS | HEAVY,
 }

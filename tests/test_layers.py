@@ -73,7 +73,7 @@ NOT_IMPORTED = [
         "the protocol takes datagrams and the time as arguments",
     ),
     (
-        r"isinglass\.wire\.(messages|bodies|packing|datagrams|replay|calls|handshake)",
+        r"isinglass\.wire\.(messages|bodies|packing|datagrams|replay|calls|handshake|events|event_bodies)",
         SANS_IO,
         "codecs are sans-IO",
     ),
@@ -82,15 +82,36 @@ NOT_IMPORTED = [
         SANS_IO,
         "flow control takes reports and the time as arguments",
     ),
-    (r"isinglass\.node\.(load|watchdog)", SANS_IO, "they take the time as an argument"),
+    (
+        r"isinglass\.(node\.(load|watchdog)|emit\.answers)",
+        SANS_IO,
+        "they take the time as an argument",
+    ),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
+    (
+        r"isinglass_monitor\.spool\.(interval_set|records|streams|batch|retention)"
+        r"|isinglass_monitor\.ingest\.(window|holes|sender|intake|figures|asking|backlog)",
+        SANS_IO - {"threading"},
+        "what came of each event is decided by functions of datagrams and the time",
+    ),
+    (
+        r"isinglass_monitor\.(views|moment|figure_names|scoreboard|statistics|obeying)"
+        r"|isinglass_monitor\.alarms\.(alarm|book|durations|findings|grammar|holding|messages"
+        r"|notifiers|rules|sights|states|toml_lines)",
+        SANS_IO,
+        "what is alarming is decided by functions of figures and the time",
+    ),
 ]
 
 # name imported: the only files that may, one a package; or the folder, where it takes several
 OWNED = {
     "socket": {"daemon/isinglass/wire/transport/"},
     "socketserver": set[str](),
-    "lmdb": {"daemon/isinglass/store/engine.py"},
+    "lmdb": {
+        "daemon/isinglass/store/engine.py",
+        "monitor/isinglass_monitor/spool/segment_file.py",
+        "monitor/isinglass_monitor/statistics_store.py",
+    },
     "time": {"daemon/isinglass/clock.py"},
     "asyncssh": {"console/isinglass_console/sources/ssh.py"},
 }

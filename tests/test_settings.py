@@ -60,6 +60,8 @@ REFUSED = [
     ("interface", "an interface"),
     ("multicast_ttl", 256),
     ("receive_buffer_bytes", "1 KiB"),
+    ("log_group", "10.0.0.1"),
+    ("log_port", 0),
 ]
 
 
@@ -130,6 +132,7 @@ def test_every_setting_can_be_set_in_all_three_places(tmp_path: Path) -> None:
         "cluster_key_file": "/etc/isinglass/cluster.key",
         "insecure": "true",
         "multicast_group": "239.1.2.3",
+        "log_group": "239.1.2.4",
         "interface": "eth0",
     }
     for name, row in settings.TABLE.items():

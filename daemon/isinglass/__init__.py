@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass.client import Client as Client
     from isinglass.client import connect as connect
+    from isinglass.emit.program import tell_monitors as tell_monitors
     from isinglass.glass.catalog import Counter as Counter
     from isinglass.glass.catalog import Gauge as Gauge
     from isinglass.glass.catalog import Histogram as Histogram
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from isinglass.glass.catalog import Real as Real
     from isinglass.glass.catalog import Text as Text
     from isinglass.glass.catalog import Timestamp as Timestamp
+    from isinglass.glass.flags import flag as flag
+    from isinglass.glass.logging_handler import GlassHandler as GlassHandler
+    from isinglass.glass.logging_handler import logging_handler as logging_handler
+    from isinglass.glass.logging_handler import structlog_processor as structlog_processor
     from isinglass.glass.probe import mark as mark
+    from isinglass.glass.segment import event as event
     from isinglass.glass.segment import open_or_create as attach
 
 __version__ = "0.1.0"
@@ -43,12 +49,19 @@ _HOMES = {
     "Timestamp": ("isinglass.glass.catalog", "Timestamp"),
     "attach": ("isinglass.glass.segment", "open_or_create"),
     "connect": ("isinglass.client", "connect"),
+    "event": ("isinglass.glass.segment", "event"),
+    "flag": ("isinglass.glass.flags", "flag"),
+    "GlassHandler": ("isinglass.glass.logging_handler", "GlassHandler"),
+    "logging_handler": ("isinglass.glass.logging_handler", "logging_handler"),
+    "structlog_processor": ("isinglass.glass.logging_handler", "structlog_processor"),
+    "tell_monitors": ("isinglass.emit.program", "tell_monitors"),
     "mark": ("isinglass.glass.probe", "mark"),
 }
 __all__ = [
     "Client",
     "Counter",
     "Gauge",
+    "GlassHandler",
     "Histogram",
     "Latch",
     "Panel",
@@ -57,8 +70,13 @@ __all__ = [
     "Timestamp",
     "attach",
     "connect",
+    "event",
+    "flag",
     "instrument",
+    "logging_handler",
     "mark",
+    "structlog_processor",
+    "tell_monitors",
 ]
 
 # The marks of isinglass itself are stores, too; this stands before any module that has marks.

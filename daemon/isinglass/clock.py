@@ -19,6 +19,7 @@ thread_cpu_ns = time.thread_time_ns
 sleep = time.sleep
 format_local = time.strftime
 local_time = time.localtime
+utc_time = time.gmtime
 
 LOGICAL_BITS = 16
 NANOSECONDS_PER_MILLISECOND = 1_000_000

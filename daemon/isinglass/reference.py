@@ -17,6 +17,8 @@ HOMES = (
     "isinglass.node.cluster_panels",
     "isinglass.store.panels",
     "isinglass.client.panels",
+    "isinglass.emit.panel",
+    "isinglass_monitor.own_panels",
 )
 _HEAD = """# Panels and fields
 

@@ -187,6 +187,18 @@ class Settings:
         4 * 2**20,
     )
 
+    log_group: str = _setting(
+        GROUP,
+        "The group to which the node's processes send their events, for monitors.",
+        "",
+        "the same as `multicast_group`",
+    )
+    log_port: int = _setting(
+        count(1, 65_535),
+        "The port of that group; not the one of `multicast_port`.",
+        0,
+        "`multicast_port` + 1",
+    )
     patience_seconds: float = _setting(
         seconds(0.001, 60),
         "How long the primary of a record is waited for at least, however quick it was before;"

@@ -339,3 +339,19 @@ def test_a_full_tmpfs_is_an_error_and_not_a_sigbus(tmp_path: Path) -> None:
         assert "child 0" in result.stdout or "no room" in result.stdout
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_an_event_with_a_surrogate_is_stored() -> None:
+    """The name of a file that is no UTF-8 comes as surrogates; logging it must not fail."""
+    source = """
+        import isinglass
+        with isinglass.attach("alder") as glass:
+            glass.event(9, "f\\udcff", "m\\udcff", name="n\\udcff")
+            print("ready", flush=True)
+            input()
+    """
+    with program(source), SegmentReader("alder") as reader:
+        process = reader.snapshot(events=True).owner
+        assert process is not None
+        event = process.events[-1]
+        assert (event.flag, event.message, event.fields) == ("f?", "m?", {"name": "n?"})

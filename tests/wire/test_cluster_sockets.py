@@ -16,18 +16,13 @@ from isinglass import clock
 from isinglass.errors import ClusterError
 from isinglass.wire.datagrams import DATAGRAM_LIMIT
 from isinglass.wire.transport import Peer, Server
-from isinglass.wire.transport.cluster import (
-    Address,
-    ClusterSockets,
-    Connecting,
-    interface_address,
-    listen_for_streams,
-)
+from isinglass.wire.transport.cluster import Connecting, listen_for_streams
+from isinglass.wire.transport.multicast import Address, GroupSockets, interface_address
 
 GROUP, LOOPBACK = "239.255.73.71", "127.0.0.1"
 BUFFER_BYTES = 1 << 20
 IP_RECVTTL = 12  # linux/in.h
-Open = Callable[..., ClusterSockets]
+Open = Callable[..., GroupSockets]
 
 
 def free_port() -> int:
@@ -40,12 +35,12 @@ def free_port() -> int:
 @pytest.fixture
 def node() -> Iterator[Open]:
     """A function that opens one more node of a group of this test alone."""
-    port, opened = free_port(), list[ClusterSockets]()
+    port, opened = free_port(), list[GroupSockets]()
 
     def open_one(
         group: str = GROUP, port: int = port, ttl: int = 1, buffer: int = BUFFER_BYTES
-    ) -> ClusterSockets:
-        opened.append(ClusterSockets(group, port, LOOPBACK, ttl, buffer))
+    ) -> GroupSockets:
+        opened.append(GroupSockets(group, port, LOOPBACK, ttl, buffer))
         return opened[-1]
 
     yield open_one
@@ -53,7 +48,7 @@ def node() -> Iterator[Open]:
         sockets.close()
 
 
-def received(sockets: ClusterSockets, count: int) -> list[tuple[bytes, Address]]:
+def received(sockets: GroupSockets, count: int) -> list[tuple[bytes, Address]]:
     """Return datagrams as they come, at least so many."""
     found: list[tuple[bytes, Address]] = []
     while len(found) < count:
@@ -63,7 +58,7 @@ def received(sockets: ClusterSockets, count: int) -> list[tuple[bytes, Address]]
     return found
 
 
-def nothing(sockets: ClusterSockets) -> bool:
+def nothing(sockets: GroupSockets) -> bool:
     return sockets.receive(10, 0.1) == []
 
 
@@ -88,8 +83,8 @@ def test_a_datagram_to_one_reaches_that_one(node: Open) -> None:
 
 PROGRAM = """
 import sys
-from isinglass.wire.transport.cluster import ClusterSockets
-sockets = ClusterSockets("239.255.73.71", int(sys.argv[1]), "127.0.0.1", 1, 65536)
+from isinglass.wire.transport.multicast import GroupSockets
+sockets = GroupSockets("239.255.73.71", int(sys.argv[1]), "127.0.0.1", 1, 65536)
 print("ready", flush=True)
 ((data, address),) = sockets.receive(1, 20)
 sockets.unicast(address, data + b" heard by " + sys.argv[2].encode())
@@ -214,7 +209,7 @@ def test_datagrams_to_all_carry_the_ttl_that_was_set(node: Open, ttl: int) -> No
 )
 def test_what_cannot_be_had_is_one_sentence(group: str, interface: str, says: str) -> None:
     with pytest.raises(ClusterError) as caught:
-        ClusterSockets(group, free_port(), interface, 1, BUFFER_BYTES)
+        GroupSockets(group, free_port(), interface, 1, BUFFER_BYTES)
     assert says in str(caught.value)
     assert "set " in str(caught.value)
 

@@ -43,7 +43,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__", "_buffer", "_next_id", "_receive", "_send", "_socket",
-        "applied_place", "data_directory", "generation", "node",
+        "applied_place", "data_directory", "generation", "log", "node",
     )  # fmt: skip
 
     def __init__(self, node: str, timeout_seconds: float) -> None:
@@ -74,12 +74,13 @@ class Connection:
             ) from error
         if answer[1] != DONE:
             raise messages.refused_error(answer)
-        version, node, self.generation, self.applied_place, self.data_directory = answer[2]
+        version, node, *said = answer[2]
         if version != messages.PROTOCOL_VERSION or node != self.node:
             raise RequestRefused(
                 f"at the socket of node {self.node} answers node {node}, version {version}:"
                 f" this client wants version {messages.PROTOCOL_VERSION}"
             )
+        self.generation, self.applied_place, self.data_directory, self.log = said
 
     def close(self) -> None:
         """Close this end."""

@@ -23,7 +23,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from isinglass import clock
+from isinglass import clock, emit
 from isinglass.client import presence
 from isinglass.client.connection import (
     BrokenConnection,
@@ -35,6 +35,7 @@ from isinglass.client.connection import (
 from isinglass.client.node_words import NodeWords
 from isinglass.client.own_writes import OwnWrites
 from isinglass.client.panels import ClientPanel
+from isinglass.emit import target
 from isinglass.errors import (
     AddUnknown,
     DaemonAway,
@@ -94,12 +95,14 @@ class Session:
         self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
         self.words: NodeWords
         self.data_directory = ""
+        self._log: target.Target | None = None
         self.when_restarted: Callable[[], None] = _nothing
         self._generation = self.lost = self._told_lost = 0
         self.closed = False
         try:
             self._thread.connection = self._connect()
             self.on_glass = presence.join(node, process)
+            emit.begin(self._log)
         except BaseException:
             self._let_go()
             raise
@@ -109,6 +112,7 @@ class Session:
         """Close all connections; a thread that waits for an answer gets an error."""
         if not self.closed:
             self._let_go()
+            emit.end()
             if self.on_glass:
                 presence.leave(self.node)
 
@@ -141,12 +145,14 @@ class Session:
             self.panel.lost = self.lost
         self.words = fresh
         self.data_directory = connection.data_directory
+        self._log = target.heard(connection.log)
         self._generation = connection.generation
         self.own.clear()
         if restarted:
             self.panel.restarts += 1
             self.when_restarted()
             presence.follow(self.node, self.process)
+            emit.follow(self._log)
 
     def _reconnect(self, deadline_ns: int) -> Connection:
         pause = FIRST_PAUSE_SECONDS

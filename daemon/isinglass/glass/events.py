@@ -3,7 +3,9 @@
 An event is stored where it happens, in about a microsecond, and outlives the process. Records carry
 their own absolute position, so a reader that copied the ring while it was written finds the first
 whole record by scanning for a word that equals its own place, and no length is ever believed
-without it.
+without it. Who sends events on (`isinglass.emit`) looks into the ring by itself while events come,
+and asks to be woken when it goes to sleep: an event costs one comparison more, the first one after
+a silence a wake.
 
     event    8 position xor MAGIC   4 length   1 severity   1 kind   2 probe line
              8 stamp   8 sequence   8 probe word   2 flag bytes   2 message bytes   4 field bytes
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import threading
 from binascii import crc32
+from collections.abc import Callable
 
 from isinglass import clock
 from isinglass.glass import layout
@@ -32,10 +35,30 @@ from isinglass.glass.journal import (
 from isinglass.glass.layout import RegionWord
 from isinglass.glass.region import OWN, fit, thread_word
 
+FLAG_BYTES = 64
+_HEAD, _COUNT = RegionWord.EVENT_HEAD, RegionWord.EVENT_COUNT
+_HEAD_BYTES, _RING_BYTES = EVENT.size, layout.EVENTS_BYTES
+_MILLISECOND_NS = clock.NANOSECONDS_PER_MILLISECOND
+NEVER = 1 << 8  # no severity is as high
 _WHITE = str.maketrans({"\t": " ", "\n": " "})
 
 
-def _tail(flag: bytes, message: bytes, fields: bytes) -> tuple[bytes, bytes, bytes]:
+def _nobody() -> None:
+    """What is called while nobody sends events on."""
+
+
+def _text_of(fields: dict[str, object]) -> str:
+    """Return fields as they are kept: "key=value", joined by tabs, on one line."""
+    pairs = [f"{key}={value}" for key, value in fields.items()]
+    text = "\t".join(pairs)
+    if "\n" in text or text.count("\t") >= len(pairs):
+        text = "\t".join([pair.translate(_WHITE) for pair in pairs])
+    return text
+
+
+def _cut(flag: bytes, message: bytes, fields: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return texts that are too long for an event, cut; the message has half of the room."""
+    flag = flag[:FLAG_BYTES].decode("utf-8", "ignore").encode()
     room = MAXIMUM_EVENT_BYTES - EVENT.size - len(flag)
     if len(message) > room // 2:
         message = message[: room // 2 - 3].decode("utf-8", "ignore").encode() + "…".encode()
@@ -46,8 +69,19 @@ class EventWriter:
     """Writes this process's events; any thread may."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._stamps = clock.HybridLogicalClock()
+        # A signal's handler, or a finalizer, may log while its own thread is storing an event: it
+        # must not wait for itself.
+        self._lock = threading.RLock()
+        self._stamp = 0
+        self.wake_from, self._wake = NEVER, _nobody
+
+    def tell_to(self, wake: Callable[[], None]) -> None:
+        """Call `wake` after each event of severity `wake_from` or more; it must not wait."""
+        self._wake = wake
+
+    def tell_nobody(self) -> None:
+        """Wake nobody from now on."""
+        self.wake_from, self._wake = NEVER, _nobody
 
     def emit(
         self, severity: int, flag: str, message: str, fields: dict[str, object], stamp_seen: int = 0
@@ -60,45 +94,55 @@ class EventWriter:
             fields: any further facts; kept as text.
             stamp_seen: the newest stamp of the node, so that the event is later than it.
         """
-        texts = "\t".join(f"{key}={value}".translate(_WHITE) for key, value in fields.items())
-        tail = _tail(flag.encode()[:64], message.encode(), texts.encode())
-        size = EVENT.size + sum(map(len, tail))
-        size += -size % layout.WORD_BYTES
+        # A surrogate, as in the name of a file that is no UTF-8, must not fail whoever logs it.
+        flag_bytes = flag.encode("utf-8", "replace")
+        message_bytes = message.encode("utf-8", "replace")
+        field_bytes = _text_of(fields).encode("utf-8", "replace") if fields else b""
+        size = _HEAD_BYTES + len(flag_bytes) + len(message_bytes) + len(field_bytes)
+        if size > MAXIMUM_EVENT_BYTES or len(flag_bytes) > FLAG_BYTES:
+            flag_bytes, message_bytes, field_bytes = _cut(flag_bytes, message_bytes, field_bytes)
+            size = _HEAD_BYTES + len(flag_bytes) + len(message_bytes) + len(field_bytes)
+        length = size + (-size & 7)
         where = thread_word()[0]
+        words = OWN.words
         with self._lock:
-            words = OWN.words
-            position = words[RegionWord.EVENT_HEAD]
-            room = layout.EVENTS_BYTES - position % layout.EVENTS_BYTES
-            if room < size:
-                self._store(position, room, KIND_PADDING, (0, 0, 0, 0), (b"", b"", b""))
-                position += room
-            sequence = words[RegionWord.EVENT_COUNT] + 1
-            self._stamps.observe(stamp_seen)
-            stamp = self._stamps.tick(clock.wall_ns())
-            self._store(position, size, KIND_EVENT, (severity, stamp, sequence, where), tail)
-            words[RegionWord.EVENT_HEAD] = position + size
-            words[RegionWord.EVENT_COUNT] = sequence
+            position = words[_HEAD]
+            start = position % _RING_BYTES
+            if _RING_BYTES - start < length:
+                position, start = self._pad(position, _RING_BYTES - start), 0
+            sequence = words[_COUNT] + 1
+            stamp = (clock.wall_ns() // _MILLISECOND_NS) << clock.LOGICAL_BITS
+            stamp = self._stamp = max(stamp, self._stamp + 1, stamp_seen + 1)
+            start += layout.EVENTS_OFFSET
+            OWN.bytes[start : start + size] = (
+                EVENT.pack(
+                    position ^ EVENT_MAGIC, length, severity, KIND_EVENT, 0, stamp, sequence, where,
+                    len(flag_bytes), len(message_bytes), len(field_bytes),
+                )
+                + flag_bytes + message_bytes + field_bytes
+            )  # fmt: skip
+            words[_HEAD] = position + length
+            words[_COUNT] = sequence
+        if severity >= self.wake_from:
+            self._wake()
 
-    def _store(
-        self,
-        position: int,
-        size: int,
-        kind: int,
-        head: tuple[int, int, int, int],
-        tail: tuple[bytes, bytes, bytes],
-    ) -> None:
-        severity, stamp, sequence, where = head
-        lengths = map(len, tail)
-        record = EVENT.pack(
-            position ^ EVENT_MAGIC, size, severity, kind, 0, stamp, sequence, where, *lengths
-        ) + b"".join(tail)
-        start = layout.EVENTS_OFFSET + position % layout.EVENTS_BYTES
-        record = record[:size]
+    def _pad(self, position: int, room: int) -> int:
+        """Fill the end of the ring, too short for the event; return where it starts anew."""
+        record = EVENT.pack(position ^ EVENT_MAGIC, room, 0, KIND_PADDING, *[0] * 7)[:room]
+        start = layout.EVENTS_OFFSET + position % _RING_BYTES
         OWN.bytes[start : start + len(record)] = record
+        return position + room
+
+    def restart(self) -> None:
+        """Empty the ring, as another stream: what was in it is told, and its stream has ended."""
+        with self._lock:
+            OWN.words[RegionWord.EVENT_HEAD] = OWN.words[RegionWord.EVENT_COUNT] = 0
+            OWN.draw_stream()
 
     def after_fork(self) -> None:
         """In a forked child: the lock may have been held by a thread that is not there."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self.tell_nobody()
 
 
 class ErrorTable:

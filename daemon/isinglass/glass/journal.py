@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from isinglass.glass.schema import Site
 
+    # sequence, stamp, severity, probe word of the thread that stored it, flag, message, fields
+    RawEvent = tuple[int, int, int, int, str, str, str]
+
 EVENT = struct.Struct("<QIBBHQQQHHI")
 EVENT_MAGIC = 0x1517_6C61_5500_0000
 KIND_EVENT, KIND_PADDING = 0, 1
@@ -105,20 +108,32 @@ def _records(ring: memoryview, low: int, head: int) -> Iterator[tuple[int, ...]]
         position += length + (-length % layout.WORD_BYTES)
 
 
-def read_events(raw: bytes, site: Callable[[int], Site | None]) -> tuple[Event, ...]:
-    """Return the events in a region's bytes, oldest first; none when the ring was not copied."""
-    if len(raw) < layout.REGION_BYTES:
-        return ()
-    ring = memoryview(raw)[layout.EVENTS_OFFSET :]
-    head = memoryview(raw).cast("Q")[RegionWord.EVENT_HEAD]
+def raw_events(ring: memoryview, head: int, low: int = 0) -> Iterator[RawEvent]:
+    """Yield the events in a copied ring, oldest first.
+
+    Args:
+        head: the position behind the newest event, read before the ring was copied.
+        low: an earlier position, from which on to look.
+    """
     # The writer may be inside the next record, which overwrites the oldest bytes.
-    low = head + MAXIMUM_EVENT_BYTES - layout.EVENTS_BYTES if head > layout.EVENTS_BYTES else 0
-    events = []
+    if head > layout.EVENTS_BYTES:
+        low = max(low, head + MAXIMUM_EVENT_BYTES - layout.EVENTS_BYTES)
     for at, _, _, severity, _, _, stamp, sequence, where, *lengths in _records(ring, low, head):
         texts, start = [], at + EVENT.size
         for length in lengths:
             texts.append(bytes(ring[start : start + length]).decode("utf-8", "replace"))
             start += length
         flag, message, fields = texts
-        events.append(Event((severity, stamp, sequence), (flag, message, fields), site(where)))
-    return tuple(events)
+        yield sequence, stamp, severity, where, flag, message, fields
+
+
+def read_events(raw: bytes, site: Callable[[int], Site | None]) -> tuple[Event, ...]:
+    """Return the events in a region's bytes, oldest first; none when the ring was not copied."""
+    if len(raw) < layout.REGION_BYTES:
+        return ()
+    ring = memoryview(raw)[layout.EVENTS_OFFSET :]
+    head = memoryview(raw).cast("Q")[RegionWord.EVENT_HEAD]
+    return tuple(
+        Event((severity, stamp, sequence), (flag, message, fields), site(where))
+        for sequence, stamp, severity, where, flag, message, fields in raw_events(ring, head)
+    )

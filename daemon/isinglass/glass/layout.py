@@ -36,7 +36,7 @@ PAGE_BYTES = 4096
 WORD_BYTES = 8
 MAGIC = int.from_bytes(b"ISINGLAS", "little")
 FORMAT_MAJOR = 1
-FORMAT_MINOR = 0
+FORMAT_MINOR = 1
 BYTE_ORDER_MARK = 0x0102030405060708
 
 HEADER_BYTES = PAGE_BYTES
@@ -104,6 +104,16 @@ class RegionWord:
 
     CLAIM, PID, DIRECTORY_COUNT, FILE_COUNT, LINE_COUNT = range(5)
     PANEL_BYTES_USED, ERROR_COUNT, EVENT_HEAD, EVENT_COUNT, SPARE_PROBE = range(5, 10)
+    STREAM, TELLER, EVENTS_TOLD, DATAGRAMS_TOLD = range(10, 14)
+
+
+class Teller:
+    """Values of a region's TELLER word: who sends its events to the cluster's monitors.
+
+    Whoever it is alone writes EVENTS_TOLD and DATAGRAMS_TOLD.
+    """
+
+    OTHERS, ITSELF, ENDED = range(3)  # the segment's owner, when it sends at all; all is told
 
 
 PROCESS_NAME_PLACE, PROCESS_NAME_BYTES = 512, 64

@@ -20,9 +20,30 @@ from isinglass.glass.header import Header, check_boot, check_file, check_words
 from isinglass.glass.layout import RegionWord, SharedWord, SlotState, SlotWord
 from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _SLOTS = range(layout.REGION_COUNT)
+_RING_WORDS = RegionWord.DATAGRAMS_TOLD + 1
 _SLOT_WORDS = layout.SLOT_BYTES // layout.WORD_BYTES
 _LATCH_TRIES = 1000  # 3 ms: enough where all but one read of a hundred fail
+
+
+class RingHead:
+    """What a process's region says of its event ring."""
+
+    __slots__ = (
+        "claim", "claimed_wall_ns", "datagrams_told", "events", "events_told", "pid", "slot",
+        "stream", "teller", "verdict",
+    )  # fmt: skip
+
+    def __init__(self, slot: int, verdict: str, claimed_wall_ns: int, words: list[int]) -> None:
+        self.slot, self.verdict, self.claimed_wall_ns = slot, verdict, claimed_wall_ns
+        self.claim, self.pid = words[RegionWord.CLAIM], words[RegionWord.PID]
+        self.events, self.stream = words[RegionWord.EVENT_COUNT], words[RegionWord.STREAM]
+        self.teller, self.events_told = words[RegionWord.TELLER], words[RegionWord.EVENTS_TOLD]
+        self.datagrams_told = words[RegionWord.DATAGRAMS_TOLD]
 
 
 class SegmentReader:
@@ -89,6 +110,11 @@ class SegmentReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def descriptor(self) -> int:
+        """The open file of the segment."""
+        return self._file
+
     def replaced(self) -> bool:
         """Tell whether a newer segment stands at the path: the node was restarted."""
         try:
@@ -97,18 +123,19 @@ class SegmentReader:
             return False
 
     # ------------------------------------------------------------------ snapshots
-    def snapshot(self, *, events: bool = False) -> Snapshot:
+    def snapshot(self, *, events: bool = False, slots: Sequence[int] = _SLOTS) -> Snapshot:
         """Copy the segment.
 
         Args:
             events: copy the event rings, too (256 KiB a process).
+            slots: of which processes.
 
         Raises:
             SegmentTruncated: the file was cut since it was opened.
         """
         header = self._header()
         shared = self._read(layout.SHARED_OFFSET, layout.SHARED_BYTES)
-        slots = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
+        table = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
         snapshot = Snapshot(
             header=header,
             path=self.path,
@@ -120,7 +147,7 @@ class SegmentReader:
         )
         snapshot.processes = tuple(
             Process(slot, words, self._region(slot, events), verdict, snapshot)
-            for slot, words, verdict in self._claimed(slots, snapshot.taken_monotonic_ns)
+            for slot, words, verdict in self._claimed(table, snapshot.taken_monotonic_ns, slots)
         )
         # Last, since a region may name a block that was added while the regions were copied.
         self._extend_catalogue(self._shared_word(SharedWord.SCHEMA_USED))
@@ -135,11 +162,13 @@ class SegmentReader:
         if used > known:
             self._catalogue.extend(self._read(layout.SCHEMA_OFFSET + known, used - known))
 
-    def _claimed(self, slots: bytes, now_ns: int) -> list[tuple[int, list[int], str]]:
-        table = memoryview(slots).cast("Q").tolist()
+    def _claimed(
+        self, raw: bytes, now_ns: int, slots: Sequence[int] = _SLOTS
+    ) -> list[tuple[int, list[int], str]]:
+        table = memoryview(raw).cast("Q")
         found = []
-        for slot in _SLOTS:
-            words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS]
+        for slot in slots:
+            words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS].tolist()
             if words[SlotWord.STATE] in (SlotState.LIVE, SlotState.CLEAN_EXIT):
                 found.append((slot, words, self._verdict(slot, words, now_ns)))
         return found
@@ -200,6 +229,21 @@ class SegmentReader:
                 return before + slots
             before = after
         return layout.LATCH_UNREAD.to_bytes(word, "little") + slots
+
+    # ------------------------------------------------------------------ rings, often
+    def rings(self) -> list[RingHead]:
+        """Return what each process's region says of its event ring, from a few words of it."""
+        slots = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
+        states = memoryview(slots).cast("Q")[SlotWord.STATE :: _SLOT_WORDS].tolist()
+        used = [slot for slot, state in enumerate(states) if state != SlotState.FREE]
+        found = []
+        for slot, words, verdict in self._claimed(slots, clock.monotonic_ns(), used):
+            raw = self._read(layout.region_offset(slot), layout.WORD_BYTES * _RING_WORDS)
+            ring = memoryview(raw).cast("Q").tolist()
+            # Between two claims the region is another process's, or nobody's.
+            if ring[RegionWord.CLAIM] == words[SlotWord.CLAIM]:
+                found.append(RingHead(slot, verdict, words[SlotWord.CLAIMED_WALL_NS], ring))
+        return found
 
     # ------------------------------------------------------------------ probes, fast
     def _words(self) -> memoryview:

@@ -15,11 +15,11 @@ import os
 import threading
 from collections.abc import Callable
 
-from isinglass.errors import RegionFull, SegmentError
+from isinglass.errors import RegionFull
 from isinglass.glass import layout, schema
 from isinglass.glass.layout import LineWord, RegionWord
+from isinglass.glass.mapping import lay_file, lay_nothing
 
-_MAP_SHARED, _MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS = 0x01, 0x02, 0x10, 0x20
 _WORDS_A_LINE = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
 _FIRST_LINE = layout.PROBES_OFFSET // layout.WORD_BYTES
 
@@ -75,6 +75,13 @@ class Region:
         self._allocations: list[_Allocation] = []
         self._files: list[tuple[int, bytes]] = []
         self._register: Register | None = None
+        self.draw_stream()
+
+    def draw_stream(self) -> None:
+        """Give this life of the event ring its number, by which monitors know it; none is told."""
+        for word in (RegionWord.TELLER, RegionWord.EVENTS_TOLD, RegionWord.DATAGRAMS_TOLD):
+            self.words[word] = 0
+        self.words[RegionWord.STREAM] = int.from_bytes(os.urandom(8), "big") or 1
 
     # ------------------------------------------------------------------ panels
     def allocate(self, payload: bytes, size_bytes: int, instance: str) -> _Allocation:
@@ -155,6 +162,11 @@ class Region:
             self._files.append((module_id, payload))
             self._publish_file(len(self._files) - 1)
 
+    def file_path(self, module_id: int) -> str:
+        """Return the path of a probed file of this process, "" when there is none."""
+        found = (payload for known, payload in self._files if known == module_id)
+        return next(found, b"\t\t").split(b"\t", 2)[1].decode("utf-8", "replace")
+
     def _publish_file(self, entry: int) -> None:
         if self._register is None or entry >= layout.FILE_ENTRIES:
             return
@@ -212,7 +224,7 @@ class Region:
         with self.lock:
             self._register = register
             os.pwrite(descriptor, bytes(self.bytes), offset)
-            self._map(_MAP_SHARED | _MAP_FIXED, descriptor, offset)
+            lay_file(self.memory, descriptor, offset)
             self.words[RegionWord.DIRECTORY_COUNT] = self.words[RegionWord.FILE_COUNT] = 0
             for allocation in self._allocations:
                 self._publish(allocation)
@@ -224,32 +236,19 @@ class Region:
         with self.lock:
             self._register = None
             content = bytes(self.bytes)
-            self._map(_MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS, -1, 0)
+            lay_nothing(self.memory)
             self.bytes[:] = content
 
     def after_fork(self) -> None:
         """In a forked child: leave the parent's words, forget its threads and what it counted."""
         self.lock = threading.Lock()
         self._register = None
-        self._map(_MAP_PRIVATE | _MAP_FIXED | _MAP_ANONYMOUS, -1, 0)
+        lay_nothing(self.memory)
+        self.draw_stream()
         self.words[RegionWord.PANEL_BYTES_USED] = sum(a.room for a in self._allocations)
         if (line := getattr(_thread, "line", None)) is not None:
             self.name_line(line)
             _thread.keeper = _Keeper(self, line)
-
-    def _map(self, flags: int, descriptor: int, offset: int) -> None:
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.mmap.restype = ctypes.c_void_p
-        whole, small = ctypes.c_size_t, ctypes.c_int
-        libc.mmap.argtypes = [ctypes.c_void_p, whole, small, small, small, ctypes.c_long]
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        protection = mmap.PROT_READ | mmap.PROT_WRITE
-        got = libc.mmap(address, layout.REGION_BYTES, protection, flags, descriptor, offset)
-        if got != address:
-            reason = os.strerror(ctypes.get_errno())
-            raise SegmentError(f"the region could not be mapped ({reason}): free some memory")
 
 
 class _Thread(threading.local):

@@ -23,7 +23,7 @@ from isinglass.errors import (
     SegmentMissing,
     SegmentNoSpace,
 )
-from isinglass.glass import layout, locks, schema
+from isinglass.glass import flags, layout, locks, schema
 from isinglass.glass.events import ERRORS, EVENTS
 from isinglass.glass.header import check_file, check_words
 from isinglass.glass.heartbeat import Heartbeat
@@ -131,6 +131,7 @@ class Segment:
         words[SlotWord.CLAIMED_WALL_NS], words[SlotWord.ENDED_WALL_NS] = clock.wall_ns(), 0
         self.region = slot
         self._heartbeat = Heartbeat(words)
+        flags.PAGE.attach(self.path, create=slot == 0)
         words[SlotWord.STATE] = SlotState.LIVE
 
     def _register(self, kind: int, payload: bytes) -> int:
@@ -178,6 +179,7 @@ class Segment:
         if self._heartbeat:
             self._heartbeat.stop()
         OWN.unback()
+        flags.PAGE.detach()
         words[SlotWord.ENDED_WALL_NS] = clock.wall_ns()
         words[SlotWord.STATE] = SlotState.CLEAN_EXIT
         if owner:
@@ -223,7 +225,7 @@ class Segment:
         """Make every later stamp of the node greater than `stamp`."""
         self.draws.observe(stamp)
 
-    def event(self, severity: int, flag: str, message: str, **fields: object) -> None:
+    def event(self, severity: int, flag: str, message: str, /, **fields: object) -> None:
         """Store an event in this process's ring; severity 1 to 24 as in OpenTelemetry."""
         EVENTS.emit(severity, flag, message, fields, self.draws.latest_stamp)
 
@@ -247,6 +249,21 @@ def _become(segment: Segment, wanted: range) -> Segment:
         raise
     _current = segment
     return segment
+
+
+def event(severity: int, flag: str, message: str, /, **fields: object) -> None:
+    """Store an event in this process's ring; severity 1 to 24 as in OpenTelemetry.
+
+    Also a process that is not behind the glass has a ring; nobody sees it before it joins a node.
+    """
+    seen = _current.draws.latest_stamp if _current is not None else 0
+    EVENTS.emit(severity, flag, message, fields, seen)
+
+
+def event_of(severity: int, flag: str, message: str, fields: dict[str, object]) -> None:
+    """Store an event whose fields may have any names."""
+    seen = _current.draws.latest_stamp if _current is not None else 0
+    EVENTS.emit(severity, flag, message, fields, seen)
 
 
 def current() -> Segment | None:
@@ -368,6 +385,7 @@ def _after_fork() -> None:
     OWN.after_fork()
     EVENTS.after_fork()
     ERRORS.after_fork()
+    flags.PAGE.after_fork()
     if _current is not None:
         _current.after_fork()
 

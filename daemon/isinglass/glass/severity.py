@@ -5,8 +5,8 @@ Each name stands for four numbers (WARN is 13 to 16); 0 is not specified.
 
 from __future__ import annotations
 
-INFO, WARNING, ERROR, FATAL = 9, 13, 17, 21
-NAMES = ((FATAL, "FATAL"), (ERROR, "ERROR"), (WARNING, "WARN"), (INFO, "INFO"), (5, "DEBUG"))
+DEBUG, INFO, WARNING, ERROR, FATAL = 5, 9, 13, 17, 21
+NAMES = ((FATAL, "FATAL"), (ERROR, "ERROR"), (WARNING, "WARN"), (INFO, "INFO"), (DEBUG, "DEBUG"))
 
 
 def severity_name(severity: int) -> str:

@@ -12,12 +12,14 @@ from isinglass.glass import layout, schema
 from isinglass.glass.header import Header, text_at
 from isinglass.glass.histogram import WORDS as HISTOGRAM_WORDS
 from isinglass.glass.histogram import HistogramValue
-from isinglass.glass.journal import DistinctError, Event, read_errors, read_events
+from isinglass.glass.journal import DistinctError, Event, raw_events, read_errors, read_events
 from isinglass.glass.layout import LineWord, RegionWord, SlotWord, TableWord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from isinglass.glass.journal import RawEvent
 
 Value = int | float | str | HistogramValue
 
@@ -224,6 +226,13 @@ class Process:
     def errors(self) -> tuple[DistinctError, ...]:
         """The distinct errors of this process; empty when they were not copied."""
         return read_errors(self.raw, self.site)
+
+    def raw_events(self) -> Iterator[RawEvent]:
+        """Yield the events still in this process's ring as they stand there, oldest first."""
+        if len(self.raw) < layout.REGION_BYTES:
+            return iter(())
+        ring = memoryview(self.raw)[layout.EVENTS_OFFSET :]
+        return raw_events(ring, self._words[RegionWord.EVENT_HEAD])
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from isinglass import clock
 from isinglass.errors import StoreError
+from isinglass.glass.flags import flag
 from isinglass.glass.probe import mark
 from isinglass.glass.severity import INFO, WARNING
 from isinglass.node import ending
@@ -32,6 +33,7 @@ from isinglass.node.recovery import Recovery
 from isinglass.store.database import Store
 from isinglass.store.line import Batch
 
+QUEUE = flag("queue")
 COMMIT_AIM_SECONDS = 0.1
 SLOW_BATCH_SECONDS = 1.0
 SMALLEST_BATCH = 256
@@ -213,6 +215,9 @@ class Applier:
         panel.batches += 1
         panel.updates += batch.updates
         panel.writes += batch.writes
+        if QUEUE:
+            QUEUE("a batch is applied", updates=batch.updates, writes=batch.writes,
+                  microseconds=elapsed_ns // 1000)  # fmt: skip
         self._takes_again()
         panel.last_commit = clock.wall_ns()
         panel.batch_time.record(elapsed_ns // 1000)

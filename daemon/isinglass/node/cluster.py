@@ -26,7 +26,7 @@ from isinglass.node.cluster_news import ClusterNews
 from isinglass.node.cluster_settings import ClusterSettings
 from isinglass.node.figures import Figures
 from isinglass.node.intake import Intake
-from isinglass.node.listener import Listener
+from isinglass.node.listener import WIRE, Listener
 from isinglass.node.losses import Losses
 from isinglass.node.outbox import Outbox
 from isinglass.node.outside import Answered, Self
@@ -38,8 +38,10 @@ from isinglass.node.strangers import Strangers
 from isinglass.settings import Settings
 from isinglass.store.database import Store
 from isinglass.wire import datagrams
+from isinglass.wire.bodies import KINDS
 from isinglass.wire.datagrams import Identity, Opener, Sealer
-from isinglass.wire.transport.cluster import Address, ClusterSockets, listen_for_streams
+from isinglass.wire.transport.cluster import listen_for_streams
+from isinglass.wire.transport.multicast import Address, GroupSockets
 
 FLUSH_SECONDS, STEADY_FLUSH_SECONDS = 0.001, 0.005
 SHOW_SECONDS = 0.25
@@ -105,7 +107,7 @@ class Cluster:
         self._durability = settings.durability
         life = next_life(store, member.name)
         self.identity = Identity(member.name, member.key, member.origin, life)
-        self._sockets = ClusterSockets(*member[3:])
+        self._sockets = GroupSockets(*member[3:])
         address, port = self._sockets.address
         streams = listen_for_streams(address)
         self._sealer = Sealer(self.identity)
@@ -202,6 +204,8 @@ class Cluster:
         """Send a datagram to all."""
         data = self._sealer.seal(kind, body, clock.monotonic_ns())
         self._sent(self._sockets.multicast(data), data)
+        if WIRE:
+            WIRE("a datagram to all", kind=KINDS[kind][0], bytes=len(data))
 
     def unicast(self, origin: int, kind: int, body: Any) -> None:
         """Send a datagram to one member, if it said where it is."""
@@ -210,6 +214,8 @@ class Cluster:
             where = (member.report.address, member.report.datagram_port)
             data = self._sealer.seal(kind | datagrams.TO_ONE, body, clock.monotonic_ns())
             self._sent(self._sockets.unicast(where, data), data)
+            if WIRE:
+                WIRE("a datagram to one", kind=KINDS[kind][0], to=origin, bytes=len(data))
 
     def _sent(self, taken: bool, data: bytes) -> None:
         network = self.figures.network

@@ -14,14 +14,16 @@ from collections.abc import Callable
 
 from isinglass import clock
 from isinglass.errors import IsinglassError
+from isinglass.glass.flags import flag
 from isinglass.glass.probe import mark
 from isinglass.node.intake import Intake
 from isinglass.node.load import LoadMeter
 from isinglass.node.replica import Replica
-from isinglass.wire.bodies import BadDatagram
+from isinglass.wire.bodies import KINDS, BadDatagram
 from isinglass.wire.datagrams import Datagram, Opener
-from isinglass.wire.transport.cluster import Address, ClusterSockets
+from isinglass.wire.transport.multicast import Address, GroupSockets
 
+WIRE = flag("wire")
 TOGETHER = 128  # datagrams of each socket that are taken in one go
 LONGEST_WAIT_SECONDS = 0.1
 _NANOSECONDS = clock.NANOSECONDS_PER_SECOND
@@ -38,7 +40,7 @@ class Listener:
 
     def __init__(
         self,
-        sockets: ClusterSockets,
+        sockets: GroupSockets,
         opener: Opener,
         intake: Intake,
         replica: Replica,
@@ -104,6 +106,9 @@ class Listener:
         if datagram is not None:
             self._network.received += 1
             self._network.received_bytes += len(data)
+            if WIRE:
+                WIRE("a datagram came", kind=KINDS[datagram.kind][0], origin=datagram.origin,
+                     counter=datagram.counter, bytes=len(data))  # fmt: skip
         return datagram
 
     def _take(self, datagram: Datagram) -> None:

@@ -30,7 +30,8 @@ from isinglass.wire.calls import Answer, CallChannel, Failed, Opened, Request
 from isinglass.wire.datagrams import Identity
 from isinglass.wire.handshake import ANSWERER, CALLER
 from isinglass.wire.messages import DONE
-from isinglass.wire.transport.cluster import Address, Connecting
+from isinglass.wire.transport.cluster import Connecting
+from isinglass.wire.transport.multicast import Address
 
 CALL_LIMIT_SECONDS = 5.0
 # To read a whole store takes as long as it is large; who waits for it also looks at heartbeats.

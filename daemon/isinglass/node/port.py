@@ -157,7 +157,7 @@ class Port:
         path: the socket's.
         requests: does what clients ask for.
         panel: counts it.
-        greeting: the answer to a handshake, `[version, node, generation, place, data]`.
+        greeting: the answer to a handshake, `[version, node, generation, place, data, log]`.
         outbox: takes the answers that come later.
         loop: of this thread alone once it has started.
     """

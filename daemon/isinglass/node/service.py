@@ -25,10 +25,12 @@ import sys
 from collections.abc import Callable
 
 import isinglass
-from isinglass import clock
-from isinglass.errors import LockTimeout, StoreCorrupt, StoreError, ThreadStuck
+from isinglass import clock, emit
+from isinglass.emit import target
+from isinglass.errors import LockTimeout, SegmentError, StoreCorrupt, StoreError, ThreadStuck
 from isinglass.glass import layout, segment
 from isinglass.glass.probe import mark
+from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.node import kept_aside
 from isinglass.node.applier import Applier
@@ -60,8 +62,14 @@ COLLECT_AFTER = (20_000, 20, 20)  # new objects, and turns of the younger genera
 class Service:
     """A running daemon: everything that `run` starts, in the order in which it starts."""
 
-    def __init__(self, settings: Settings, glass: segment.Segment, end: Callable[[], None]) -> None:
-        self._settings, self._glass, self.end = settings, glass, end
+    def __init__(
+        self,
+        settings: Settings,
+        glass: segment.Segment,
+        end: Callable[[], None],
+        past: SegmentReader | None = None,
+    ) -> None:
+        self._settings, self._glass, self.end, self._past = settings, glass, end, past
         self.failure: Exception | None = None
         self._reported = ""
         self._panel = DaemonPanel()
@@ -94,6 +102,7 @@ class Service:
         )
         self._queue.define(self._recovery.foreseen(store.table_states()))
         member = cluster_of(settings)
+        self._log = target.target_of(settings, member.key) if member else None
         origin = member.origin if member else ORIGIN
         writer = counters.writer_of(origin, glass.generation)
         self._intake = Intake(self._queue, glass.stamp, store.stored, origin, writer)
@@ -143,7 +152,9 @@ class Service:
             QueuePanel.applied_through
         )
         data = str(self._settings.node_data_dir)
-        return [messages.PROTOCOL_VERSION, self._settings.node, self._glass.generation, place, data]
+        node, generation = self._settings.node, self._glass.generation
+        log = target.told(self._settings)
+        return [messages.PROTOCOL_VERSION, node, generation, place, data, log]
 
     def _recover(self) -> None:
         """Apply what the last daemon had to keep aside; a full store leaves it to the applier."""
@@ -168,6 +179,7 @@ class Service:
     # ------------------------------------------------------------------ life
     def start(self) -> None:
         """Start the threads; clients are served when this returns."""
+        emit.begin(self._log, "daemon", self._past)
         self._housekeeping.show_tables()
         self._applier.start()
         self._timer.start()
@@ -210,6 +222,7 @@ class Service:
         self._housekeeping.show_tables()
         self._store.close()
         self._glass.event(INFO, "daemon", "the store is closed")
+        emit.end()
 
     def _keep_aside(self) -> None:
         # Readers must go on seeing what the store has, not what the file has.
@@ -285,6 +298,14 @@ def _ended(end: Callable[[], None]) -> ThreadStuck | None:
     return None
 
 
+def _segment_before(node: str) -> SegmentReader | None:
+    """Return the segment of the last daemon, whose events may not all have been sent."""
+    try:
+        return SegmentReader(node)
+    except SegmentError:
+        return None
+
+
 def run(settings: Settings, ready: Callable[[], None]) -> int:
     """Be the daemon of a node until a signal ends it; return the exit code.
 
@@ -301,8 +322,9 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         LockTimeout: a stopped process holds a lock of the segment.
         ClusterError: the node cannot be, or remain, a member of its cluster.
     """
+    past = _segment_before(settings.node)
     with StopSignals() as signals, segment.create(settings.node) as glass:
-        service = Service(settings, glass, signals.end)
+        service = Service(settings, glass, signals.end, past)
         service.start()
         # Cycles are rare here, and what queue and journal hold is much to look through for them.
         gc.freeze()
@@ -317,6 +339,7 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         except ThreadStuck as error:
             # The interpreter would wait for that thread for ever, and close LMDB under it. The
             # kernel lets go of all locks; the segment stays for the post-mortem as it is.
+            emit.end()
             print(f"isinglass: {error}", file=sys.stderr, flush=True)
             os._exit(error.exit_code)
         if service.failure is not None:

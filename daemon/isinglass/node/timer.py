@@ -17,19 +17,22 @@ from isinglass.node.schedule import Schedule, Task
 
 
 class Timer:
-    """Runs tasks on a thread named "timer".
+    """Runs tasks on a thread.
 
     Args:
         tasks: what to run, and how often.
         report: shows an error in the table of distinct errors.
+        name: of the thread.
     """
 
-    def __init__(self, tasks: Iterable[Task], report: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, tasks: Iterable[Task], report: Callable[[Exception], None], name: str = "timer"
+    ) -> None:
         self._schedule = Schedule(tasks, clock.monotonic_ns())
         self._report = report
         self._rows = {task.name: _row(task) for task in self._schedule.tasks}
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="timer")
+        self._thread = threading.Thread(target=self._run, name=name)
 
     def start(self) -> None:
         """Start to run tasks."""

@@ -27,6 +27,7 @@ from typing import Self, TypeVar
 
 from isinglass import clock
 from isinglass.errors import DiskFull, MapFull, StoreCorrupt, StoreError
+from isinglass.glass.flags import flag
 from isinglass.glass.probe import mark
 from isinglass.store import ownership, reclaim, tables
 from isinglass.store.apply import BatchWriter
@@ -38,6 +39,7 @@ from isinglass.store.records import NEVER
 from isinglass.store.tables import Catalogue
 from isinglass.store.transaction import Scope
 
+STORE = flag("store")
 DURABILITIES = ("commit", "second", "none")
 MAP_BYTES = 16 << 30
 WRITE_LOCK_LIMIT_SECONDS = 30.0
@@ -147,6 +149,9 @@ class Store(StoreReader):
             self.trouble = error
             raise
         self.trouble = None
+        if STORE:
+            STORE("a transaction is committed", steps=len(steps), bytes=applied.written_bytes,
+                  commit_microseconds=commit_ns // NANOSECONDS_PER_MICROSECOND)  # fmt: skip
         self._show_apply(applied, commit_ns, clock.perf_ns() - started)
         return applied
 

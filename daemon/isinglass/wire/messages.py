@@ -36,7 +36,7 @@ import msgpack
 from isinglass import errors
 
 PROTOCOL_NAME = "isinglass"
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 FRAME_LIMIT_BYTES = 16 * 1024 * 1024
 LENGTH = struct.Struct("<I")
 LENGTH_BYTES = LENGTH.size

@@ -1,0 +1,182 @@
+"""`isinglass log`: the events of the cluster, in order of time.
+
+They come from the spool of the monitor on this machine; without one, from the event rings of the
+nodes that run here. Looking asks nobody: neither the monitor nor the nodes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from isinglass import clock
+from isinglass.cli.options import Command, Option
+from isinglass.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from isinglass.cli.options import Values
+    from isinglass_monitor.query.filters import Filter
+    from isinglass_monitor.query.sources import Source
+    from isinglass_monitor.spool.reading import Question
+    from isinglass_monitor.spool.records import Entry
+
+FOLLOW_LINES = 10
+LOOK_SECONDS = 0.2
+
+COMMAND = Command(
+    "log",
+    "Print the events of the cluster, or of this machine's nodes.",
+    options=(
+        Option("since", "Only events from then on.", value="TIME", short="S"),
+        Option("until", "Only events before then.", value="TIME", short="U"),
+        Option(
+            "node", "Only events of this node; may be given several times.", value="NODE",
+            short="n", repeat=True, completes="nodes",
+        ),
+        Option(
+            "process", "Only events of processes of this name; may be given several times.",
+            value="NAME", short="p", repeat=True,
+        ),
+        Option(
+            "level", "Only events as bad or worse: trace, debug, info, warn, error, fatal, or 1 to"
+            " 24.", value="LEVEL", short="l",
+        ),
+        Option(
+            "flag", "Only events of this part of the program; may be given several times.",
+            value="FLAG", repeat=True,
+        ),
+        Option(
+            "grep", "Only events whose message or fields match this regular expression; case counts"
+            " when it has a capital.", value="PATTERN", short="g",
+        ),
+        Option("lines", "Only the newest ones.", value="NUMBER", kind="count"),
+        Option("follow", "Go on with what comes; begins with the newest 10.", short="f"),
+        Option("json", "Print one JSON document a line."),
+        Option("after", "Only what came in after this cursor.", value="CURSOR"),
+        Option("show-cursor", "Print, at the end, the cursor for --after."),
+        Option("monitor", "The monitor, or the folder of its spool.", value="NAME"),
+        Option("rings", "Read the nodes' own rings, although there is a monitor."),
+        Option("install-lnav", "Let lnav read what --json prints: write its format file."),
+    ),
+    notes=(
+        "Times: -10m, -2h30m, 14:05, 14:05:30, 2026-11-28, 2026-11-28 14:05, yesterday, now.",
+        "What came late is told by --after and --follow when it comes, and stands in its place"
+        " otherwise.",
+        "Control characters are shown as \\e, \\n, \\x07. NO_COLOR is respected.",
+    ),
+    examples=(
+        "isinglass log --since -10m --level warn",
+        "isinglass log --node alder --node birch --follow",
+        "isinglass log --since yesterday --json | lnav",
+    ),
+)  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Print the log."""
+    values = COMMAND.parse(arguments)
+    if values.flag("install-lnav"):
+        from isinglass_monitor.query.lnav import install
+
+        print(f"lnav reads `isinglass log --json` now: {install()}")
+        return 0
+    from isinglass_monitor.query.sources import open_source
+    from isinglass_monitor.spool.reading import parse_cursor
+
+    question, passing = _question(values)
+    cursor = parse_cursor(values.text("after")) if values.given("after") else None
+    if values.flag("follow") and values.given("until"):
+        raise UsageError("--follow has no end: leave out --until.")
+    source = open_source(values.text("monitor"), question, cursor, rings=values.flag("rings"))
+    try:
+        if source.remark:
+            print(f"isinglass: {source.remark}", file=sys.stderr)
+        _print_all(source, values, passing)
+    finally:
+        source.close()
+    return 0
+
+
+def _question(values: Values) -> tuple[Question, Filter]:
+    from isinglass_monitor.query.filters import Filter, parse_level, parse_pattern
+    from isinglass_monitor.query.times import parse_time
+    from isinglass_monitor.spool.reading import LAST_STAMP, Question
+
+    now_ns = clock.wall_ns()
+
+    def stamp(name: str, otherwise: int) -> int:
+        if not values.given(name):
+            return otherwise
+        return clock.stamp_floor(max(parse_time(values.text(name), now_ns), 0))
+
+    level = parse_level(values.text("level")) if values.given("level") else 0
+    nodes = tuple(values.texts("node"))
+    question = Question(stamp("since", 0), stamp("until", LAST_STAMP), nodes, level)
+    pattern = parse_pattern(values.text("grep")) if values.given("grep") else None
+    processes, flags = tuple(values.texts("process")), tuple(values.texts("flag"))
+    return question, Filter(processes, flags, pattern)
+
+
+def _print_all(source: Source, values: Values, passing: Filter) -> None:
+    follow = values.flag("follow")
+    newest = values.whole("lines") if values.given("lines") else 0
+    if follow and not newest and not values.given("since"):
+        newest = FOLLOW_LINES
+    show = _printer(as_json=values.flag("json"))
+    narrow = passing != type(passing)()
+    # The spool knows the newest of what it has an index for; what else is asked is counted here.
+    past: Iterable[Entry] = filter(passing.wants, source.past(0 if narrow else newest))
+    if narrow and newest:
+        from collections import deque
+
+        past = deque(past, newest)
+    show(past)
+    try:
+        if follow:
+            sys.stdout.flush()
+            _follow(source, passing, show)
+    finally:
+        # Whoever ends --follow with Ctrl-C gets the cursor, too.
+        if values.flag("show-cursor"):
+            _print_cursor(source.cursor(), as_json=values.flag("json"))
+
+
+def _print_cursor(cursor: str, *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        print(json.dumps({"cursor": cursor}))
+    else:
+        print(f"-- cursor: {cursor}")
+
+
+def _follow(source: Source, passing: Filter, show: Callable[[Iterable[Entry]], None]) -> None:
+    while True:
+        clock.sleep(LOOK_SECONDS)
+        found = [entry for entry in source.new() if passing.wants(entry)]
+        if found:
+            show(found)
+            sys.stdout.flush()
+
+
+def _printer(*, as_json: bool) -> Callable[[Iterable[Entry]], None]:
+    from isinglass_monitor.query import rendering
+
+    write = sys.stdout.write
+    if as_json:
+
+        def show(entries: Iterable[Entry]) -> None:
+            for entry in entries:
+                write(rendering.json_line(entry) + "\n")
+
+        return show
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def show_lines(entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            write(rendering.line(entry, colour=colour) + "\n")
+
+    return show_lines

@@ -1,0 +1,254 @@
+"""`isinglass monitor start|stop|status|run`: the life of a monitor.
+
+As with a node's daemon, `run` is the monitor in the foreground, `start` is `run` behind a fork that
+survives the hang-up of its terminal, and who runs is told by the lock that it holds. A monitor has
+a name, and under it a segment and a folder for its spool, so several can live on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from isinglass.cli.options import Command, Option, Positional, near
+from isinglass.errors import IsinglassError, SettingsError, StoreLocked, UsageError
+from isinglass.node import ownership
+from isinglass.node.daemonize import Outcome, daemonize
+from isinglass.setting_kinds import Kind, count, seconds, size
+from isinglass.settings import TABLE, Settings, default_text, load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isinglass.cli.options import Values
+    from isinglass_monitor.service import Options
+
+HELP = "Run, start, stop or ask the state of a monitor of the cluster."
+DEFAULT_NAME = "monitor"
+DAY_SECONDS = 86_400.0
+NAME = Option("name", "The monitor's name, as a node's.", value="NAME", default=DEFAULT_NAME)
+CONFIG = Option("config", "The monitor's file of settings.", value="FILE", completes="files")
+JSON = Option("json", "Print one JSON document.")
+LIMIT = Option(
+    "limit", "How long to wait for it to end.", value="SECONDS", kind="seconds", default=60.0
+)
+SHARED = (
+    "cluster",
+    "cluster_key_file",
+    "insecure",
+    "multicast_group",
+    "multicast_port",
+    "log_group",
+    "log_port",
+    "interface",
+    "multicast_ttl",
+    "receive_buffer_bytes",
+    "runtime_dir",
+    "data_dir",
+)
+LIMITS = (
+    Option("keep-days", "How long events are kept. Default: 30.", value="DAYS"),
+    Option("keep-bytes", "How much disk the spool may take. Default: 16 GiB.", value="BYTES"),
+    Option("keep-free", "How much of the disk stays free. Default: 1 GiB.", value="BYTES"),
+    Option("segment-bytes", "How large one file of it gets. Default: 256 MiB.", value="BYTES"),
+    Option("queue-bytes", "What may wait for the disk. Default: 64 MiB.", value="BYTES"),
+)
+WATCH = (
+    Option("alarms", "A file of rules and notifiers.", value="FILE", completes="files"),
+    Option("metrics-port", "Serve OpenMetrics at this port; 0: any free one.", value="PORT"),
+    Option(
+        "metrics-address", "The address to serve them at.", value="ADDRESS", default="127.0.0.1"
+    ),
+)
+
+
+def _shared_option(name: str) -> Option:
+    row = TABLE[name]
+    return Option(
+        name.replace("_", "-"),
+        f"{row.metadata['help']} Default: {default_text(row).replace('`', '')}.",
+        value="" if row.default is False else "VALUE",
+    )
+
+
+WHERE = (NAME, CONFIG, _shared_option("runtime_dir"), _shared_option("data_dir"))
+RUN_OPTIONS = (NAME, CONFIG, *(_shared_option(name) for name in SHARED), *LIMITS, *WATCH)
+
+ACTIONS = {
+    "start": Command(
+        "monitor start",
+        "Start a monitor in the background; ends when it takes events in.",
+        options=RUN_OPTIONS,
+        notes=("Exit code: 0 ready, 1 not started, 2 a setting cannot be used.",),
+        examples=("isinglass monitor start --cluster forest --cluster-key-file /etc/forest.key",),
+    ),
+    "stop": Command(
+        "monitor stop",
+        "Ask a monitor to store what waits and end; wait until it has.",
+        options=(*WHERE, LIMIT),
+        notes=("Exit code: 0 it has ended, or none ran; 1 it still runs.",),
+        examples=("isinglass monitor stop",),
+    ),
+    "status": Command(
+        "monitor status",
+        "Say whether a monitor runs, whom it hears, and what its spool holds.",
+        options=(*WHERE, JSON),
+        notes=("Exit code: 0 it runs, 3 it does not.",),
+        examples=("isinglass monitor status --json",),
+    ),
+    "run": Command(
+        "monitor run",
+        "Run a monitor in the foreground, as a service manager does.",
+        options=RUN_OPTIONS,
+        examples=("isinglass monitor run --cluster forest --insecure --interface lo",),
+    ),
+}
+COMMAND = Command(
+    "monitor",
+    HELP,
+    positionals=(Positional("ACTION", f"One of: {', '.join(ACTIONS)}."),),
+    options=(*RUN_OPTIONS, JSON, LIMIT),
+    notes=("`isinglass monitor ACTION --help` lists the options of one action.",),
+    examples=tuple(line for action in ACTIONS.values() for line in action.examples),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the first word says; return its exit code."""
+    action = arguments[0] if arguments else ""
+    if action not in ACTIONS:
+        if action.startswith("-"):
+            COMMAND.parse(arguments)
+        raise UsageError(
+            f"`isinglass monitor` has no action {action!r}{near(action, list(ACTIONS))};"
+            f" there are {', '.join(ACTIONS)}."
+        )
+    values = ACTIONS[action].parse(arguments[1:])
+    return _RUNNERS[action](settings_of(values), values)
+
+
+def settings_of(values: Values) -> Settings:
+    """Return the settings of the monitor that the options name.
+
+    Raises:
+        SettingsError: one cannot be used.
+    """
+    flags: dict[str, object] = {
+        name: values.text(name.replace("_", "-")) or values.flag(name.replace("_", "-"))
+        for name in SHARED
+        if values.given(name.replace("_", "-"))
+    }
+    flags["node"] = values.text("name")
+    config = Path(values.text("config")).absolute() if values.given("config") else None
+    return load(flags, config=config)
+
+
+def _options(settings: Settings, values: Values) -> Options:
+    from isinglass_monitor.service import BACKLOG_BYTES, Options
+    from isinglass_monitor.spool.retention import Limits
+    from isinglass_monitor.watch import WatchSettings
+
+    def chosen(name: str, kind: Kind, default: float) -> float:
+        if not values.given(name):
+            return default
+        try:
+            return float(kind.convert(values.text(name)))
+        except (ValueError, TypeError, KeyError, OverflowError):
+            raise SettingsError(
+                f"--{name} cannot be {values.text(name)!r}: it is {kind.allowed}."
+            ) from None
+
+    usual, whole = Limits(), size(2**20, 2**50)
+    days = chosen("keep-days", seconds(1e-6, 36_500), usual.age_seconds / DAY_SECONDS)
+    limits = Limits(
+        days * DAY_SECONDS,
+        int(chosen("keep-bytes", whole, usual.size_bytes)),
+        int(chosen("keep-free", size(0, 2**50), usual.free_bytes)),
+        int(chosen("segment-bytes", size(2**20, 2**31), usual.segment_bytes)),
+    )
+    file = Path(values.text("alarms")).absolute() if values.given("alarms") else None
+    port = None
+    if values.given("metrics-port"):
+        port = int(chosen("metrics-port", count(0, 65_535), 0))
+    watch = WatchSettings.load(file, settings.cluster, port, values.text("metrics-address"))
+    return Options(watch, limits, int(chosen("queue-bytes", whole, BACKLOG_BYTES)))
+
+
+def _start(settings: Settings, values: Values) -> int:
+    owner = ownership.owner_of(settings.node_runtime_dir)
+    if owner is not None:
+        raise StoreLocked(_running_already(settings.node, owner))
+    options = _options(settings, values)
+    result = daemonize()
+    if isinstance(result, Outcome):
+        if not result.is_ready:
+            print(f"isinglass: {result.sentence}", file=sys.stderr)
+        else:
+            print(f"Monitor {settings.node} listens (process {result.pid}).")
+        return result.exit_code
+    try:
+        return _serve(settings, options, result.ready)
+    except IsinglassError as error:
+        result.failed(str(error), error.exit_code)
+        return error.exit_code
+    except Exception as error:
+        result.failed(f"The monitor failed with {type(error).__name__}: {error}")
+        raise
+
+
+def _run(settings: Settings, values: Values) -> int:
+    def ready() -> None:
+        print(f"Monitor {settings.node} listens (process {os.getpid()}).", file=sys.stderr)
+
+    return _serve(settings, _options(settings, values), ready)
+
+
+def _serve(settings: Settings, options: Options, ready: Callable[[], None]) -> int:
+    from isinglass_monitor import service
+
+    service.target(settings)  # what cannot be is said before anything is made
+    os.environ["ISINGLASS_RUNTIME_DIR"] = str(settings.runtime_dir)
+    holding = ownership.NodeOwnership(settings.node, settings.node_runtime_dir)
+    try:
+        holding.__enter__()
+    except StoreLocked:
+        owner = ownership.owner_of(settings.node_runtime_dir)
+        raise StoreLocked(_running_already(settings.node, owner)) from None
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename} cannot be made: {error.strerror}; choose another --runtime-dir."
+        ) from error
+    try:
+        return service.run(settings, options, ready)
+    finally:
+        holding.__exit__(None, None, None)
+
+
+def _running_already(name: str, owner: ownership.Owner | None) -> str:
+    process = f" (process {owner.pid})" if owner and owner.pid else ""
+    return (
+        f"A monitor or a daemon of the name {name} is running already{process}: choose another one"
+        f" with --name, or end it with `isinglass monitor stop --name {name}`."
+    )
+
+
+def _stop(settings: Settings, values: Values) -> int:
+    from isinglass_monitor.commands.life import stop
+
+    return stop(settings, values.number("limit"))
+
+
+def _status(settings: Settings, values: Values) -> int:
+    from isinglass_monitor.commands.life import print_status
+
+    return print_status(settings, as_json=values.flag("json"))
+
+
+_RUNNERS: dict[str, Callable[[Settings, Values], int]] = {
+    "start": _start,
+    "stop": _stop,
+    "status": _status,
+    "run": _run,
+}

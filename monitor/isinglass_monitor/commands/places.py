@@ -1,0 +1,44 @@
+"""Where a monitor's files are, for the commands that read them or give it orders."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+from typing import NamedTuple
+
+from isinglass.cli.options import Option
+from isinglass.settings import load
+
+DEFAULT_NAME = "monitor"
+NAME = Option(
+    "name", "The monitor, when there are several here.", value="NAME", default=DEFAULT_NAME
+)
+JSON = Option("json", "Print one JSON document.")
+
+
+class Places(NamedTuple):
+    """The directories of one monitor."""
+
+    runtime: Path
+    data: Path
+
+
+def places_of(name: str) -> Places:
+    """Return the directories of a monitor on this machine.
+
+    Raises:
+        SettingsError: the name cannot be a monitor's.
+    """
+    settings = load({"node": name})
+    return Places(settings.node_runtime_dir, settings.node_data_dir)
+
+
+def operator() -> str:
+    """Return who gives an order: the one who logged in, also behind sudo."""
+    if name := os.environ.get("SUDO_USER"):
+        return name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -1,0 +1,236 @@
+"""The watch on a real cluster: real things are done to real nodes, and the right alarm is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import isinglass
+from cli.commands import isinglass as command
+from cluster_daemons import ClusterDaemons, cluster, wait_until
+from isinglass import clock
+from isinglass.errors import MapFull, StoreError
+from isinglass_monitor.alarms.rules import default_rules
+from monitor_process import MonitorProcess, monitor
+from programs import program
+
+pytestmark = pytest.mark.slow
+
+HEALTHY_SECONDS = 20.0
+SHIFTED = Path(__file__).parents[1] / "shifted_clock"
+HOLDER = """
+import sys
+import lmdb
+with lmdb.open(sys.argv[1], max_dbs=16).begin(write=True):
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+READER = """
+import sys
+import lmdb
+with lmdb.open(sys.argv[1], readonly=True, max_dbs=4).begin():
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+
+class Watched:
+    """A cluster, its monitor, and what was told of its alarms."""
+
+    def __init__(self, daemons: ClusterDaemons, watching: MonitorProcess, told: Path) -> None:
+        self.daemons, self.watching, self._told = daemons, watching, told
+
+    def told(self) -> list[tuple[str, str, str]]:
+        """Return what was told, in order: raised or cleared, the rule, the node."""
+        lines = self._told.read_text().splitlines() if self._told.exists() else []
+        documents = [json.loads(line) for line in lines]
+        return [(d["what"], d["alarm"]["rule"], d["alarm"]["node"]) for d in documents]
+
+    def wait_told(self, *wanted: tuple[str, str, str]) -> None:
+        """Wait until this was told."""
+        wait_until(lambda: set(wanted) <= set(self.told()), f"{wanted} told", 90.0)
+
+    def alarms(self) -> dict[str, Any]:
+        """Return the document of alarms."""
+        return dict(json.loads(command("alarms", "--json").stdout))
+
+
+@contextmanager
+def watching(tmp_path: Path, rules: str = "", **settings: object) -> Iterator[Watched]:
+    """Run a cluster of three, and a monitor with a notifier that writes to a file."""
+    told, file = tmp_path / "told", tmp_path / "alarms.toml"
+    line = json.dumps(["sh", "-c", f"cat >> {told}; echo >> {told}"])
+    file.write_text(
+        f'{rules}\n[[notifier]]\nname = "log"\nkind = "command"\ncommand = {line}\n'
+        'severity = "info"\n'
+    )
+    with cluster(3, **settings) as daemons, monitor(daemons, alarms=file) as process:
+        scene = Watched(daemons, process, told)
+        board = Path(os.environ["ISINGLASS_RUNTIME_DIR"]) / "monitor" / "scoreboard.json"
+        wait_until(
+            lambda: board.exists() and json.loads(board.read_text())["counts"]["up"] == 3,
+            "three nodes on the scoreboard",
+        )
+        yield scene
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    with watching(tmp_path) as scene:
+        yield scene
+
+
+def test_a_healthy_cluster_is_quiet_and_a_stopped_node_is_one_alarm(watched: Watched) -> None:
+    with isinglass.connect("alder") as database:
+        database.create_table("orders")
+        deadline = clock.monotonic_ns() + HEALTHY_SECONDS * 1e9
+        number = 0
+        while clock.monotonic_ns() < deadline:
+            number += 1
+            database.put("orders", str(number % 500), {"number": number})
+            if number % 50 == 0:
+                clock.sleep(0.05)
+    assert watched.told() == []
+    birch = watched.daemons["birch"]
+    with birch.stopped():
+        watched.wait_told(("raised", "node-silent", "birch"))
+        clock.sleep(6.0)
+        assert watched.told() == [("raised", "node-silent", "birch")]
+        held = {a["rule"]: a["held_back"] for a in watched.alarms()["alarms"] if a["number"]}
+        assert held.pop("node-silent") == ""
+        assert set(held.values()) <= {"caused"}
+    watched.wait_told(("cleared", "node-silent", "birch"))
+    assert [what for what in watched.told() if what[1] != "node-silent"] == []
+    found = [entry.message for entry in watched.watching.entries() if entry.flag == "alarm"]
+    assert any(message.startswith("alarm 1 raised: ") for message in found)
+    page = command("incident", "1").stdout
+    assert "node-silent of birch" in page
+    assert "| birch | node.up | `" in page
+    assert f"| birch | daemon {birch.pid}, stalled |" in page, "where its threads stood"
+
+
+def test_what_was_announced_is_not_told(watched: Watched) -> None:
+    command("alarms", "expect", "cedar", "--for", "10m", "--because", "drill", "--kind", "chaos")
+    with watched.daemons["cedar"].stopped():
+        wait_until(
+            lambda: any(a["held_back"] == "expected" for a in watched.alarms()["alarms"]),
+            "an expected alarm", 40.0,
+        )  # fmt: skip
+        board = Path(os.environ["ISINGLASS_RUNTIME_DIR"]) / "monitor" / "scoreboard.json"
+        assert json.loads(board.read_text())["counts"]["stopped by chaos"] == 1
+    wait_until(lambda: not watched.alarms()["alarms"], "the end of the alarm", 40.0)
+    assert watched.told() == []
+
+
+def test_all_nodes_silent_at_once_is_the_deaf_monitor(watched: Watched) -> None:
+    pids = [daemon.pid for daemon in watched.daemons.nodes.values()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        watched.wait_told(("raised", "monitor-deaf", "monitor:monitor"))
+        clock.sleep(12.0)
+        assert watched.told() == [("raised", "monitor-deaf", "monitor:monitor")]
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    watched.wait_told(("cleared", "monitor-deaf", "monitor:monitor"))
+
+
+def test_a_node_that_leaves_raises_nothing_and_one_that_is_killed_does(watched: Watched) -> None:
+    assert watched.daemons["cedar"].stop() == 0
+    watched.daemons["birch"].kill()
+    watched.wait_told(("raised", "node-silent", "birch"))
+    assert ("raised", "node-silent", "cedar") not in watched.told()
+    board = json.loads(
+        (Path(os.environ["ISINGLASS_RUNTIME_DIR"]) / "monitor" / "scoreboard.json").read_text()
+    )
+    assert {row["node"]: row["state"] for row in board["nodes"]}["cedar"] == "left"
+
+
+def test_a_store_that_fills_is_told_before_it_is_full_and_when_it_is(tmp_path: Path) -> None:
+    with (
+        watching(tmp_path, map_size_bytes=8 << 20) as watched,
+        isinglass.connect("alder") as client,
+    ):
+        client.create_table("ballast")
+        value = {"text": "x" * 4000}
+        number, paused = 0, False
+        deadline = clock.monotonic_ns() + 120e9
+        while clock.monotonic_ns() < deadline:
+            number += 1
+            try:
+                client.put("ballast", str(number), value)
+                client.flush()
+            except MapFull:
+                break
+            used = watched.daemons["alder"].panel("store")["used_share"]
+            if used > 0.86 and not paused:
+                paused = True
+                watched.wait_told(("raised", "disk-nearly-full", "alder"))
+        assert paused
+        watched.wait_told(("raised", "store-refuses", "alder"))
+        client.drop_table("ballast")
+        watched.wait_told(
+            ("cleared", "store-refuses", "alder"), ("cleared", "disk-nearly-full", "alder")
+        )
+
+
+def test_a_clock_that_is_off_is_told_of_the_node_that_is_off(watched: Watched) -> None:
+    file = Path(os.environ["ISINGLASS_DATA_DIR"]) / "clock"
+    file.write_text("0")
+    cedar = watched.daemons["cedar"]
+    assert cedar.stop() == 0
+    cedar.start(PYTHONPATH=str(SHIFTED), SHIFTED_CLOCK=str(file))
+    watched.daemons.wait_live()
+    file.write_text("30")
+    watched.wait_told(("raised", "clock-offset", "cedar"))
+    file.write_text("0")
+    watched.wait_told(("cleared", "clock-offset", "cedar"))
+    assert {node for _, rule, node in watched.told() if rule == "clock-offset"} == {"cedar"}
+
+
+def test_a_reader_that_holds_its_snapshot_is_told(tmp_path: Path) -> None:
+    """The rule waits ten minutes; this test changes it to some seconds, as an operator may."""
+    old = default_rules()["old-reader"]
+    rule = (
+        f'[[rule]]\nname = "old-reader"\nhelp = "{old.help}"\nlook = "Panel reader."\n'
+        'when = "store.oldest_reader > 3"\nclear = "store.oldest_reader < 1"\n'
+    )
+    with watching(tmp_path, rule) as watched:
+        path = Path(os.environ["ISINGLASS_DATA_DIR"]) / "alder"
+        with program(READER, str(path)), isinglass.connect("alder") as client:
+            # Only a snapshot that something was committed after keeps the file growing.
+            client.create_table("orders")
+            client.put("orders", "1", {"number": 1})
+            watched.wait_told(("raised", "old-reader", "alder"))
+        watched.wait_told(("cleared", "old-reader", "alder"))
+
+
+def test_a_store_that_another_program_holds_is_told_as_the_cause(watched: Watched) -> None:
+    with isinglass.connect("alder") as client:
+        client.create_table("orders")
+        client.put("orders", "1", {"number": 1}, durability="commit")
+        path = Path(os.environ["ISINGLASS_DATA_DIR"]) / "alder"
+        with program(HOLDER, str(path)):
+            for number in range(200):
+                try:
+                    client.put("orders", str(number), {"number": number})
+                except StoreError:
+                    break
+            watched.wait_told(("raised", "store-refuses", "alder"))
+            wait_until(
+                lambda: any(
+                    alarm["rule"] == "no-progress" and alarm["held_back"] == "caused"
+                    for alarm in watched.alarms()["alarms"]
+                ),
+                "no progress, held back by its cause",
+            )
+        watched.wait_told(("cleared", "store-refuses", "alder"))
+        assert ("raised", "no-progress", "alder") not in watched.told()
