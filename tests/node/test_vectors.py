@@ -226,3 +226,45 @@ def test_a_stranger_is_who_has_a_stream_and_is_neither_member_nor_out(
     for origin in origins:
         known.forget(origin, 5)
     assert not vectors.strangers()
+
+
+def test_a_restart_knows_that_more_may_have_come_above_a_gap() -> None:
+    """Else nobody asks for the gap, and what came above it stays here alone (seed 3246)."""
+    before = Vectors((1, 5), {}, Membership())
+    inbox = before.inbox((2, 7))
+    assert inbox is not None
+    inbox.add(1, 3, 1)
+    inbox.add(6, 9, 2)
+    notes = before.notes(1)
+    after = Vectors((1, 6), notes, Membership())
+    again = after.inboxes[2, 7]
+    assert (again.received, again.known_last, again.came_before) == (3, 9, True)
+    again.add(4, 9, 3)
+    assert not again.came_before
+    inbox.add(4, 5, 3)
+    before.applied(3, notes)
+    closed = Vectors((1, 6), before.notes(3), Membership()).inboxes[2, 7]
+    assert (closed.received, closed.came_before) == (9, False)
+
+
+def test_nothing_is_let_go_while_streams_tell_of_a_stranger() -> None:
+    """He was not asked what he keeps (seed 3145)."""
+    vectors = Vectors((1, 5), {}, Membership())
+    for stream in ((1, 4), (3, 7)):
+        vectors.inbox(stream)
+    assert vectors.is_closed((1, 4))
+    assert vectors.let_go() == ([], {})
+    del vectors.inboxes[3, 7]
+    assert vectors.let_go()[0] == [(1, 4)]
+
+
+def test_what_was_let_go_before_a_node_was_known_is_told_from_what_it_had() -> None:
+    """A node that began alone has no part in the past of the others (seed 2785)."""
+    vectors = Vectors((4, 9), {}, Membership())
+    vectors.inbox((2, 7))
+    assert vectors.never_had({2: 6, 3: 5}) == {2: 6, 3: 5}
+    assert vectors.never_had({2: 7}) == {}
+    vectors.take_over({2: 6, 3: 5})
+    assert vectors.never_had({2: 6, 3: 5}) == {}
+    _, notes = vectors.let_go()
+    assert Vectors((4, 10), notes, Membership()).let_go_through == {2: 6, 3: 5}

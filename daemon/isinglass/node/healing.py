@@ -66,12 +66,14 @@ class _Copy:
     """One copy that is under way."""
 
     __slots__ = (
-        "brought", "buckets", "cursor", "expected", "items", "source", "vector", "waiting", "whole",
+        "brought", "buckets", "cursor", "expected", "items", "let_go", "source", "vector",
+        "waiting", "whole",
     )  # fmt: skip
 
     def __init__(self, source: Member, *, whole: bool) -> None:
         self.source, self.whole, self.waiting = source, whole, True
         self.vector: list[list[int]] = []
+        self.let_go: dict[int, int] = {}
         self.buckets: list[int] = []
         self.cursor: list[Any] = []
         self.items: list[list[Any]] = []  # fetched, not yet in line
@@ -144,10 +146,10 @@ class Healing:
             return now_ns + ROOM_NS
         if self.phase == JOINING:
             self._join(now_ns)
-        elif self._repairs.out_of_reach:
+        elif self._repairs.out_of_reach or self._strange():
             if self.phase == LIVE:
                 self.catch_up(now_ns)
-            self._start(self._able(), now_ns)
+            self._start(self._able() or self._strange(), now_ns)
         elif self.phase == HEALING and self._caught_up(now_ns):
             self._step(CAUGHT_UP)
         return now_ns + (ROOM_NS * 10 if self.phase != LIVE else _NANOSECONDS)
@@ -202,6 +204,18 @@ class Healing:
             )
         ]
 
+    def _strange(self) -> list[Member]:
+        """Return the members whose past this node had no part in: it began alone, and so did they.
+
+        No number tells of what they have let go; only comparing finds it.
+        """
+        vectors = self._vectors
+        return [
+            member
+            for member in self._members.up()
+            if member.primary and member.let_go and vectors.never_had(member.let_go)
+        ]
+
     def _start(self, sources: list[Member], now_ns: int) -> None:
         if not sources or now_ns < self._next_ns:
             return
@@ -231,7 +245,8 @@ class Healing:
             self._failed(copy)
             return
         copy.vector, horizon, theirs, tables, let_go, copy.expected = answer
-        copy.vector += self._let_go_by(dict(let_go))
+        copy.let_go = dict(let_go)
+        copy.vector += self._let_go_by(copy.let_go)
         for table, key, record in tables:
             copy.items.append([table, key, record])
         self._repairs.covered = {(row[0], row[1]): row[2] for row in copy.vector}
@@ -246,12 +261,19 @@ class Healing:
             self._outside.digests(horizon, lambda own: self._compared(copy, theirs, own))
 
     def _let_go_by(self, let_go: dict[int, int]) -> list[list[int]]:
-        """Return how far the source has the streams that it has let go: all there is of them."""
-        return [
-            [origin, incarnation, inbox.known_last]
-            for (origin, incarnation), inbox in self._vectors.inboxes.items()
-            if incarnation <= let_go.get(origin, 0)
-        ]
+        """Return how far the source has the streams that it has let go: all there is of them.
+
+        But for what came here above a gap and nowhere else: nobody waited for that.
+        """
+        ended = {
+            stream: inbox
+            for stream, inbox in self._vectors.inboxes.items()
+            if stream[1] <= let_go.get(stream[0], 0)
+        }
+        self._repairs.orphaned |= {
+            stream for stream, inbox in ended.items() if inbox.ranges() or inbox.came_before
+        }
+        return [[*stream, inbox.known_last] for stream, inbox in ended.items()]
 
     def _compared(self, copy: _Copy, theirs: list[int], own: list[int] | None) -> None:
         if copy is not self._copy:
@@ -321,6 +343,7 @@ class Healing:
             if inbox is not None and applied > inbox.received and stream != self._vectors.own:
                 inbox.jump(applied, self._shelf.last_place)
                 self._journal.raise_floor(stream, applied + 1)
+        self._vectors.take_over(copy.let_go)
         self._on_copied()
         self._copy, self._pause = None, RETRY_SECONDS
         self._repairs.covered.clear()

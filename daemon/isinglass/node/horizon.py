@@ -64,7 +64,7 @@ class Horizon:
             self._barrier = number  # adopted from another stream: not in the order of stamps
             return
         self._latest = stamp
-        if number - self._numbers[-1] >= STEP or len(self._numbers) == 1:
+        if number - self._numbers[-1] >= STEP or not self._numbers[-1]:
             self._numbers.append(number)
             self._stamps.append(stamp)
             if len(self._numbers) > SAMPLE_LIMIT:

@@ -173,7 +173,8 @@ class Repairs:
         self._unreached.pop(stream, None)
         self.out_of_reach.discard(stream)
         asking.alone_ns = asking.alone_ns or now_ns
-        if now_ns - asking.alone_ns >= ORPHANED_NS and self._vectors.inboxes[stream].ranges():
+        inbox = self._vectors.inboxes[stream]
+        if now_ns - asking.alone_ns >= ORPHANED_NS and (inbox.ranges() or inbox.came_before):
             self.orphaned.add(stream)
 
     def overheard(self, stream: StreamId, edges: list[int], now_ns: int) -> None:

@@ -248,14 +248,12 @@ class Replica:
         When the gap closes after all, the stream's numbers come again, and change nothing.
         """
         inbox = self.vectors.inboxes[stream]
-        self.adopting.gap(
-            stream,
-            {
-                self.journal.name(stream, number)
-                for first, last in inbox.ranges()
-                for number in range(first, last + 1)
-            },
-        )
+        names = {
+            self.journal.name(stream, number)
+            for first, last in inbox.ranges()
+            for number in range(first, last + 1)
+        }
+        self.adopting.gap(stream, names | {None} if inbox.came_before else names)
         inbox.forget_ranges()
 
     def _received_in_all(self) -> int:

@@ -11,7 +11,8 @@ knows to be closed, so letting go is final: it is noted, the heartbeats say thro
 each origin it was done, and who hears that need not wait for a report of such a stream. What came
 of a closed stream only to nodes that lost it again is no longer waited for (`measure`).
 
-    note  b"s" origin u16 incarnation u64  ->  applied u64
+    note  b"s" origin u16 incarnation u64  ->  applied u64, and where more came above a gap, u64 of
+                                               the highest: some of it may be in the store
           b"d" origin u16                  ->  u64: lives up to this one are let go
 
 Pure. A stream takes about 300 bytes; there are as many closed ones as members that are away keep
@@ -34,6 +35,13 @@ _ORIGIN = struct.Struct(">H")
 _NUMBER = struct.Struct(">Q")
 
 Applied = dict[StreamId, int]
+_NOTHING = (0, 0)
+
+
+def _numbers(note: bytes) -> tuple[int, int]:
+    """Return what a stream's note says: how far it is applied, and the highest above a gap."""
+    applied, above = _NUMBER.unpack(note[: _NUMBER.size])[0], note[_NUMBER.size :]
+    return applied, _NUMBER.unpack(above)[0] if above else 0
 
 
 class Vectors:
@@ -55,16 +63,17 @@ class Vectors:
     ) -> None:
         self.own, self._members, self._flushes = own, members, flushes
         self.inboxes: dict[StreamId, Inbox] = {own: Inbox()}
-        self._noted: Applied = {}
+        self._noted: dict[StreamId, tuple[int, int]] = {}  # applied, and the highest above a gap
         self._newest: dict[int, int] = {own[0]: own[1]}
         self.let_go_through: dict[int, int] = {}
         self.on_closed: Callable[[int], None] | None = None  # told whose life has ended
+        self._taken_over: dict[bytes, bytes] = {}
         self._turn = 0
         for key, value in notes.items():
             if key[:1] == STREAM_NOTE:
                 stream = _STREAM.unpack(key[1:])
-                self._noted[stream] = applied = _NUMBER.unpack(value)[0]
-                self.inboxes[stream] = Inbox(applied)
+                self._noted[stream] = _numbers(value)
+                self.inboxes[stream] = Inbox(*self._noted[stream])
                 self.saw_life(*stream)
             elif key[:1] == DROPPED_NOTE:
                 self.let_go_through[_ORIGIN.unpack(key[1:])[0]] = _NUMBER.unpack(value)[0]
@@ -111,8 +120,10 @@ class Vectors:
         notes = {}
         for stream, inbox in self.inboxes.items():
             applied = inbox.applied.through(place)
-            if applied > self._noted.get(stream, 0):
-                notes[STREAM_NOTE + _STREAM.pack(*stream)] = _NUMBER.pack(applied)
+            above = inbox.highest if inbox.highest > inbox.received else 0
+            if (applied, above) != self._noted.get(stream, _NOTHING):
+                note = _NUMBER.pack(applied) + (_NUMBER.pack(above) if above else b"")
+                notes[STREAM_NOTE + _STREAM.pack(*stream)] = note
         return notes
 
     def applied(self, place: int, noted: Mapping[bytes, bytes]) -> None:
@@ -127,7 +138,7 @@ class Vectors:
             if key[:1] == STREAM_NOTE and value:
                 stream = _STREAM.unpack(key[1:])
                 if stream in self.inboxes:
-                    self._noted[stream] = _NUMBER.unpack(value)[0]
+                    self._noted[stream] = _numbers(value)
 
     def taken(self, place: int) -> None:
         """Say that everything through `place` left the queue for the store."""
@@ -163,10 +174,33 @@ class Vectors:
             and all(m.keeps(stream, inbox.known_last) for m in self._members.members.values())
         )
 
+    def never_had(self, let_go: Mapping[int, int]) -> dict[int, int]:
+        """Return what others have let go that this node knew nothing of: origins, and their lives.
+
+        Nothing is let go before every known member keeps it: so they did not know this node then.
+        """
+        return {
+            origin: life
+            for origin, life in let_go.items()
+            if life > self.let_go_through.get(origin, 0)
+            and not any(known == origin and lived <= life for known, lived in self.inboxes)
+        }
+
+    def take_over(self, let_go: Mapping[int, int]) -> None:
+        """Say that a copy brought all there is of what its source has let go."""
+        for origin, life in self.never_had(let_go).items():
+            self.let_go_through[origin] = life
+            self._taken_over[DROPPED_NOTE + _ORIGIN.pack(origin)] = _NUMBER.pack(life)
+
     def let_go(self) -> tuple[list[StreamId], dict[bytes, bytes]]:
-        """Let go of settled streams; return them, and what is to be noted."""
+        """Let go of settled streams; return them, and what is to be noted.
+
+        None while a node is no known member that streams tell of: it was not asked what it keeps.
+        """
+        notes, self._taken_over = self._taken_over, {}
+        if self.strangers():
+            return [], notes
         gone: list[StreamId] = []
-        notes: dict[bytes, bytes] = {}
         waiting: set[int] = set()
         for stream in sorted(self.inboxes):
             origin, incarnation = stream

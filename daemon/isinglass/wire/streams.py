@@ -79,15 +79,27 @@ class Inbox:
 
     Args:
         received: everything through this number is in the store already, and on the disk.
+        above: some of the updates up to this number may be there, too, from before a restart.
 
     Attributes:
         kept: everything through this number survives a power failure.
     """
 
-    __slots__ = ("_firsts", "_lasts", "applied", "kept", "known_last", "received", "taken")
+    __slots__ = (
+        "_above",
+        "_firsts",
+        "_lasts",
+        "applied",
+        "kept",
+        "known_last",
+        "received",
+        "taken",
+    )
 
-    def __init__(self, received: int = 0) -> None:
-        self.received = self.known_last = self.kept = received
+    def __init__(self, received: int = 0, above: int = 0) -> None:
+        self.received = self.kept = received
+        self.known_last = max(received, above)
+        self._above = above
         self.taken, self.applied = Marks(received), Marks(received)
         self._firsts: list[int] = []  # of the ranges above `received`, ascending and apart
         self._lasts: list[int] = []
@@ -142,13 +154,18 @@ class Inbox:
 
     def forget_ranges(self) -> None:
         """Count what came above a gap as not received: it came by another way, too."""
-        self._firsts, self._lasts = [], []
+        self._firsts, self._lasts, self._above = [], [], 0
         self.known_last = self.received
 
     @property
     def highest(self) -> int:
-        """The highest number that came."""
-        return self._lasts[-1] if self._lasts else self.received
+        """The highest number that came, or may have come before a restart."""
+        return max(self._lasts[-1] if self._lasts else self.received, self._above)
+
+    @property
+    def came_before(self) -> bool:
+        """Whether updates above a gap may be in the store, from before a restart."""
+        return self._above > self.received
 
     def ranges(self) -> list[tuple[int, int]]:
         """Return what came above `received`, in order and apart."""
