@@ -51,6 +51,10 @@ def test_adds_on_all_nodes_count_also_those_of_a_node_that_was_killed() -> None:
             database.delete("t", "hot")
             database.add("t", "hot", "n", 5)
         wait_until(lambda: all(counts(n).get("hot") == 5 for n in nodes.nodes), "the reset")
+        wait_until(
+            lambda: nodes["alder"].panel("peer", "birch")["restarts"] == 2,
+            "birch's life is believed",
+        )
         with isinglass.connect("alder") as database:
             assert database.verify()["records"] == 0
 

@@ -88,7 +88,8 @@ def test_a_narrow_link_holds_a_node_back_and_nobody_else(data_dir: object) -> No
         alder, cedar, elm = nodes["alder"], nodes["cedar"], nodes["elm"]
         writers = [Writer("alder", 0.001), Writer("elm", 0.001)]
         with writing(nodes, *writers):
-            with nodes.hosts["cedar"].narrow("500kbit"):
+            # Heartbeats alone are 100 kbit; on a busy machine the writers hardly make 200 more.
+            with nodes.hosts["cedar"].narrow("250kbit"):
                 wait_until(
                     lambda: alder.number("peer", "lag_network", "cedar") > 300, "cedar falls behind"
                 )
