@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isinglass.cli.options import Command, Positional, near
-from isinglass.errors import UsageError
+from isinglass.cli.actions import chosen
+from isinglass.cli.options import Command, Positional
 from isinglass.wire import cluster_key
 
 ACTIONS = {
@@ -34,15 +34,8 @@ COMMAND = Command(
 
 def main(arguments: list[str]) -> int:
     """Do what the first word says; return its exit code."""
-    action = arguments[0] if arguments else ""
-    if action not in ACTIONS:
-        if action.startswith("-"):
-            COMMAND.parse(arguments)
-        raise UsageError(
-            f"`isinglass cluster` has no action {action!r}{near(action, list(ACTIONS))};"
-            f" there are {', '.join(ACTIONS)}."
-        )
-    path = Path(ACTIONS[action].parse(arguments[1:]).text("FILE"))
+    _, values = chosen(COMMAND, ACTIONS, arguments)
+    path = Path(values.text("FILE"))
     cluster_key.create(path)
     print(f"Made {path}: copy it to every node, where cluster_key_file names it.")
     return 0

@@ -8,17 +8,16 @@ Settings are options here under their own names: the options are made from their
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
+from functools import partial
 
+from isinglass.cli.actions import chosen
 from isinglass.cli.daemon_life import print_status, stop
-from isinglass.cli.options import Command, Option, Positional, near
-from isinglass.errors import IsinglassError, SettingsError, StoreLocked, UsageError
+from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.serving import Served
+from isinglass.cli.setting_options import options_of, settings_of
 from isinglass.node import ownership
 from isinglass.node.cluster_settings import cluster_of
-from isinglass.node.daemonize import Outcome, daemonize
-from isinglass.settings import DURABILITIES, TABLE, Settings, default_text, load
+from isinglass.settings import TABLE, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,24 +30,11 @@ NODE = Positional(
     "NODE", "The node; this machine's host name when left out.", required=False, completes="nodes"
 )
 CONFIG = Option("config", "The node's file.", value="FILE", completes="files")
+SETTINGS = tuple(name for name in TABLE if name != "node")  # which is the command's word
 RUNTIME = Option("runtime-dir", TABLE["runtime_dir"].metadata["help"], value="FOLDER")
 
 
-def _settings_options() -> tuple[Option, ...]:
-    """Return an option for every setting but the node, which is the command's word."""
-    return tuple(
-        Option(
-            name.replace("_", "-"),
-            f"{row.metadata['help']} Default: {default_text(row).replace('`', '')}.",
-            value="" if row.default is False else "VALUE",
-            choices=DURABILITIES if name == "durability" else (),
-        )
-        for name, row in TABLE.items()
-        if name != "node"
-    )
-
-
-RUN_OPTIONS = (CONFIG, *_settings_options())
+RUN_OPTIONS = (CONFIG, *options_of(SETTINGS))
 JSON = Option("json", "Print one JSON document.")
 LIMIT = Option(
     "limit", "How long to wait for it to end; the daemon's stop limit when left out.",
@@ -105,56 +91,21 @@ COMMAND = Command(
 
 def main(arguments: list[str]) -> int:
     """Do what the first word says; return its exit code."""
-    action = arguments[0] if arguments else ""
-    if action not in ACTIONS:
-        if action.startswith("-"):
-            COMMAND.parse(arguments)
-        raise UsageError(
-            f"`isinglass daemon` has no action {action!r}{near(action, list(ACTIONS))};"
-            f" there are {', '.join(ACTIONS)}."
-        )
-    values = ACTIONS[action].parse(arguments[1:])
-    return _RUNNERS[action](_settings(values), values)
+    action, values = chosen(COMMAND, ACTIONS, arguments)
+    return _RUNNERS[action](settings_of(values, SETTINGS, values.text("NODE")), values)
 
 
-def _settings(values: Values) -> Settings:
-    flags: dict[str, object] = {
-        name: values.text(name.replace("_", "-")) or values.flag(name.replace("_", "-"))
-        for name in TABLE
-        if name != "node" and values.given(name.replace("_", "-"))
-    }
-    if values.given("NODE"):
-        flags["node"] = values.text("NODE")
-    config = Path(values.text("config")).absolute() if values.given("config") else None
-    return load(flags, config=config)
+def _served(settings: Settings) -> Served:
+    ready = f"Node {settings.node} is ready"
+    return Served(settings, "daemon", ready, ownership.running_already)
 
 
 def _start(settings: Settings, _: Values) -> int:
-    owner = ownership.owner_of(settings.node_runtime_dir)
-    if owner is not None:
-        raise StoreLocked(ownership.running_already(settings.node, owner))
-    result = daemonize()
-    if isinstance(result, Outcome):
-        if not result.is_ready:
-            print(f"isinglass: {result.sentence}", file=sys.stderr)
-        else:
-            print(f"Node {settings.node} is ready (process {result.pid}).")
-        return result.exit_code
-    try:
-        return _serve(settings, result.ready)
-    except IsinglassError as error:
-        result.failed(str(error), error.exit_code)
-        return error.exit_code
-    except Exception as error:
-        result.failed(f"The daemon failed with {type(error).__name__}: {error}")
-        raise
+    return _served(settings).start(partial(_serve, settings))
 
 
 def _run(settings: Settings, _: Values) -> int:
-    def ready() -> None:
-        print(f"Node {settings.node} is ready (process {os.getpid()}).", file=sys.stderr)
-
-    return _serve(settings, ready)
+    return _served(settings).run(partial(_serve, settings))
 
 
 def _serve(settings: Settings, ready: Callable[[], None]) -> int:
@@ -165,18 +116,8 @@ def _serve(settings: Settings, ready: Callable[[], None]) -> int:
     from isinglass.node import service
 
     cluster_of(settings)
-    # What this process and the library find their segment by (glass/layout).
-    os.environ["ISINGLASS_RUNTIME_DIR"] = str(settings.runtime_dir)
-    try:
-        holding = ownership.NodeOwnership(settings.node, settings.node_runtime_dir).__enter__()
-    except OSError as error:
-        raise SettingsError(
-            f"{error.filename} cannot be made: {error.strerror}; choose another --runtime-dir."
-        ) from error
-    try:
+    with _served(settings).held():
         return service.run(settings, ready)
-    finally:
-        holding.__exit__(None, None, None)
 
 
 def _stop(settings: Settings, values: Values) -> int:

@@ -12,6 +12,7 @@ takes a pidfd (pidfd_open(2)) and then makes sure that this very process has the
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -103,11 +104,21 @@ def running_already(node: str, owner: Owner | None) -> str:
 
 
 class NodeOwnership:
-    """The node's lock, held from `__enter__` to `__exit__` or to the process's death."""
+    """The node's lock, held from `__enter__` to `__exit__` or to the process's death.
 
-    def __init__(self, node: str, node_runtime_dir: Path) -> None:
+    Args:
+        already: returns the sentence for one who comes second; gets the node and the owner.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        node_runtime_dir: Path,
+        already: Callable[[str, Owner | None], str] = running_already,
+    ) -> None:
         self._node = node
         self._folder = node_runtime_dir
+        self._already = already
         self._descriptor = -1
 
     def __enter__(self) -> NodeOwnership:
@@ -123,7 +134,7 @@ class NodeOwnership:
         if not locks.try_lock(descriptor, _HELD_BYTE):
             os.close(descriptor)
             holder = owner_of(self._folder)
-            raise StoreLocked(running_already(self._node, holder))
+            raise StoreLocked(self._already(self._node, holder))
         self._descriptor = descriptor
         line = f"{os.getpid()} {pid_namespace()}\n".encode("ascii")
         os.pwrite(descriptor, line, 0)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from isinglass import clock
-from isinglass.cli.options import Command, Option, Positional, Values, near
+from isinglass.cli.actions import chosen
+from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.errors import UsageError
 from isinglass_monitor.alarms.durations import seconds_of
 from isinglass_monitor.commands.places import JSON, NAME, operator, places_of
@@ -125,13 +126,8 @@ def main(arguments: list[str]) -> int:
     """Do what the first word says; list, when it says nothing."""
     if not arguments or arguments[0].startswith("-"):
         return _list(COMMAND.parse(arguments))
-    action = arguments[0]
-    if action not in ACTIONS:
-        raise UsageError(
-            f"`isinglass alarms` has no action {action!r}{near(action, list(ACTIONS))};"
-            f" there are {', '.join(ACTIONS)}."
-        )
-    return _RUNNERS[action](ACTIONS[action].parse(arguments[1:]))
+    action, values = chosen(COMMAND, ACTIONS, arguments)
+    return _RUNNERS[action](values)
 
 
 def _list(values: Values) -> int:

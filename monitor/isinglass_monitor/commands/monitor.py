@@ -7,30 +7,30 @@ a name, and under it a segment and a folder for its spool, so several can live o
 
 from __future__ import annotations
 
-import os
-import sys
+from functools import partial
 from pathlib import Path
 
-from isinglass.cli.options import Command, Option, Positional, near
-from isinglass.errors import IsinglassError, SettingsError, StoreLocked, UsageError
-from isinglass.node import ownership
-from isinglass.node.daemonize import Outcome, daemonize
+from isinglass.cli.actions import chosen
+from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.serving import Served
+from isinglass.cli.setting_options import options_of, settings_of
+from isinglass.errors import SettingsError
 from isinglass.setting_kinds import Kind, count, seconds, size
-from isinglass.settings import TABLE, Settings, default_text, load
+from isinglass_monitor.commands.places import DEFAULT_NAME, JSON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isinglass.cli.options import Values
+    from isinglass.node.ownership import Owner
+    from isinglass.settings import Settings
     from isinglass_monitor.service import Options
 
 HELP = "Run, start, stop or ask the state of a monitor of the cluster."
-DEFAULT_NAME = "monitor"
 DAY_SECONDS = 86_400.0
 NAME = Option("name", "The monitor's name, as a node's.", value="NAME", default=DEFAULT_NAME)
 CONFIG = Option("config", "The monitor's file of settings.", value="FILE", completes="files")
-JSON = Option("json", "Print one JSON document.")
 LIMIT = Option(
     "limit", "How long to wait for it to end.", value="SECONDS", kind="seconds", default=60.0
 )
@@ -64,17 +64,8 @@ WATCH = (
 )
 
 
-def _shared_option(name: str) -> Option:
-    row = TABLE[name]
-    return Option(
-        name.replace("_", "-"),
-        f"{row.metadata['help']} Default: {default_text(row).replace('`', '')}.",
-        value="" if row.default is False else "VALUE",
-    )
-
-
-WHERE = (NAME, CONFIG, _shared_option("runtime_dir"), _shared_option("data_dir"))
-RUN_OPTIONS = (NAME, CONFIG, *(_shared_option(name) for name in SHARED), *LIMITS, *WATCH)
+WHERE = (NAME, CONFIG, *options_of(("runtime_dir", "data_dir")))
+RUN_OPTIONS = (NAME, CONFIG, *options_of(SHARED), *LIMITS, *WATCH)
 
 ACTIONS = {
     "start": Command(
@@ -117,32 +108,8 @@ COMMAND = Command(
 
 def main(arguments: list[str]) -> int:
     """Do what the first word says; return its exit code."""
-    action = arguments[0] if arguments else ""
-    if action not in ACTIONS:
-        if action.startswith("-"):
-            COMMAND.parse(arguments)
-        raise UsageError(
-            f"`isinglass monitor` has no action {action!r}{near(action, list(ACTIONS))};"
-            f" there are {', '.join(ACTIONS)}."
-        )
-    values = ACTIONS[action].parse(arguments[1:])
-    return _RUNNERS[action](settings_of(values), values)
-
-
-def settings_of(values: Values) -> Settings:
-    """Return the settings of the monitor that the options name.
-
-    Raises:
-        SettingsError: one cannot be used.
-    """
-    flags: dict[str, object] = {
-        name: values.text(name.replace("_", "-")) or values.flag(name.replace("_", "-"))
-        for name in SHARED
-        if values.given(name.replace("_", "-"))
-    }
-    flags["node"] = values.text("name")
-    config = Path(values.text("config")).absolute() if values.given("config") else None
-    return load(flags, config=config)
+    action, values = chosen(COMMAND, ACTIONS, arguments)
+    return _RUNNERS[action](settings_of(values, SHARED, values.text("name")), values)
 
 
 def _options(settings: Settings, values: Values) -> Options:
@@ -176,57 +143,27 @@ def _options(settings: Settings, values: Values) -> Options:
     return Options(watch, limits, int(chosen("queue-bytes", whole, BACKLOG_BYTES)))
 
 
+def _served(settings: Settings) -> Served:
+    return Served(settings, "monitor", f"Monitor {settings.node} listens", _running_already)
+
+
 def _start(settings: Settings, values: Values) -> int:
-    owner = ownership.owner_of(settings.node_runtime_dir)
-    if owner is not None:
-        raise StoreLocked(_running_already(settings.node, owner))
-    options = _options(settings, values)
-    result = daemonize()
-    if isinstance(result, Outcome):
-        if not result.is_ready:
-            print(f"isinglass: {result.sentence}", file=sys.stderr)
-        else:
-            print(f"Monitor {settings.node} listens (process {result.pid}).")
-        return result.exit_code
-    try:
-        return _serve(settings, options, result.ready)
-    except IsinglassError as error:
-        result.failed(str(error), error.exit_code)
-        return error.exit_code
-    except Exception as error:
-        result.failed(f"The monitor failed with {type(error).__name__}: {error}")
-        raise
+    return _served(settings).start(partial(_serve, settings, _options(settings, values)))
 
 
 def _run(settings: Settings, values: Values) -> int:
-    def ready() -> None:
-        print(f"Monitor {settings.node} listens (process {os.getpid()}).", file=sys.stderr)
-
-    return _serve(settings, _options(settings, values), ready)
+    return _served(settings).run(partial(_serve, settings, _options(settings, values)))
 
 
 def _serve(settings: Settings, options: Options, ready: Callable[[], None]) -> int:
     from isinglass_monitor import service
 
     service.target(settings)  # what cannot be is said before anything is made
-    os.environ["ISINGLASS_RUNTIME_DIR"] = str(settings.runtime_dir)
-    holding = ownership.NodeOwnership(settings.node, settings.node_runtime_dir)
-    try:
-        holding.__enter__()
-    except StoreLocked:
-        owner = ownership.owner_of(settings.node_runtime_dir)
-        raise StoreLocked(_running_already(settings.node, owner)) from None
-    except OSError as error:
-        raise SettingsError(
-            f"{error.filename} cannot be made: {error.strerror}; choose another --runtime-dir."
-        ) from error
-    try:
+    with _served(settings).held():
         return service.run(settings, options, ready)
-    finally:
-        holding.__exit__(None, None, None)
 
 
-def _running_already(name: str, owner: ownership.Owner | None) -> str:
+def _running_already(name: str, owner: Owner | None) -> str:
     process = f" (process {owner.pid})" if owner and owner.pid else ""
     return (
         f"A monitor or a daemon of the name {name} is running already{process}: choose another one"
