@@ -88,15 +88,16 @@ NOT_IMPORTED = [
         "they take the time as an argument",
     ),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
+    (r"isinglass\.durations", SANS_IO, "a length of time is what a text says"),
     (
         r"isinglass_monitor\.spool\.(interval_set|records|streams|batch|retention)"
-        r"|isinglass_monitor\.ingest\.(window|holes|sender|intake|figures|asking|backlog)",
+        r"|isinglass_monitor\.ingest\.(window|sender|intake|figures|backlog)",
         SANS_IO - {"threading"},
         "what came of each event is decided by functions of datagrams and the time",
     ),
     (
         r"isinglass_monitor\.(views|moment|figure_names|scoreboard|statistics|obeying)"
-        r"|isinglass_monitor\.alarms\.(alarm|book|durations|findings|grammar|holding|messages"
+        r"|isinglass_monitor\.alarms\.(alarm|book|findings|grammar|holding|messages"
         r"|notifiers|rules|sights|states|toml_lines)",
         SANS_IO,
         "what is alarming is decided by functions of figures and the time",

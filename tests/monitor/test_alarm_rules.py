@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass.errors import SettingsError
-from isinglass_monitor.alarms.durations import seconds_of, text_of
 from isinglass_monitor.alarms.grammar import Condition, Reference
 from isinglass_monitor.alarms.rules import DEFAULT_FILE, default_rules, load_rules, parse_rules
 from isinglass_monitor.figure_names import FigureName, catalogue, split
@@ -210,17 +209,3 @@ def test_every_field_of_the_catalogue_is_found_again() -> None:
         for field in fields:
             assert split(f"{panel}.{field}") == (panel, "", field)
             assert split(f"{panel}.some.name.{field}") == (panel, "some.name", field)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("10s", 10), ("1h30m", 5400), ("2d", 172_800), ("1.5m", 90), (7, 7)]
-)
-def test_lengths_of_time(text: str | float, seconds: float) -> None:
-    assert seconds_of(text) == seconds
-    assert seconds_of(text_of(seconds)) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "-5s", "5 parsecs", True, float("nan"), -1])
-def test_what_is_no_length_of_time(text: str | float) -> None:
-    with pytest.raises(ValueError, match=r".*"):
-        seconds_of(text)

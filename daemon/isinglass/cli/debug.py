@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 
 from isinglass import clock
 from isinglass.cli import nodes, said
+from isinglass.cli.accounts import account_name
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import show
 from isinglass.cli.sheet import Section
 from isinglass.cli.units import seconds, wall_time
+from isinglass.durations import seconds_of
 from isinglass.errors import SegmentError, UsageError
 from isinglass.glass import control
 from isinglass.glass.severity import INFO
 
 LONGEST_SECONDS = 24 * 3600
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 COMMAND = Command(
     "debug",
     "Switch debug logging of a node's processes on and off, always with an end.",
@@ -75,11 +77,11 @@ def duration_seconds(text: str) -> float:
     Raises:
         UsageError: it is none, or longer than a day.
     """
-    parts = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
-    length = float(parts[1]) * UNITS[parts[2]] if parts else 0.0
-    if not 0 < length <= LONGEST_SECONDS:
-        raise UsageError(f"--for takes a time such as 90s, 10m or 2h, at most 24h, not {text!r}.")
-    return length
+    with suppress(ValueError):
+        length = seconds_of(text)
+        if 0 < length <= LONGEST_SECONDS:
+            return length
+    raise UsageError(f"--for takes a time such as 90s, 10m or 2h, at most 24h, not {text!r}.")
 
 
 def _switch(page: int, node: str, switches: list[str], values: Values) -> bool:
@@ -105,15 +107,6 @@ def _section(page: int) -> Section:
         rows.append((
             state.name, "on" if on else "off", seconds(left) if on else "-",
             wall_time(state.until_wall_ns) if on else "-", str(state.rate) if on else "-",
-            _name(state.user_id) if on else "-",
+            account_name(state.user_id) if on else "-",
         ))  # fmt: skip
     return Section("", COLUMNS, rows, lines=() if rows else ("No process has a debug flag yet.",))
-
-
-def _name(user_id: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(user_id).pw_name
-    except KeyError:
-        return str(user_id)

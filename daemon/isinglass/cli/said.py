@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from isinglass import emit
+from isinglass.cli.accounts import account_name
 from isinglass.emit.program import target_here
 from isinglass.emit.target import Target
 from isinglass.errors import SettingsError
@@ -24,12 +25,7 @@ KEPT = (
 
 def user() -> str:
     """Return who gives the command, by the name of the account."""
-    import pwd
-
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = str(os.getuid())
+    name = account_name(os.getuid())
     behind = os.environ.get("SUDO_USER")
     return f"{name} ({behind})" if behind and behind != name else name
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
+from isinglass.durations import seconds_of
 from isinglass.errors import SettingsError
-from isinglass_monitor.alarms.durations import seconds_of
 from isinglass_monitor.alarms.rules import NAME, SEVERITIES, parse_toml
 from isinglass_monitor.alarms.toml_lines import TomlLines
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from isinglass.durations import seconds_of
 from isinglass.errors import SettingsError
 from isinglass.glass.severity import ERROR, FATAL, INFO, WARNING
-from isinglass_monitor.alarms.durations import seconds_of
 from isinglass_monitor.alarms.grammar import Condition
 from isinglass_monitor.alarms.states import Timing
 from isinglass_monitor.alarms.toml_lines import TomlLines

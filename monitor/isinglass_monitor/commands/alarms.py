@@ -13,8 +13,8 @@ from typing import Any
 from isinglass import clock
 from isinglass.cli.actions import chosen
 from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
-from isinglass_monitor.alarms.durations import seconds_of
 from isinglass_monitor.commands.places import JSON, NAME, operator, places_of
 
 TYPE_CHECKING = False

@@ -99,7 +99,7 @@ def _report(values: Values, where: Places) -> dict[str, Any]:
 
 
 def _window(values: Values, alarms: list[dict[str, Any]]) -> tuple[dict[str, Any] | None, Window]:
-    from isinglass_monitor.alarms.durations import seconds_of
+    from isinglass.durations import seconds_of
     from isinglass_monitor.incident import Window
     from isinglass_monitor.query.times import parse_time
 

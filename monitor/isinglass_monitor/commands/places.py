@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import pwd
 from pathlib import Path
 from typing import NamedTuple
 
+from isinglass.cli.accounts import account_name
 from isinglass.cli.options import Option
 from isinglass.settings import load
 
@@ -36,9 +36,4 @@ def places_of(name: str) -> Places:
 
 def operator() -> str:
     """Return who gives an order: the one who logged in, also behind sudo."""
-    if name := os.environ.get("SUDO_USER"):
-        return name
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
+    return os.environ.get("SUDO_USER") or account_name(os.getuid())

@@ -9,11 +9,10 @@ import re
 from datetime import datetime, timedelta
 
 from isinglass.clock import NANOSECONDS_PER_SECOND
+from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
 
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"-((?:\d+(?:\.\d+)?(?:s|min|m|h|d|w))+)")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?")
 ALLOWED = "give a time as -10m, 14:05, 14:05:30, 2026-11-28, 2026-11-28 14:05 or now"
 
@@ -30,12 +29,10 @@ def parse_time(text: str, now_ns: int) -> int:
     text = text.strip()
     if text == "now":
         return now_ns
-    if match := _AGO.fullmatch(text):
-        parts = _PART.findall(match[1])
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-        return now_ns - int(seconds * NANOSECONDS_PER_SECOND)
     now = datetime.fromtimestamp(now_ns // NANOSECONDS_PER_SECOND)  # local
     try:
+        if match := _AGO.fullmatch(text):
+            return now_ns - int(seconds_of(match[1]) * NANOSECONDS_PER_SECOND)
         if text in ("today", "yesterday"):
             day = now.date() - timedelta(days=text == "yesterday")
             return _nanoseconds(datetime(day.year, day.month, day.day))

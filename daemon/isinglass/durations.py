@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(min|s|m|h|d|)\s*")
+UNITS = {
+    "": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0,
+}  # fmt: skip
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(min|s|m|h|d|w|)\s*")
 
 
 def seconds_of(text: str | float) -> float:
@@ -34,14 +36,3 @@ def _finite(seconds: float) -> float:
     if not 0 <= seconds < 1e12:
         raise ValueError(seconds)
     return seconds
-
-
-def text_of(seconds: float) -> str:
-    """Return a length of time as people write it: "90s" is "1m30s"."""
-    whole = round(seconds)
-    parts = []
-    for size, name in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")):
-        count, whole = divmod(whole, size)
-        if count:
-            parts.append(f"{count}{name}")
-    return "".join(parts[:2]) or "0s"
