@@ -18,7 +18,6 @@ commit had ended; the next start asks the senders for what came since.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,17 +25,18 @@ import isinglass
 from isinglass import clock, emit
 from isinglass.emit.figures import figures_of
 from isinglass.emit.target import Target, target_of
-from isinglass.errors import SettingsError, ThreadStuck
+from isinglass.errors import SettingsError
 from isinglass.glass import segment
 from isinglass.glass.probe import mark
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import ERROR, INFO, WARNING
+from isinglass.node import lifetime
 from isinglass.node.cluster_settings import cluster_of
+from isinglass.node.lifetime import Troubles
 from isinglass.node.schedule import Task
 from isinglass.node.stop_signals import StopSignals
 from isinglass.node.timer import Timer
 from isinglass.settings import Settings
-from isinglass.wire import transport
 from isinglass.wire.events import EventOpener, EventSealer
 from isinglass.wire.transport.events import monitor_sockets
 from isinglass_monitor.ingest.backlog import Backlog
@@ -94,10 +94,8 @@ class Service:
         glass: segment.Segment,
         end: Callable[[], None],
     ) -> None:
-        self._settings, self._glass, self._end = settings, glass, end
-        self._where = where
-        self.failure: Exception | None = None
-        self._reported = ""
+        self._settings, self._glass, self._where = settings, glass, where
+        self.troubles = Troubles(glass, "monitor", end)
         self._panel, self._spool_panel = MonitorPanel(), SpoolPanel()
         self._panel.state, self._panel.started = "starting", clock.wall_ns()
         self._panel.version, self._panel.cluster = isinglass.__version__, where.cluster
@@ -114,7 +112,7 @@ class Service:
         self._backlog = Backlog(options.backlog_bytes)
         self._spooler = Spooler(
             self._backlog, self._writer, self._spool_panel, self._panel,
-            report=self._report, fail=self._end_with,
+            report=self.troubles.report, fail=self.troubles.fail,
         )  # fmt: skip
         self._intake = Intake(
             self._writer.streams, self._backlog.has_room, self._spooler.is_stalled
@@ -127,7 +125,7 @@ class Service:
             self._backlog,
             IntakePanel(),
             show=self._show_waiting,
-            report=self._report,
+            report=self.troubles.report,
         )
         self._reader = SegmentReader(settings.node)
         self._watch = Watch(
@@ -139,8 +137,8 @@ class Service:
         )
         # A disk that hangs may hold up either of them; the receiver shows that it does.
         spool = [Task("spool", 1.0, self._show_spool), Task("retention", 5.0, self._retain)]
-        self._timer = Timer(spool, self._report)
-        self._watching = Timer([Task("watch", 1.0, self._observe)], self._report, "watch")
+        self._timer = Timer(spool, self.troubles.report)
+        self._watching = Timer([Task("watch", 1.0, self._observe)], self.troubles.report, "watch")
 
     def _check_buffer(self, asked: int) -> None:
         group = self._where.group
@@ -232,20 +230,6 @@ class Service:
     def _note(self, sentence: str, **facts: object) -> None:
         self._glass.event(WARNING, "spool", sentence, **facts)
 
-    def _end_with(self, error: Exception) -> None:
-        """Let the monitor end, for a reason that going on does not mend."""
-        if self.failure is None:
-            self.failure = error
-            self._report(error)
-            self._end()
-
-    def _report(self, error: Exception) -> None:
-        self._glass.error(error)
-        sentence = f"{type(error).__name__}: {error}"
-        if sentence != self._reported:
-            self._reported = sentence
-            self._glass.event(ERROR, "monitor", sentence)
-
 
 def _random_stream() -> int:
     return int.from_bytes(os.urandom(8), "big") | 1
@@ -267,17 +251,5 @@ def run(settings: Settings, options: Options, ready: Callable[[], None]) -> int:
     with StopSignals() as signals, segment.create(settings.node, ROLE) as glass:
         service = Service(settings, options, where, glass, signals.end)
         service.start()
-        transport.notify_supervisor("READY=1")
-        ready()
-        mark.waiting("for a signal to stop")
-        signals.wait()
-        transport.notify_supervisor("STOPPING=1")
-        try:
-            service.stop()
-        except ThreadStuck as error:
-            # The interpreter would wait for that thread for ever, and close LMDB under it.
-            print(f"isinglass: {error}", file=sys.stderr, flush=True)
-            os._exit(error.exit_code)
-        if service.failure is not None:
-            raise service.failure
+        lifetime.serve(service, signals, ready)
     return 0

@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sys
 from collections.abc import Callable
 
 import isinglass
@@ -32,12 +31,13 @@ from isinglass.glass import layout, segment
 from isinglass.glass.probe import mark
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import ERROR, INFO, WARNING
-from isinglass.node import kept_aside
+from isinglass.node import kept_aside, lifetime
 from isinglass.node.applier import Applier
 from isinglass.node.cluster import Cluster
 from isinglass.node.cluster_settings import cluster_of
 from isinglass.node.housekeeping import Housekeeping
 from isinglass.node.intake import ORIGIN, Intake
+from isinglass.node.lifetime import Troubles
 from isinglass.node.outbox import Outbox
 from isinglass.node.pacing import Pacing
 from isinglass.node.panels import ApplierPanel, DaemonPanel, PortPanel
@@ -69,9 +69,8 @@ class Service:
         end: Callable[[], None],
         past: SegmentReader | None = None,
     ) -> None:
-        self._settings, self._glass, self.end, self._past = settings, glass, end, past
-        self.failure: Exception | None = None
-        self._reported = ""
+        self._settings, self._glass, self._past = settings, glass, past
+        self.troubles = Troubles(glass, "daemon", end, (StoreError,))
         self._panel = DaemonPanel()
         self._panel.state, self._panel.started = "starting", clock.wall_ns()
         self._panel.version, self._panel.durability = isinglass.__version__, settings.durability
@@ -115,7 +114,7 @@ class Service:
             self._applier_panel,
             batch_limit=settings.batch_limit,
             gather_seconds=settings.gather_seconds,
-            report=self._report,
+            report=self.troubles.report,
             event=glass.event,
         )
         self._housekeeping = Housekeeping(settings, glass, store, self._intake)
@@ -130,7 +129,8 @@ class Service:
         if member is not None:
             self._cluster = Cluster(
                 settings, member, self._intake, store, glass, loop, outbox,
-                served=lambda: self._port_panel.requests, report=self._report, fail=self._end_with,
+                served=lambda: self._port_panel.requests,
+                report=self.troubles.report, fail=self.troubles.fail,
             )  # fmt: skip
             tasks += self._cluster.tasks()
             self._housekeeping.passed_everywhere = self._cluster.horizon
@@ -145,7 +145,7 @@ class Service:
             outbox,
             loop,
         )
-        self._timer = Timer([*self._pacing.tasks(), *tasks], self._report)
+        self._timer = Timer([*self._pacing.tasks(), *tasks], self.troubles.report)
 
     def _greeting(self) -> list[object]:
         place = layout.region_offset(self._glass.region) + self._queue_panel.place_of(
@@ -167,7 +167,7 @@ class Service:
             raise
         except StoreError as error:
             self._intake.failed(error)
-            self._report(error)
+            self.troubles.report(error)
             self._show_trouble()
             self._glass.event(WARNING, "store", "what the last daemon kept aside has to wait",
                               updates=self._recovery.updates)  # fmt: skip
@@ -215,7 +215,7 @@ class Service:
         if self._cluster is not None:
             stuck.append(_ended(self._cluster.close))
         for error in filter(None, stuck):
-            self._report(error)
+            self.troubles.report(error)
             raise error
         mark("closing the store")
         self._housekeeping.statistics()
@@ -230,7 +230,7 @@ class Service:
         try:
             steps = self._intake.take_everything()
         except LockTimeout as error:
-            self._report(error)
+            self.troubles.report(error)
             self._glass.event(ERROR, "store", "acknowledged updates are lost: a thread holds them")
             return
         self._queue_panel.applied_through = through
@@ -240,7 +240,7 @@ class Service:
         try:
             file = kept_aside.save(self._folders, steps)
         except OSError as error:
-            self._report(error)
+            self.troubles.report(error)
             self._glass.event(ERROR, "store", "acknowledged updates are lost", updates=updates)
             return
         self._glass.event(
@@ -249,28 +249,12 @@ class Service:
         )  # fmt: skip
 
     # ------------------------------------------------------------------ what the threads call
-    def _end_with(self, error: Exception) -> None:
-        """Let the daemon end, for a reason that only an operator can mend."""
-        if self.failure is None:
-            self.failure = error
-            self._report(error)
-            self.end()
-
-    def _report(self, error: Exception) -> None:
-        self._glass.error(error)
-        sentence = f"{type(error).__name__}: {error}"
-        # A store that is full says so four times a second; the table of errors counts them.
-        if sentence != self._reported:
-            self._reported = sentence
-            severity = WARNING if isinstance(error, StoreError) else ERROR
-            self._glass.event(severity, "daemon", sentence)
-
     def _show_trouble(self) -> None:
         held_up = self._store.held_up()
         if held_up is not None and self._intake.trouble is None:
             for waiter in self._intake.failed(held_up):
                 waiter.done(held_up)
-            self._report(held_up)
+            self.troubles.report(held_up)
         trouble = self._intake.trouble
         self._panel.trouble = str(trouble) if trouble else ""
 
@@ -329,19 +313,5 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         # Cycles are rare here, and what queue and journal hold is much to look through for them.
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)
-        transport.notify_supervisor("READY=1")
-        ready()
-        mark.waiting("for a signal to stop")
-        signals.wait()
-        transport.notify_supervisor("STOPPING=1")
-        try:
-            service.stop()
-        except ThreadStuck as error:
-            # The interpreter would wait for that thread for ever, and close LMDB under it. The
-            # kernel lets go of all locks; the segment stays for the post-mortem as it is.
-            emit.end()
-            print(f"isinglass: {error}", file=sys.stderr, flush=True)
-            os._exit(error.exit_code)
-        if service.failure is not None:
-            raise service.failure
+        lifetime.serve(service, signals, ready)
     return 0

@@ -1,0 +1,98 @@
+"""What the life of every service has in common: ready, told to end, ended; and what goes wrong.
+
+started ──▶ ready ──a signal, or what only an operator can mend──▶ stopping ──▶ ended
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+from isinglass import emit
+from isinglass.errors import ThreadStuck
+from isinglass.glass.probe import mark
+from isinglass.glass.segment import Segment
+from isinglass.glass.severity import ERROR, WARNING
+from isinglass.node.stop_signals import StopSignals
+from isinglass.wire import transport
+
+
+class Troubles:
+    """What goes wrong in a service: shown as a distinct error, and told when it is another one.
+
+    Args:
+        flag: of the events that tell it.
+        end: ends the service.
+        warnings: kinds of errors that are told as warnings.
+
+    Attributes:
+        failure: what ended the service.
+    """
+
+    def __init__(
+        self,
+        glass: Segment,
+        flag: str,
+        end: Callable[[], None],
+        warnings: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._glass, self._flag, self._end, self._warnings = glass, flag, end, warnings
+        self._told = ""
+        self.failure: Exception | None = None
+
+    def report(self, error: Exception) -> None:
+        """Show an error."""
+        self._glass.error(error)
+        sentence = f"{type(error).__name__}: {error}"
+        # A store that is full says so four times a second; the table of errors counts them.
+        if sentence != self._told:
+            self._told = sentence
+            severity = WARNING if isinstance(error, self._warnings) else ERROR
+            self._glass.event(severity, self._flag, sentence)
+
+    def fail(self, error: Exception) -> None:
+        """Let the service end, for a reason that going on does not mend."""
+        if self.failure is None:
+            self.failure = error
+            self.report(error)
+            self._end()
+
+
+class Service(Protocol):
+    """What is started, and serves until it is stopped."""
+
+    troubles: Troubles
+
+    def stop(self) -> None:
+        """End it.
+
+        Raises:
+            ThreadStuck: one of its threads does not end.
+        """
+
+
+def serve(service: Service, signals: StopSignals, ready: Callable[[], None]) -> None:
+    """Say that a service is ready, and stop it when it is told to end.
+
+    With a thread that cannot be ended the process leaves at once, with one sentence.
+
+    Raises:
+        Exception: what made the service fail.
+    """
+    transport.notify_supervisor("READY=1")
+    ready()
+    mark.waiting("for a signal to stop")
+    signals.wait()
+    transport.notify_supervisor("STOPPING=1")
+    try:
+        service.stop()
+    except ThreadStuck as error:
+        # The interpreter would wait for that thread for ever, and close LMDB under it. The kernel
+        # lets go of all locks; the segment stays for the post-mortem as it is.
+        emit.end()
+        print(f"isinglass: {error}", file=sys.stderr, flush=True)
+        os._exit(error.exit_code)
+    if service.troubles.failure is not None:
+        raise service.troubles.failure
