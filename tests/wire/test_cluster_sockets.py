@@ -14,7 +14,7 @@ import pytest
 
 from isinglass import clock
 from isinglass.errors import ClusterError
-from isinglass.wire.datagrams import DATAGRAM_LIMIT
+from isinglass.wire.seals import DATAGRAM_LIMIT
 from isinglass.wire.transport import Peer, Server
 from isinglass.wire.transport.cluster import Connecting, listen_for_streams
 from isinglass.wire.transport.multicast import Address, GroupSockets, interface_address

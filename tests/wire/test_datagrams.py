@@ -27,7 +27,6 @@ from isinglass.wire.bodies import (
 )
 from isinglass.wire.datagrams import (
     BODY_LIMIT,
-    DATAGRAM_LIMIT,
     PROBATION_NS,
     TO_ONE,
     Identity,
@@ -37,6 +36,7 @@ from isinglass.wire.datagrams import (
 from isinglass.wire.packing import PartBuffer
 from isinglass.wire.replay import WINDOW, ReplayWindow
 from isinglass.wire.reports import LEAVING, LIVE, Echo, Load, Progress, Report
+from isinglass.wire.seals import DATAGRAM_LIMIT
 
 KEY = b"k" * 32
 VERSION = bytes(10)

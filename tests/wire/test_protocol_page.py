@@ -16,16 +16,15 @@ from isinglass.wire import bodies, cluster_key, handshake, reports
 from isinglass.wire.datagrams import (
     ALIVE_NS,
     BODY_LIMIT,
-    DATAGRAM_LIMIT,
     HEADER,
     PROBATION_NS,
-    TAG_BYTES,
     TO_ONE,
     Identity,
     Sealer,
 )
 from isinglass.wire.replay import WINDOW
 from isinglass.wire.reports import Load, Progress, Report
+from isinglass.wire.seals import DATAGRAM_LIMIT, TAG_BYTES
 
 PAGE = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 

@@ -91,11 +91,23 @@ def parse(kind: int, packed: bytes) -> Any:
         BadDatagram: there is no such kind, or the bytes are no body of it.
     """
     entry = KINDS.get(kind)
-    if entry is None:
+    return checked(packed, entry[1] if entry else None)
+
+
+def checked(packed: bytes, check: Callable[[Any], None] | None) -> Any:
+    """Return an unpacked body that breaks no rule.
+
+    Args:
+        check: raises BadDatagram, or anything, for a body that does; None: there is no such kind.
+
+    Raises:
+        BadDatagram: it does.
+    """
+    if check is None:
         malformed()
     try:
         body = _unpack(packed)
-        entry[1](body)
+        check(body)
     except BadDatagram:
         raise
     # Arbitrary input makes msgpack raise ValueError, TypeError, OverflowError and its own kinds; a

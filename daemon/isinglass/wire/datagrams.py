@@ -28,21 +28,18 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from hmac import compare_digest
 from itertools import count
 from typing import Any, NamedTuple
-
-import msgpack
 
 from isinglass.wire import reports
 from isinglass.wire.bodies import STATE, BadDatagram, malformed, parse
 from isinglass.wire.replay import ReplayWindow
+from isinglass.wire.seals import DATAGRAM_LIMIT, TAG_BYTES, Seal, packed_body
 
 MAGIC = b"IG"
 VERSION = 1
 HEADER = struct.Struct(">2sBBQHQQQ")
-TAG_BYTES = 16
-DATAGRAM_LIMIT = 1400
+SORT = b"isinglass udp"
 BODY_LIMIT = DATAGRAM_LIMIT - HEADER.size - TAG_BYTES
 TO_ONE = 0x80  # added to the kind
 SENDERS_LIMIT = 256
@@ -51,8 +48,6 @@ SENDERS_LIMIT = 256
 ALIVE_NS = 1_000_000_000
 # As long as until a member is down (wire/membership); a busy machine stands still for less.
 PROBATION_NS = 2_000_000_000
-
-_pack = msgpack.Packer(autoreset=True).pack
 
 
 class Identity(NamedTuple):
@@ -87,19 +82,15 @@ def origin_number(node: str) -> int:
     return int.from_bytes(digest.digest(), "big") % 65_535 + 1
 
 
-def _keyed(key: bytes) -> hashlib.blake2b:
-    return hashlib.blake2b(key=key, digest_size=TAG_BYTES, person=b"isinglass udp")
-
-
 class Sealer:
     """Makes the datagrams of one life of a node; any thread may use it."""
 
-    __slots__ = ("_incarnation", "_next", "_origin", "_prepared", "_start")
+    __slots__ = ("_incarnation", "_next", "_origin", "_seal", "_start")
 
     def __init__(self, identity: Identity) -> None:
         self._start = cluster_number(identity.cluster)
         self._origin, self._incarnation = identity.origin, identity.incarnation
-        self._prepared = _keyed(identity.key)
+        self._seal = Seal(identity.key, SORT)
         # next() of a count is one step of the interpreter: no two threads draw the same number.
         self._next = {0: count(1), TO_ONE: count(1)}
 
@@ -113,19 +104,12 @@ class Sealer:
         Raises:
             ValueError: the body is longer than BODY_LIMIT.
         """
-        packed = body if type(body) is bytes else _pack(body)
-        if len(packed) > BODY_LIMIT:
-            raise ValueError(f"a body of {len(packed)} bytes is too long for a datagram")
+        packed = packed_body(body, BODY_LIMIT)
         counter = next(self._next[kind & TO_ONE])
-        data: bytes = (
-            HEADER.pack(
-                MAGIC, VERSION, kind, self._start, self._origin, self._incarnation, counter, sent_ns
-            )
-            + packed
+        header = HEADER.pack(
+            MAGIC, VERSION, kind, self._start, self._origin, self._incarnation, counter, sent_ns
         )
-        tag = self._prepared.copy()
-        tag.update(data)
-        return data + tag.digest()
+        return self._seal.put(header, packed)
 
 
 class _Sender:
@@ -143,7 +127,7 @@ class Opener:
 
     def __init__(self, cluster: str, key: bytes, own_origin: int, own_incarnation: int) -> None:
         self._cluster = cluster_number(cluster)
-        self._prepared = _keyed(key)
+        self._seal = Seal(key, SORT)
         self._own = (own_origin, own_incarnation)
         self._senders: dict[int, _Sender] = {}
 
@@ -172,10 +156,7 @@ class Opener:
             raise BadDatagram("wrong_cluster")
         if (origin, incarnation) == self._own:
             return None
-        tag = self._prepared.copy()
-        tag.update(data[:-TAG_BYTES])
-        if not compare_digest(tag.digest(), data[-TAG_BYTES:]):
-            raise BadDatagram("bad_tag")
+        self._seal.check(data)
         to_one = kind >= TO_ONE
         self._admit(origin, incarnation, counter, sent_ns, to_one, now_ns)
         kind &= ~TO_ONE

@@ -33,8 +33,8 @@ from typing import Any, NamedTuple
 import msgpack
 
 from isinglass.setting_kinds import NODE_NAME
-from isinglass.wire.bodies import SEQUENCE_LIMIT, BadDatagram, malformed
-from isinglass.wire.datagrams import DATAGRAM_LIMIT, TAG_BYTES
+from isinglass.wire.bodies import SEQUENCE_LIMIT, checked, malformed
+from isinglass.wire.seals import DATAGRAM_LIMIT, TAG_BYTES
 
 EVENTS, STATUS, FIGURES, ASK, AGAIN, GONE = range(1, 7)
 FIRST_TO_ONE = ASK
@@ -49,7 +49,6 @@ SEVERITY_LIMIT = 25
 TRUNCATED = "truncated=1"
 
 _pack = msgpack.Packer(autoreset=True).pack
-_unpack = msgpack.unpackb
 
 Figures = tuple[str, str, dict[str, int | float | str]]
 
@@ -203,19 +202,7 @@ def parse(kind: int, packed: bytes) -> Any:
     Raises:
         BadDatagram: there is no such kind, or the bytes are no body of it.
     """
-    check = CHECKS.get(kind)
-    if check is None:
-        malformed()
-    try:
-        body = _unpack(packed)
-        check(body)
-    except BadDatagram:
-        raise
-    # Arbitrary input makes msgpack raise ValueError, TypeError, OverflowError and its own kinds; a
-    # check that trips over a type raises TypeError or LookupError.
-    except Exception:
-        malformed()
-    return body
+    return checked(packed, CHECKS.get(kind))
 
 
 def _need(condition: bool) -> None:

@@ -25,16 +25,12 @@ stream and its number.
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from hmac import compare_digest
 from itertools import count
 from typing import Any, NamedTuple
 
-import msgpack
-
 from isinglass.wire.bodies import BadDatagram, malformed
-from isinglass.wire.datagrams import DATAGRAM_LIMIT, TAG_BYTES, cluster_number
+from isinglass.wire.datagrams import cluster_number
 from isinglass.wire.event_bodies import (
     AGAIN,
     ASK,
@@ -52,6 +48,7 @@ from isinglass.wire.event_bodies import (
     parse,
 )
 from isinglass.wire.replay import ReplayWindow
+from isinglass.wire.seals import DATAGRAM_LIMIT, TAG_BYTES, Seal, packed_body
 
 __all__ = [
     "AGAIN",
@@ -77,10 +74,9 @@ MAGIC = b"IL"
 VERSION = 1
 HEADER = struct.Struct(">2sBBQQQQ")
 assert HEADER.size == HEADER_BYTES
+SORT = b"isinglass log"
 STREAMS_LIMIT = 4096
 REASONS = ("malformed", "wrong_version", "wrong_cluster", "bad_tag", "replayed")
-
-_pack = msgpack.Packer(autoreset=True).pack
 
 
 class EventDatagram(NamedTuple):
@@ -93,10 +89,6 @@ class EventDatagram(NamedTuple):
     body: Any
 
 
-def _keyed(key: bytes) -> hashlib.blake2b:
-    return hashlib.blake2b(key=key, digest_size=TAG_BYTES, person=b"isinglass log")
-
-
 class EventSealer:
     """Makes the datagrams of one stream; any thread may use it.
 
@@ -107,11 +99,11 @@ class EventSealer:
         sent: how many datagrams to all of this stream were sent before.
     """
 
-    __slots__ = ("_next", "_prepared", "_start", "stream")
+    __slots__ = ("_next", "_seal", "_start", "stream")
 
     def __init__(self, cluster: str, key: bytes, stream: int, sent: int = 0) -> None:
         self._start = cluster_number(cluster)
-        self._prepared = _keyed(key)
+        self._seal = Seal(key, SORT)
         self.stream = stream
         # next() of a count is one step of the interpreter: no two threads draw the same number.
         self._next = {False: count(sent + 1), True: count(1)}
@@ -126,15 +118,10 @@ class EventSealer:
         Raises:
             ValueError: the body is longer than BODY_LIMIT.
         """
-        packed = body if type(body) is bytes else _pack(body)
-        if len(packed) > BODY_LIMIT:
-            raise ValueError(f"a body of {len(packed)} bytes is too long for a datagram")
+        packed = packed_body(body, BODY_LIMIT)
         counter = next(self._next[kind >= FIRST_TO_ONE])
         header = HEADER.pack(MAGIC, VERSION, kind, self._start, self.stream, counter, stamp)
-        data: bytes = header + packed
-        tag = self._prepared.copy()
-        tag.update(data)
-        return data + tag.digest()
+        return self._seal.put(header, packed)
 
 
 class EventOpener:
@@ -142,7 +129,7 @@ class EventOpener:
 
     def __init__(self, cluster: str, key: bytes) -> None:
         self._cluster = cluster_number(cluster)
-        self._prepared = _keyed(key)
+        self._seal = Seal(key, SORT)
         self._windows: dict[int, tuple[ReplayWindow, ReplayWindow]] = {}
 
     def open(self, data: bytes) -> EventDatagram:
@@ -160,10 +147,7 @@ class EventOpener:
             raise BadDatagram("wrong_version", number=version)
         if cluster != self._cluster:
             raise BadDatagram("wrong_cluster")
-        tag = self._prepared.copy()
-        tag.update(data[:-TAG_BYTES])
-        if not compare_digest(tag.digest(), data[-TAG_BYTES:]):
-            raise BadDatagram("bad_tag")
+        self._seal.check(data)
         if not stream:
             malformed()
         if not self._heard(stream)[kind >= FIRST_TO_ONE].take(counter):

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isinglass import clock
-from isinglass.wire.datagrams import TAG_BYTES
 from isinglass.wire.event_bodies import AGAIN, EVENTS, FIGURES, GONE, HEADER_BYTES, STATUS
 from isinglass.wire.events import BadDatagram, EventDatagram
+from isinglass.wire.seals import TAG_BYTES
 from isinglass_monitor.ingest.drops import Drops
 from isinglass_monitor.ingest.figures import FiguresOf
 from isinglass_monitor.ingest.sender import Address, Sender

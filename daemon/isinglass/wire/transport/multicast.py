@@ -24,7 +24,7 @@ import struct
 from typing import NamedTuple
 
 from isinglass.errors import ClusterError
-from isinglass.wire.datagrams import DATAGRAM_LIMIT
+from isinglass.wire.seals import DATAGRAM_LIMIT
 
 # What the module `socket` does not name; from linux/in.h, asm-generic/socket.h, linux/sockios.h.
 IP_MULTICAST_ALL = 49
