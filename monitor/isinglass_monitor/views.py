@@ -29,8 +29,3 @@ class NodeView(NamedTuple):
     role: str  # what its process says it is: "daemon", "monitor", or the name of a program
     ended: bool  # its daemon has said goodbye
     figures: Mapping[str, Figure]
-
-    @property
-    def is_monitor(self) -> bool:
-        """Tell whether this is the monitor's view of itself."""
-        return self.node.startswith(MONITOR_PREFIX)

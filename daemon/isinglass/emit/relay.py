@@ -54,7 +54,7 @@ class Relay:
         past: bool = False,
     ) -> None:
         self.reader, self._node, self._make, self._panel = reader, node, make, panel
-        self._past = past
+        self.past = past
         self._streams: dict[tuple[int, int], Stream] = {}
         self._told: dict[tuple[int, int], int] = {}
         self._file = os.open(f"/proc/self/fd/{reader.descriptor}", os.O_RDWR | os.O_CLOEXEC)
@@ -84,7 +84,7 @@ class Relay:
             return False
         if ring.verdict == Verdict.KILLED:
             return True
-        if self._past or ring.slot == 0 or ring.teller == Teller.ITSELF:
+        if self.past or ring.slot == 0 or ring.teller == Teller.ITSELF:
             return False
         young = now_wall_ns - ring.claimed_wall_ns < GRACE_NS
         return not (ring.verdict in _LIVES and young)

@@ -62,13 +62,9 @@ class OwnRing:
         count = OWN.words[RegionWord.EVENT_COUNT]
         found = [pair for pair in self._events(self._position, head) if pair[0] > self.told]
         self._position = head
-        if found:
-            self.told = found[-1][0]
-        if self.told < count:
-            # A writer went round the ring meanwhile: look through all of it the next time, unless
-            # the missing ones are gone for good.
-            self._position = 0
-            self.told = self.told if found else count
+        self.told = found[-1][0] if found else count  # nothing: the missing ones are gone for good
+        if not found or self.told < count:
+            self._position = 0  # a writer went round the ring: look through all of it next time
         return found
 
     def skip(self) -> int:

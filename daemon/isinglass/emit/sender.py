@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import threading
-import traceback
 
 from isinglass import clock
 from isinglass.emit.answers import Allowance, answer
@@ -128,9 +127,7 @@ class Sender:
 
     def _failed(self, error: Exception) -> None:
         """Show a fault, leave out the events that it may come from, and go on after a while."""
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
-        ERRORS.record(type(error).__name__, str(error), where)
+        ERRORS.raised(error)
         self._panel.trouble = f"{type(error).__name__}: {error}"
         self._panel.overtaken += self._ring.skip()
         self._ending.wait(RETRY_SECONDS)
@@ -215,16 +212,15 @@ class Sender:
             if self._past is not None:
                 self._relays.append(self._relay_of(self._past, past=True))
                 self._past, self._past_until = None, now_ns + PAST_NS
-            if self._reader is None:
+            if not self._relays or self._relays[0].past:
                 self._relays.insert(0, self._relay_of(SegmentReader(self.node)))
-                self._reader = SegmentReader(self.node)
             if len(self._relays) > 1 and now_ns > self._past_until:
                 self._relays.pop().close()
             for relay in self._relays:
                 relay.turn(clock.wall_ns(), status=second)
             if second:
                 wall_second = clock.wall_ns() // clock.NANOSECONDS_PER_SECOND
-                self._stream.figures(wall_second, figures_of(self._reader))
+                self._stream.figures(wall_second, figures_of(self._relays[0].reader))
         except (SegmentError, OSError) as error:
             self._panel.trouble = str(error)
 

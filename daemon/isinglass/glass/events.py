@@ -17,6 +17,7 @@ a silence a wake.
 from __future__ import annotations
 
 import threading
+import traceback
 from binascii import crc32
 from collections.abc import Callable
 
@@ -150,6 +151,12 @@ class ErrorTable:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+
+    def raised(self, error: BaseException) -> None:
+        """Count an error by its kind and where it was raised."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
+        self.record(type(error).__name__, str(error), where)
 
     def record(self, kind: str, message: str, where: str) -> None:
         """Count one error; the 64 that came first have entries, later ones share the last."""

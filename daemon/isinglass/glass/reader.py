@@ -253,14 +253,6 @@ class SegmentReader:
             self._mapped = memoryview(self._map).cast("Q")
         return self._mapped
 
-    def claimed_slots(self) -> list[tuple[int, int, int]]:
-        """Return (slot, claim, pid) of every process that lives or left its region readable."""
-        slots = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
-        return [
-            (slot, words[SlotWord.CLAIM], words[SlotWord.PID])
-            for slot, words, _ in self._claimed(slots, clock.monotonic_ns())
-        ]
-
     def verdicts(self) -> dict[int, str]:
         """Return the verdict of every claimed slot."""
         slots = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)

@@ -13,7 +13,6 @@ import atexit
 import mmap
 import os
 import sys
-import traceback
 
 from isinglass import clock
 from isinglass.errors import (
@@ -231,9 +230,7 @@ class Segment:
 
     def error(self, error: BaseException) -> None:
         """Count an error in the table of distinct errors, by its kind and where it was raised."""
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
-        ERRORS.record(type(error).__name__, str(error), where)
+        ERRORS.raised(error)
 
 
 # ---------------------------------------------------------------------- making and joining

@@ -106,7 +106,7 @@ class Healing:
         self._repairs, self._shelf, self._outside, self._panel = repairs, shelf, outside, panel
         self._horizon, self._on_copied = horizon, on_copied
         self.phase = JOINING if fresh else HEALING
-        self._since_ns, self._goal_due_ns = now_ns, now_ns
+        self._since_ns = now_ns
         self._goal: dict[tuple[int, int], int] | None = None
         self._copy: _Copy | None = None
         self._number = 0
@@ -146,10 +146,10 @@ class Healing:
             return now_ns + ROOM_NS
         if self.phase == JOINING:
             self._join(now_ns)
-        elif self._repairs.out_of_reach or self._strange():
+        elif (strange := self._strange()) or self._repairs.out_of_reach:
             if self.phase == LIVE:
                 self.catch_up(now_ns)
-            self._start(self._able() or self._strange(), now_ns)
+            self._start(self._able() or strange, now_ns)
         elif self.phase == HEALING and self._caught_up(now_ns):
             self._step(CAUGHT_UP)
         return now_ns + (ROOM_NS * 10 if self.phase != LIVE else _NANOSECONDS)

@@ -50,7 +50,7 @@ READER_LIMIT = 1024  # read transactions at one time, of all processes
 FILE_MODE = 0o640
 RESERVE_BYTES = 16 << 20  # what a drop or a clean-up may take beyond a map that is full
 
-_DAMAGED = (
+DAMAGED = (
     lmdb.CorruptedError,
     lmdb.InvalidError,
     lmdb.PageNotFoundError,
@@ -327,7 +327,7 @@ class Engine:
             )
         if self._is_disk_full(code):
             return DiskFull(f"the disk under {where} has no room: free some, writes then go on")
-        if isinstance(error, _DAMAGED):
+        if isinstance(error, DAMAGED):
             return StoreCorrupt(
                 f"the store {where} is damaged ({error}): move it away and restore it from another"
                 " node or a copy"

@@ -90,12 +90,6 @@ def from_by_node(key: bytes) -> bytes:
     return key[4:12] + key[:4] + key[12:]
 
 
-def stream_of(key: bytes) -> int:
-    """Return the stream that a record is of."""
-    return int.from_bytes(key[12:20], "big")
-
-
-# ---------------------------------------------------------------------- making
 def event_records(
     stream: int, body: list[Any], packed: bytes, arrived_ns: int, first: int = 0, last: int = 0
 ) -> list[Record]:

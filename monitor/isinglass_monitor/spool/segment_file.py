@@ -27,6 +27,8 @@ import msgpack
 from isinglass import clock
 from isinglass.errors import DiskFull, StoreCorrupt, StoreError
 from isinglass.glass.severity import WARNING
+from isinglass.store.engine import DAMAGED, DATA_FILE, FILE_MODE
+from isinglass.store.room import DISK_FULL_CODES
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.records import Pair, to_by_node
 from isinglass_monitor.spool.streams import LOST, StreamRecord
@@ -34,21 +36,11 @@ from isinglass_monitor.spool.streams import LOST, StreamRecord
 MAP_BYTES = 4 << 30  # address space, far above what a segment may grow to
 TABLES = (b"records", b"by_node", b"warnings", b"arrivals", b"streams", b"meta")
 FORMAT = 1
-FILE_MODE = 0o640
-DATA_FILE = "data.mdb"
 READERS = 256
 READ_LIMIT_SECONDS = 0.5
 CHUNK_ROWS = 4096
 FIRST_CHUNK_ROWS = 64
 _CONTENTS = b"segment"
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_DAMAGED = (
-    lmdb.CorruptedError,
-    lmdb.InvalidError,
-    lmdb.PageNotFoundError,
-    lmdb.VersionMismatchError,
-    lmdb.IncompatibleError,
-)
 
 
 class SegmentNotThere(StoreError):
@@ -279,9 +271,9 @@ def _contents_bytes(contents: Contents) -> bytes:
 def explained(error: Exception, path: Path) -> StoreError:
     """Return the error that says what an operator can do."""
     code = getattr(error, "errno", None) or getattr(error, "code", 0)
-    if code in _FULL or "No space left" in str(error):
+    if code in DISK_FULL_CODES or "No space left" in str(error):
         return DiskFull(f"The disk under the spool {path} has no room: free some.")
-    if isinstance(error, _DAMAGED):
+    if isinstance(error, DAMAGED):
         return StoreCorrupt(f"The spool's segment {path} is damaged ({error}).")
     if code == errno.ENOENT or isinstance(error, lmdb.NotFoundError):
         return SegmentNotThere(f"There is no segment of a spool at {path}.")
