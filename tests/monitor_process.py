@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +17,8 @@ from isinglass.glass.snapshot import PanelView
 from isinglass_monitor.spool.folder import FOLDER
 from isinglass_monitor.spool.reading import Question, SpoolReader
 from isinglass_monitor.spool.records import Entry
+from service_process import ServiceProcess
 
-WAIT_SECONDS = 30.0
 SHARED = (
     "cluster",
     "cluster_key_file",
@@ -31,65 +29,17 @@ SHARED = (
 )
 
 
-class MonitorProcess:
+class MonitorProcess(ServiceProcess):
     """`isinglass monitor run`; it starts again with the same settings."""
 
     def __init__(self, name: str, settings: dict[str, object]) -> None:
+        super().__init__(("monitor", "run", "--name", name), "listens", settings)
         self.name = name
-        self.flags = [
-            word
-            for setting, value in settings.items()
-            for word in (
-                f"--{setting.replace('_', '-')}",
-                *([] if value is True else [str(value)]),
-            )
-        ]
-        self.process: subprocess.Popen[str]
-
-    def start(self) -> MonitorProcess:
-        """Start it; return when it takes events in."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "isinglass_console.cli", "monitor", "run", "--name", self.name,
-             *self.flags],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
-        assert self.process.stderr is not None
-        line = self.process.stderr.readline()
-        assert "listens" in line, line + self.process.stderr.read()
-        return self
 
     @property
     def folder(self) -> Path:
         """The folder of its spool."""
         return Path(os.environ["ISINGLASS_DATA_DIR"]) / self.name / FOLDER
-
-    def gone(self) -> int:
-        """Wait for its end, with a limit; return its exit code."""
-        code = self.process.wait(WAIT_SECONDS)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        return code
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL; return when it is gone."""
-        self.process.kill()
-        self.gone()
-
-    def stop(self) -> int:
-        """Ask it to end; return its exit code."""
-        self.process.terminate()
-        return self.gone()
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Stop every thread of it (SIGSTOP) for a block."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.process.pid, signal.SIGCONT)
 
     def panels(self, name: str) -> list[PanelView]:
         """Return its panels of a name."""

@@ -10,21 +10,15 @@ Batches are a function of (seed, number), so the parent never has to ask the chi
 
 from __future__ import annotations
 
-import mmap
-import os
 import random
-import signal
-import traceback
 from pathlib import Path
 
-from isinglass import clock
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.retention import Limits
 from isinglass_monitor.spool.streams import RECEIVED, REPAIRED
+from killed_writer import ACKNOWLEDGED, OPENED, STARTED, KilledWriter
 from monitor.spooled import MILLISECOND, NOW, NOW_NS, answer, event, opened, piece
 
-ACKNOWLEDGED, STARTED, OPENED = 0, 1, 2  # words of the shared memory
-WAIT_LIMIT_SECONDS = 20
 STREAMS = 5
 LIMITS = Limits(size_bytes=1 << 40, segment_bytes=1 << 20, free_bytes=0)
 
@@ -43,58 +37,26 @@ def batch_of(seed: int, number: int) -> list[Piece]:
     return pieces
 
 
-def write_for_ever(path: Path, seed: int, words: memoryview) -> None:
-    """Be the child: commit batches from the one after the last acknowledged, until killed."""
-    words[OPENED] = 0
-    writer = opened(path, LIMITS)
-    words[OPENED] = 1
-    number = words[ACKNOWLEDGED] + 1
-    while True:
-        words[STARTED] = number
-        writer.commit(batch_of(seed, number), NOW_NS + number)
-        words[ACKNOWLEDGED] = number
-        number += 1
-
-
-class Harness:
+class Harness(KilledWriter):
     """One spool that is killed again and again."""
 
     def __init__(self, directory: Path, seed: int) -> None:
-        self.path, self.seed = directory / "spool", seed
-        self.words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
-        self.chance = random.Random(seed)
-        self.half_open = 0
+        super().__init__(directory / "spool", seed, waits=0.8)
 
-    def kill_once(self) -> None:
-        """Start a writer, kill it, and check the spool that it leaves."""
-        self.words[OPENED] = 0
-        child = os.fork()
-        if child == 0:
-            try:
-                write_for_ever(self.path, self.seed, self.words)
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(1)
-        if self.chance.random() < 0.8:
-            steps = int(self.chance.random() ** 2 * 8)
-            self._wait_for(child, OPENED, 1)
-            self._wait_for(child, ACKNOWLEDGED, self.words[ACKNOWLEDGED] + steps)
-        clock.sleep(self.chance.random() ** 2 * 0.012)
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        assert os.WTERMSIG(status) == signal.SIGKILL, f"the writer ended by itself: {status}"
-        self.half_open += not self.words[OPENED]
-        self.check_streams()
+    def write_for_ever(self) -> None:
+        """Be the child: commit batches from the one after the last acknowledged, until killed."""
+        words = self.words
+        words[OPENED] = 0
+        writer = opened(self.path, LIMITS)
+        words[OPENED] = 1
+        number = words[ACKNOWLEDGED] + 1
+        while True:
+            words[STARTED] = number
+            writer.commit(batch_of(self.seed, number), NOW_NS + number)
+            words[ACKNOWLEDGED] = number
+            number += 1
 
-    def _wait_for(self, child: int, word: int, value: int) -> None:
-        deadline = clock.monotonic_ns() + WAIT_LIMIT_SECONDS * clock.NANOSECONDS_PER_SECOND
-        while self.words[word] < value:
-            assert os.waitpid(child, os.WNOHANG) == (0, 0), "the writer ended by itself"
-            assert clock.monotonic_ns() < deadline, "the writer did not get on in time"
-            clock.sleep(0.0002)
-
-    def check_streams(self) -> None:
+    def check(self) -> None:
         """Open the spool as a writer does, and compare what it has of its streams."""
         writer = opened(self.path, LIMITS)
         try:

@@ -31,4 +31,4 @@ def test_the_harness_sees_a_lost_batch(runtime_dir: Path) -> None:
     harness.words[0] += 1  # a batch that nobody committed
     harness.words[1] = harness.words[0]
     with pytest.raises(AssertionError):
-        harness.check_streams()
+        harness.check()

@@ -10,21 +10,14 @@ Steps are a function of (seed, number), so the model never has to ask the child.
 
 from __future__ import annotations
 
-import mmap
-import os
 import random
-import signal
-import traceback
 from pathlib import Path
 
-from isinglass import clock
 from isinglass.store.changes import Step, Writes
 from isinglass.store.database import Store
+from killed_writer import ACKNOWLEDGED, OPENED, STARTED, KilledWriter
 from store.store_model import Model, contents, create, drop, tombstone, value_record
 
-ACKNOWLEDGED, STARTED, OPENED = 0, 1, 2  # words of the shared memory
-WAIT_LIMIT_SECONDS = 20
-STEPS_AT_MOST = 8
 TABLES = ("plain", "indexed", "grouped", "gone")
 SHAPES = {"plain": (), "indexed": ("", "n"), "grouped": ("/", "n"), "gone": ("/",)}
 
@@ -51,22 +44,7 @@ def _record(choose: random.Random, stamp: int) -> bytes:
     return value_record(stamp, n=choose.randrange(9), s="x" * choose.randrange(120))
 
 
-def write_for_ever(path: Path, seed: int, words: memoryview) -> None:
-    """Be the child: apply steps from the one after the last acknowledged, until killed."""
-    words[OPENED] = 0
-    with Store.open(path, durability="commit") as store:
-        words[OPENED] = 1
-        number = words[ACKNOWLEDGED] + 1
-        while True:
-            words[STARTED] = number
-            store.apply(steps_of(seed, number))
-            words[ACKNOWLEDGED] = number
-            if number % 16 == 0:
-                store.reclaim(50)
-            number += 1
-
-
-class Harness:
+class Harness(KilledWriter):
     """One store that is killed again and again.
 
     Args:
@@ -75,42 +53,24 @@ class Harness:
     """
 
     def __init__(self, directory: Path, seed: int) -> None:
-        self.path, self.seed = directory / "store", seed
-        self.words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
+        super().__init__(directory / "store", seed, waits=0.85)
         self.model, self.modelled = Model(), 0
-        self.chance = random.Random(seed)
-        self.acknowledged = self.half_open = 0
+        self.acknowledged = 0
 
-    def kill_once(self) -> None:
-        """Start a writer, kill it, and check the store that it leaves."""
-        self.words[OPENED] = 0
-        child = os.fork()
-        if child == 0:
-            try:
-                write_for_ever(self.path, self.seed, self.words)
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(1)
-        if self.chance.random() < 0.85:
-            # Steps as well as time: on a busy machine a writer may not run at all for a while.
-            self._wait_for(child, OPENED, 1)
-            steps = int(self.chance.random() ** 2 * STEPS_AT_MOST)
-            self._wait_for(child, ACKNOWLEDGED, self.words[ACKNOWLEDGED] + steps)
-        clock.sleep(self.chance.random() ** 2 * 0.012)
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        assert os.WTERMSIG(status) == signal.SIGKILL, f"the writer ended by itself: {status}"
-        self.half_open += not self.words[OPENED]
-        self.check()
-
-    def _wait_for(self, child: int, word: int, value: int) -> None:
-        """Wait until the writer has counted a word up to a value."""
-        deadline = clock.monotonic_ns() + WAIT_LIMIT_SECONDS * clock.NANOSECONDS_PER_SECOND
-        while self.words[word] < value:
-            assert os.waitpid(child, os.WNOHANG) == (0, 0), "the writer ended by itself"
-            assert clock.monotonic_ns() < deadline, "the writer did not get on in time"
-            clock.sleep(0.0002)
+    def write_for_ever(self) -> None:
+        """Be the child: apply steps from the one after the last acknowledged, until killed."""
+        words = self.words
+        words[OPENED] = 0
+        with Store.open(self.path, durability="commit") as store:
+            words[OPENED] = 1
+            number = words[ACKNOWLEDGED] + 1
+            while True:
+                words[STARTED] = number
+                store.apply(steps_of(self.seed, number))
+                words[ACKNOWLEDGED] = number
+                if number % 16 == 0:
+                    store.reclaim(50)
+                number += 1
 
     def check(self) -> None:
         """Open the store and compare it with every acknowledged step."""
