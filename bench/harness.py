@@ -16,8 +16,11 @@ import json
 import os
 import platform
 import re
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +82,23 @@ def options(description: str, rounds: int = 9) -> argparse.ArgumentParser:
     parser.add_argument("--write", action="store_true", help="replace the section in RESULTS.md")
     parser.add_argument("--rounds", type=int, default=rounds, help=f"rounds (default {rounds})")
     return parser
+
+
+@contextmanager
+def folders(within: str | None = None) -> Iterator[Path]:
+    """Give a block a folder for data, and one on a tmpfs for segments; this process uses both.
+
+    Args:
+        within: the folder that the one for data is made in; None: the system's own for such.
+    """
+    data = tempfile.mkdtemp(prefix="isinglass-bench-", dir=within)
+    runtime = tempfile.mkdtemp(prefix="isinglass-bench-", dir="/dev/shm")
+    os.environ["ISINGLASS_RUNTIME_DIR"], os.environ["ISINGLASS_DATA_DIR"] = runtime, data
+    try:
+        yield Path(data)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+        shutil.rmtree(runtime, ignore_errors=True)
 
 
 def interleave(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

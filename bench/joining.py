@@ -18,7 +18,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -322,19 +321,15 @@ def measure(arguments: argparse.Namespace) -> harness.Report:
     report = harness.Report("joining.py", "nodes that come back, and new ones, under load")
     rows: list[list[object]] = []
     for name in arguments.only or PARTS:
-        folder = Path(tempfile.mkdtemp(prefix="isinglass-bench-"))
-        runtime = tempfile.mkdtemp(prefix="isinglass-bench-", dir="/dev/shm")
-        os.environ["ISINGLASS_RUNTIME_DIR"], os.environ["ISINGLASS_DATA_DIR"] = runtime, str(folder)
-        run = Run(arguments, folder)
-        try:
-            for node in run.nodes:
-                node.start()
-            run.live(*run.nodes)
-            PARTS[name](run, report, rows)
-        finally:
-            run.close()
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(runtime, ignore_errors=True)
+        with harness.folders() as folder:
+            run = Run(arguments, folder)
+            try:
+                for node in run.nodes:
+                    node.start()
+                run.live(*run.nodes)
+                PARTS[name](run, report, rows)
+            finally:
+                run.close()
     columns = [
         "what", "seconds", "copied", "repaired", "p50 quiet, µs", "p50 then, µs",
         "p99 quiet, µs", "p99 then, µs", "refused",

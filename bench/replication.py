@@ -13,12 +13,8 @@ needs, ends by itself, and takes away what it made, also when it is interrupted:
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import signal
 import sys
-import tempfile
-from pathlib import Path
 from types import FrameType
 
 import harness
@@ -47,18 +43,12 @@ def measure(arguments: argparse.Namespace) -> harness.Report:
     """Run the parts that were asked for, each in folders of its own."""
     report = harness.Report("replication.py", "updates to several nodes, beside redis and etcd")
     for name in arguments.only or PARTS:
-        folder = Path(tempfile.mkdtemp(prefix="isinglass-bench-"))
-        runtime = tempfile.mkdtemp(prefix="isinglass-bench-", dir="/dev/shm")
-        os.environ["ISINGLASS_RUNTIME_DIR"] = runtime
-        os.environ["ISINGLASS_DATA_DIR"] = str(folder)
-        try:
-            PARTS[name](report, arguments, folder)
-        except Late as late:
-            report.notes.append(f"The part {name} was ended: {late}.")
-            print(f"{name}: {late}", file=sys.stderr)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(runtime, ignore_errors=True)
+        with harness.folders() as folder:
+            try:
+                PARTS[name](report, arguments, folder)
+            except Late as late:
+                report.notes.append(f"The part {name} was ended: {late}.")
+                print(f"{name}: {late}", file=sys.stderr)
     report.notes += NOTES
     return report
 

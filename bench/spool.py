@@ -7,11 +7,7 @@ query     one node's warnings out of a large spool, and out of the same events a
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
 import harness
 from spooling import ingest, queries
@@ -28,15 +24,8 @@ def measure(arguments: argparse.Namespace) -> harness.Report:
     """Run the parts that were asked for, each in folders of its own."""
     report = harness.Report("spool.py", "events taken in and asked for, beside rsyslog and grep")
     for name in arguments.only or PARTS:
-        folder = Path(tempfile.mkdtemp(prefix="isinglass-bench-", dir=arguments.folder))
-        runtime = tempfile.mkdtemp(prefix="isinglass-bench-", dir="/dev/shm")
-        os.environ["ISINGLASS_RUNTIME_DIR"] = runtime
-        os.environ["ISINGLASS_DATA_DIR"] = str(folder)
-        try:
+        with harness.folders(arguments.folder) as folder:
             PARTS[name](report, arguments, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(runtime, ignore_errors=True)
     report.notes += NOTES
     return report
 

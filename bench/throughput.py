@@ -14,12 +14,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import multiprocessing
-import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
@@ -230,21 +227,12 @@ def merge_case(updates: list[tuple[str, int]], merging: str) -> dict[str, float]
 # ---------------------------------------------------------------------- the report
 def measure(arguments: argparse.Namespace) -> harness.Report:
     report = harness.Report("throughput.py", "writes and reads, beside redis")
-    folder = Path(tempfile.mkdtemp(prefix="isinglass-bench-"))
-    runtime = Path(tempfile.mkdtemp(prefix="isinglass-bench-", dir="/dev/shm"))
-    os.environ["ISINGLASS_RUNTIME_DIR"], os.environ["ISINGLASS_DATA_DIR"] = (
-        str(runtime),
-        str(folder),
-    )
-    try:
+    with harness.folders() as folder:
         with ExitStack() as stack:
             port = stack.enter_context(redis_server(folder))
             stack.enter_context(node("bench"))
             throughput(report, arguments, port)
         merging(report, arguments)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(runtime, ignore_errors=True)
     return report
 
 
