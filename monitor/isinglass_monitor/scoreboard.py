@@ -4,7 +4,7 @@
     late         silent for 3 s
     lost         silent for 10 s
     left         its daemon said goodbye
-    stopped by chaos, maintenance: what an operator announced; see `alarms/announcements`
+    stopped by chaos, maintenance: what an operator announced; see `alarms/holding`
 
 A node that is silent stays on the board with what it last said, until somebody takes it off. When
 several nodes fall silent within the same seconds and nobody is heard since, the fault is likelier

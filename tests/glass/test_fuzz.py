@@ -74,7 +74,7 @@ def read_everything(path: str) -> None:
             assert all(error.count > 0 for error in process.errors)
         assert all(table.rows >= 0 for table in snapshot.tables)
         assert len(counters(snapshot)) < 100_000
-        assert len(reader.claimed_slots()) <= layout.REGION_COUNT
+        assert len(reader.verdicts()) <= layout.REGION_COUNT
 
 
 @pytest.mark.parametrize("seed", range(8))
