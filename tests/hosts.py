@@ -19,6 +19,7 @@ from daemon_process import DaemonProcess
 from isinglass import clock
 from isinglass.client.local import borrow, give_back
 from isinglass.settings import data_directory
+from isinglass.store import pieces
 from isinglass.wire import cluster_key
 from network import Host, network, within
 
@@ -55,6 +56,19 @@ class HostDaemon(DaemonProcess):
         try:
             *_, digests = store.bucket_digests()
             return digests
+        finally:
+            give_back(str(self.store))
+
+    def records(self, wanted: list[int]) -> dict[tuple[str, bytes], bytes]:
+        """Return what the store has in some buckets, by table and key."""
+        store = borrow(str(self.store))
+        try:
+            found: dict[tuple[str, bytes], bytes] = {}
+            place: pieces.Place | None = pieces.START
+            while place is not None:
+                items, place = store.bucket_records(set(wanted), place)
+                found.update({(table, key): record for table, key, record in items})
+            return found
         finally:
             give_back(str(self.store))
 
@@ -161,7 +175,13 @@ class Cluster:
             pairs = zip(expected, other.digests(), strict=True)
             differing = [bucket for bucket, (one, another) in enumerate(pairs) if one != another]
             if differing:
-                found.append(f"buckets {differing[:5]} of {first.node} and {other.node} differ")
+                here, there = first.records(differing), other.records(differing)
+                found += [
+                    f"{key!r} is {here.get(key)!r} at {first.node} and {there.get(key)!r}"
+                    f" at {other.node}"
+                    for key in sorted(here.keys() | there.keys())
+                    if here.get(key) != there.get(key)
+                ][:5]
         return found
 
     def settle(self, limit_seconds: float = LIMIT_SECONDS) -> None:

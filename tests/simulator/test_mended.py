@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from isinglass.node.primary import ACK_PRIMARY, Receipt
 from isinglass.node.shelf import table_state
 from isinglass.store.records import NEVER
 from isinglass.wire.bodies import REPAIR, parse, repairs_of
@@ -269,4 +272,30 @@ def test_gaps_that_only_a_lost_node_could_close_are_not_waited_for(
     alder.stalled_until = 0
     alder.start()
     pass_time(cluster, 6)
+    assert not checks.differences(cluster)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_a_primary_answered_and_never_sent_reaches_all(
+    before: int, make_cluster: MakeCluster
+) -> None:
+    """Birch has it by the answer alone: the primary is killed before the datagram is full."""
+    cluster = make_cluster(skew=0)
+    pass_time(cluster, 2)
+    alder, birch, _ = cluster.hosts.values()
+    primary_of = life_of(birch).replica.primary.primary_of
+    key = next(key for n in range(99) if primary_of("plain", key := b"%d" % n) == alder.origin)
+    life_of(alder).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
+    for _ in range(before):
+        life_of(alder).put("plain", b"answered to nobody", VALUE)
+    receipts: list[Receipt] = []
+    life_of(birch).write(
+        "plain", key, VALUE, ACK_PRIMARY, lambda _, receipt: receipts.append(receipt)
+    )
+    pass_time(cluster, 0.02)
+    assert receipts == [Receipt(alder.origin, True)]
+    alder.wipe()
+    alder.start()
+    pass_time(cluster, 8)
+    assert birch.current("plain", key) is not None
     assert not checks.differences(cluster)

@@ -78,10 +78,10 @@ class StreamPanel(Panel):
     taken = Gauge("updates", "Every update up to this one left the queue for the store.")
     applied = Gauge("updates", "Every update up to this one is in the store.")
     missing = Gauge("updates", "Updates known to exist that did not come.")
-    gaps = Counter("gaps", "Times updates were found missing.")
+    gaps = Counter("gaps", "Times updates were missing, and asked for.")
     lost_network = Counter("datagrams", "Datagrams of this member that the network lost.")
     lost_socket = Counter("datagrams", "Datagrams of this member that this node's socket dropped.")
-    duplicates = Counter("updates", "Updates that came again.")
+    duplicates = Counter("updates", "Updates that came again, or after a primary's answer.")
 
 
 class NetworkPanel(Panel):

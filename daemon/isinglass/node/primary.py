@@ -31,11 +31,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from isinglass.errors import IsinglassError, TableMissing
+from isinglass.errors import IsinglassError
 from isinglass.node.outside import Answered, Outside, Shelf
 from isinglass.node.vectors import Vectors
 from isinglass.store.buckets import bucket_of
-from isinglass.store.records import version_stamp
 from isinglass.wire.membership import Membership
 from isinglass.wire.placement import Placement
 from isinglass.wire.streams import StreamId
@@ -129,6 +128,7 @@ class Primary:
         stamp: stamps and queues `(table, key, payload)` here; returns the record, its place in line
             and its number in the own stream. Raises what refuses the write.
         hurry: called when a client waits until others hold the newest own update.
+        take_in: see `Receiving.answered`.
         clock: monotonic nanoseconds.
         patience_ns: the least that another primary may take.
     """
@@ -142,10 +142,11 @@ class Primary:
         panel: Any,
         stamp: Callable[[str, bytes, bytes | None], tuple[bytes, int, int]],
         hurry: Callable[[], None],
+        take_in: Callable[[StreamId, int, str, bytes, bytes], None],
         clock: Callable[[], int],
         patience_ns: int = PATIENCE_NS,
     ) -> None:
-        self._hurry = hurry
+        self._hurry, self._take_in = hurry, take_in
         self._vectors, self._members, self._shelf = vectors, members, shelf
         self._outside, self._panel, self._stamp, self._clock = outside, panel, stamp, clock
         self._own = vectors.own[0]
@@ -200,28 +201,12 @@ class Primary:
         def answered(answer: list[Any]) -> None:
             record, held, *update = answer[1:]
             self._panel.forwarded += 1
-            self._take_in(table, key, record, (primary, update[0]), update[1])
+            self._take_in((primary, update[0]), update[1], table, key, record)
             done(self._shelf.last_place, Receipt(primary, True, held))
 
         deadline_ns = self._clock() + self.limits.limit_ns * 3 // 4
         request = [WRITE, table, key, payload, ack, self._own, deadline_ns]
         self._ask(primary, request, answered, fall_back)
-
-    def _take_in(
-        self, table: str, key: bytes, record: bytes, stream: StreamId, number: int
-    ) -> None:
-        """Put what the primary stamped for a client of this node in line, unless it has come.
-
-        What has come may be deleted and forgotten already; then it must not come again.
-        """
-        self._outside.observe(version_stamp(record))
-        inbox = self._vectors.inboxes.get(stream)
-        if inbox is None or inbox.has(number):
-            return
-        try:
-            self._shelf.offer(table, key, record)
-        except TableMissing:
-            pass  # its creation is still on its way here, and so is this record
 
     def _write_here(
         self,

@@ -121,8 +121,30 @@ class Receiving:
             self._outside.observe(version_stamp(record))
         else:
             place = self._shelf.last_place
-        entries = self._journal.open(stream, inbox.received + 1)
-        for number in fresh:
-            entries[number] = (table, key)
-            inbox.add(number, number, place)
+        self._note(stream, inbox, fresh, (table, key), place)
         self._figures.cluster.repaired += len(fresh)
+
+    def answered(
+        self, stream: StreamId, number: int, table: str, key: bytes, record: bytes
+    ) -> None:
+        """Take in what a primary stamped for a client of this node, unless it has come.
+
+        It may be all that is ever heard of the update, when the primary is killed before it sends
+        it to the others: so its number counts here as received, and the others ask this node.
+        """
+        self._outside.observe(version_stamp(record))
+        inbox = self._vectors.inboxes.get(stream)
+        if inbox is None or inbox.has(number):
+            return  # what has come may be deleted and forgotten already
+        place, _ = self._offer(table, (key, record))
+        if place:
+            self._note(stream, inbox, [number], (table, key), place)
+            self._journal.trim()
+
+    def _note(
+        self, stream: StreamId, inbox: Inbox, numbers: list[int], name: Name, place: int
+    ) -> None:
+        entries = self._journal.open(stream, inbox.received + 1)
+        for number in numbers:
+            entries[number] = name
+            inbox.add(number, number, place)

@@ -47,7 +47,8 @@ class _Asking:
     """How the gap of one stream is being closed."""
 
     __slots__ = (
-        "alone_ns", "delay_ns", "due_ns", "first", "last", "last_asked", "tries", "window",
+        "alone_ns", "counted", "delay_ns", "due_ns", "first", "last", "last_asked", "tries",
+        "window",
     )  # fmt: skip
 
     def __init__(self, due_ns: int) -> None:
@@ -55,6 +56,7 @@ class _Asking:
         self.first = self.last = 0  # what was asked for
         self.tries, self.last_asked, self.window = 0, 0, WINDOW
         self.alone_ns = 0  # since when nobody has what is missing
+        self.counted = False
 
 
 class Repairs:
@@ -102,7 +104,6 @@ class Repairs:
             if asking is None:
                 delay = FIRST_DELAY_NS + self._random.randrange(FIRST_DELAY_NS)
                 asking = self._asking[stream] = _Asking(now_ns + delay)
-                self._figures.gap(stream[0])
             elif asking.last and inbox.received >= asking.last and asking.due_ns > now_ns:
                 asking.due_ns = now_ns  # all came: go on at once
                 asking.tries, asking.delay_ns = 0, ANSWER_NS
@@ -140,10 +141,17 @@ class Repairs:
         self._unreached.pop(stream, None)
         asking.alone_ns = 0
         asking.first, asking.last, asking.last_asked = ranges[0][0], ranges[-1][1], target.origin
+        self._count(stream, asking)
         self._outside.multicast(
             NACK, [target.origin, *stream, [edge for pair in ranges for edge in pair]]
         )
         self._figures.cluster.repairs_asked += 1
+
+    def _count(self, stream: StreamId, asking: _Asking) -> None:
+        """Count a gap once, when somebody asks for it: what only comes late closes before that."""
+        if not asking.counted:
+            asking.counted = True
+            self._figures.gap(stream[0])
 
     def _target(self, stream: StreamId, first: int, asking: _Asking) -> Member | None:
         """Return whom to ask: the origin while it answers, else anybody else who has it."""
@@ -184,6 +192,7 @@ class Repairs:
             return
         if edges[0] <= inbox.received + 1 <= edges[-1]:
             asking.due_ns = max(asking.due_ns, now_ns + ANSWER_NS)
+            self._count(stream, asking)
             self._figures.cluster.repairs_suppressed += 1
 
     def refused(self, origin: int, stream: StreamId, last: int) -> None:

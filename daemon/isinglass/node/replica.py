@@ -114,7 +114,7 @@ class Replica:
         )  # fmt: skip
         self.primary = Primary(
             self.vectors, self.members, shelf, outside, figures.primary, stamp,
-            self.publishing.hurry, clock, patience_ns,
+            self.publishing.hurry, self.receiving.answered, clock, patience_ns,
         )  # fmt: skip
         self.load = Load()
         self.on_heard: Callable[[Member], None] | None = None
