@@ -8,6 +8,7 @@ from isinglass.node.primary import ACK_PRIMARY, Receipt
 from isinglass.node.shelf import table_state
 from isinglass.store.records import NEVER
 from isinglass.wire.bodies import REPAIR, parse, repairs_of
+from isinglass.wire.reports import JOINING
 from simulator import checks
 from simulator.cluster import Cluster
 from simulator.conftest import MakeCluster
@@ -298,4 +299,28 @@ def test_what_a_primary_answered_and_never_sent_reaches_all(
     alder.start()
     pass_time(cluster, 8)
     assert birch.current("plain", key) is not None
+    assert not checks.differences(cluster)
+
+
+def test_a_node_does_not_wait_for_what_only_joining_nodes_have(make_cluster: MakeCluster) -> None:
+    """They wait for it to be live: cedar was killed while it joined, birch lost its disk."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    cluster.network.partition({1}, {2, 3})
+    life_of(birch).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.5)
+    cedar.wipe()
+    cedar.start()
+    while life_of(cedar).replica.phase == JOINING:
+        pass_time(cluster, 0.001)
+    pass_time(cluster, 0.05)
+    cedar.crash()
+    alder.crash()
+    birch.wipe()
+    cluster.network.heal()
+    for host in (alder, birch, cedar):
+        host.start()
+    assert life_of(cedar).replica.phase == life_of(birch).replica.phase == JOINING
+    pass_time(cluster, 8)
+    assert alder.current("plain", b"k") is not None
     assert not checks.differences(cluster)

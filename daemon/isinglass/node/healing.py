@@ -146,10 +146,10 @@ class Healing:
             return now_ns + ROOM_NS
         if self.phase == JOINING:
             self._join(now_ns)
-        elif (strange := self._strange()) or self._repairs.out_of_reach:
+        elif sources := self._able() or self._strange():
             if self.phase == LIVE:
                 self.catch_up(now_ns)
-            self._start(self._able() or strange, now_ns)
+            self._start(sources, now_ns)
         elif self.phase == HEALING and self._caught_up(now_ns):
             self._step(CAUGHT_UP)
         return now_ns + (ROOM_NS * 10 if self.phase != LIVE else _NANOSECONDS)
@@ -169,8 +169,12 @@ class Healing:
         self._repairs.out_of_reach.clear()
 
     def _caught_up(self, now_ns: int) -> bool:
-        """Tell whether everything is here that the others had a moment ago."""
-        up, inboxes = self._members.up(), self._vectors.inboxes
+        """Tell whether everything is here that the others had a moment ago.
+
+        What only a joining node has is not waited for: it may itself wait for this one.
+        """
+        up = [m for m in self._members.up() if m.report and m.report.phase != JOINING]
+        inboxes = self._vectors.inboxes
         waited = now_ns - self._since_ns
         if not up:
             return waited > ALONE_SECONDS * _NANOSECONDS
@@ -182,7 +186,6 @@ class Healing:
             inbox = inboxes.get(stream)
             if inbox is None or inbox.received >= goal:
                 continue
-            # what only absent members have cannot be waited for
             if any(m.progress(stream).received > inbox.received for m in up):
                 return False
         return True
