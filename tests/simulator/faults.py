@@ -176,7 +176,7 @@ def forget_everywhere(cluster: Cluster) -> bool:
     lives = [host.life for host in cluster.running() if host.life is not None]
     for life in lives:
         for origin in gone:
-            if origin in life.replica.members.members:
+            if origin in life.replica.members.members.keys() | life.replica.vectors.strangers():
                 life.replica.forget(origin)
                 break
     return bool(lives)

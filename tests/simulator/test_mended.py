@@ -12,6 +12,7 @@ from isinglass.wire.reports import JOINING
 from simulator import checks
 from simulator.cluster import Cluster
 from simulator.conftest import MakeCluster
+from simulator.faults import forget_everywhere
 from simulator.host import Host
 from simulator.life import Life
 from simulator.world import MILLISECOND, SECOND
@@ -324,3 +325,30 @@ def test_a_node_does_not_wait_for_what_only_joining_nodes_have(make_cluster: Mak
     pass_time(cluster, 8)
     assert alder.current("plain", b"k") is not None
     assert not checks.differences(cluster)
+
+
+def test_a_life_that_nobody_living_heard_of_can_be_forgotten(make_cluster: MakeCluster) -> None:
+    """Alder heard of a last life of cedar by birch alone, which then lost its disk."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    cedar.crash()
+    cluster.network.partition({1}, {2, 3})
+    cedar.start()
+    pass_time(cluster, 4)
+    life_of(cedar).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.05)
+    cedar.crash()
+    cedar.removed = True
+    life_of(alder).replica.forget(cedar.origin)
+    cluster.network.cut.discard((2, 1))
+    pass_time(cluster, 0.3)
+    birch.wipe()
+    cluster.network.heal()
+    birch.start()
+    pass_time(cluster, 4)
+    assert life_of(alder).replica.vectors.strangers() == {cedar.origin}
+    forget_everywhere(cluster)
+    life_of(alder).put("plain", b"k", None)
+    pass_time(cluster, 4)
+    assert not checks.differences(cluster)
+    assert not checks.deletions_left(cluster)

@@ -20,6 +20,7 @@ class ClusterPanel(Panel):
     incarnation = Gauge("1", "This life of the daemon; a later life has a greater one.")
     members = Gauge("nodes", "Members known, this one included, away or not.")
     up = Gauge("nodes", "Members heard now, this one included.")
+    strangers = Gauge("nodes", "Nodes out of the cluster of which updates are left: forget them.")
     view = Gauge(
         "1", "Check sum of the members that primaries are chosen from.", level="diagnostic"
     )

@@ -109,6 +109,7 @@ class Figures:
         panel.state = PHASES[replica.phase]
         panel.origin, panel.incarnation = replica.me.origin, replica.me.incarnation
         panel.members, panel.up = len(members) + 1, len(replica.members.up()) + 1
+        panel.strangers = len(replica.vectors.strangers())
         panel.view = replica.primary.placement.view
         panel.sequence = replica.vectors.sequence
         panel.journal, panel.journal_limit = len(replica.journal), replica.journal.limit

@@ -7,6 +7,7 @@ from isinglass.node.intake import Intake
 from isinglass.node.replica import Replica
 from isinglass.node.verifying import Result, Verifying
 from isinglass.wire import messages
+from isinglass.wire.datagrams import origin_number
 from isinglass.wire.messages import DONE
 
 TYPE_CHECKING = False
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     Send = Callable[[list[Any]], None]
+
+
+def _number_of(name: str) -> int:
+    return int(name) if name.isdecimal() else origin_number(name)
 
 
 class Operator:
@@ -49,19 +54,24 @@ class Operator:
     def forget(self, name: str) -> None:
         """Take a node out of the cluster: it must join anew, with nothing, when it comes back.
 
+        Args:
+            name: of a member; or the name or number of a node that is none, and of whose last life
+                updates are left: it was forgotten by who did not know of that life.
+
         Raises:
             UsageError: there is no such member, or it is alive.
         """
         replica = self._replica()
         with self._intake:
-            known = replica.members.members.values()
-            member = next((member for member in known if member.name == name), None)
-            if member is None:
-                names = ", ".join(sorted(member.name for member in known)) or "none"
-                raise UsageError(f"the cluster has no node {name!r}; this node knows {names}")
-            if member.heard:
+            known = {member.name: member for member in replica.members.members.values()}
+            if name in known and known[name].heard:
                 raise UsageError(
                     f"node {name} is alive: stop it first (`isinglass daemon stop {name}` there)"
                 )
-            replica.forget(member.origin)
+            origin = known[name].origin if name in known else _number_of(name)
+            strangers = replica.vectors.strangers()
+            if name not in known and origin not in strangers:
+                names = ", ".join([*sorted(known), *map(str, sorted(strangers))]) or "none"
+                raise UsageError(f"the cluster has no node {name!r}; this node knows {names}")
+            replica.forget(origin)
             replica.beat(replica.clock())

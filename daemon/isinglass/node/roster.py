@@ -132,13 +132,15 @@ class Roster:
 
     # ------------------------------------------------------------------ the operator
     def forget(self, origin: int, life: int = 0) -> None:
-        """Take a member out of the cluster, here and, by heartbeats, everywhere."""
-        member = self._members.members.get(origin)
-        if member is not None and not life:
-            life = member.incarnation
+        """Take a node out of the cluster, here and, by heartbeats, everywhere.
+
+        Args:
+            life: what joined in this life or before is out; 0: in any that is known of.
+        """
+        life = life or self._vectors.newest_life(origin)
         out = self._members.forget(origin, life)
         self.unnoted[_key(origin)] = msgpack.packb(["", out])
-        if member is not None and origin not in self._members.members:
+        if origin not in self._members.members:
             self._figures.forget(origin)
             self._vectors.life_ended(origin)
 

@@ -91,6 +91,10 @@ class Vectors:
             if known:
                 self.life_ended(origin)
 
+    def newest_life(self, origin: int) -> int:
+        """Return the last life of a node that is known of; 0 when none is."""
+        return self._newest.get(origin, 0)
+
     def life_ended(self, origin: int) -> None:
         """Say that no more will come of the streams that a node has had."""
         if self.on_closed is not None:
