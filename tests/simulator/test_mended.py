@@ -352,3 +352,39 @@ def test_a_life_that_nobody_living_heard_of_can_be_forgotten(make_cluster: MakeC
     pass_time(cluster, 4)
     assert not checks.differences(cluster)
     assert not checks.deletions_left(cluster)
+
+
+def test_what_a_copy_brought_beyond_its_vector_survives_a_kill(make_cluster: MakeCluster) -> None:
+    """Alder alone has it then, and no number tells of it: its next life must send it again."""
+    cluster = make_cluster(skew=0)
+    alder, birch, cedar = cluster.hosts.values()
+    birch.durability = cedar.durability = "none"
+    for host in (birch, cedar):
+        host.crash()
+        host.start()
+    pass_time(cluster, 4)
+    alder.wipe()
+    cluster.network.cut.add((3, 1))
+    alder.start()
+    while (copy := life_of(alder).replica.healing._copy) is None or not copy.vector:
+        pass_time(cluster, 0.001)
+    alder.stopped_until = cluster.world.now + 50 * MILLISECOND
+    for host in (birch, cedar):
+        host.store.flush = lambda: None  # type: ignore[method-assign]
+    life_of(cedar).put("plain", b"k", VALUE)
+    while life_of(alder).replica.phase == JOINING:
+        pass_time(cluster, 0.001)
+    while alder.store.stored("plain", b"k") is None:
+        pass_time(cluster, 0.001)
+    alder.crash()
+    for host in (birch, cedar):
+        host.power_failure()
+    cluster.network.heal()
+    for host in (birch, cedar):
+        host.start()
+    pass_time(cluster, 4)
+    assert birch.current("plain", b"k") is cedar.current("plain", b"k") is None
+    alder.start()
+    pass_time(cluster, 8)
+    assert birch.current("plain", b"k") is not None
+    assert not checks.differences(cluster)

@@ -10,18 +10,22 @@ Two ways lead to records that no other node can ask for, because no number tells
 For the first the journal has the names. For the second, and where the journal is too short, the
 store is read: of a life's records those count that are newer than the horizon, which is everywhere.
 Sent again they do no harm where they are known: applying is a join. Until they are sent this node's
-horizon stands still.
+horizon stands still. A node that is killed while it is wary does not see which lives end meanwhile:
+so it notes that it is, and its next life looks for the records of all nodes.
 
     idle ──a copy──▶ wary ──a life ends──▶ waiting ──all is in the store──▶ reading ──▶ wary
       ▲               │
       └───────────────┘ the horizon passes what was newest when the copy ended
+
+    note  b"w"  ->  u64: wary; stamps up to this one were everywhere when the copy began
 
 Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from isinglass.node.outside import Outside, Shelf
@@ -29,6 +33,9 @@ from isinglass.store.buckets import COUNT
 from isinglass.store.records import VERSION
 from isinglass.wire.streams import StreamId
 
+WARY_NOTE = b"w"
+_STAMP = struct.Struct(">Q")
+_ANYBODY = 0  # no node has this number
 ALL_BUCKETS = list(range(COUNT))
 
 
@@ -40,6 +47,7 @@ class Adopting:
         latest_stamp: returns the newest stamp that this node has drawn or seen.
         publish: sends keys and records, in turn, whose last one is in line at a place.
         copying: tells whether a copy is under way.
+        notes: what the store has noted.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class Adopting:
         latest_stamp: Callable[[], int],
         publish: Callable[[str, Sequence[bytes], int], int],
         copying: Callable[[], bool],
+        notes: Mapping[bytes, bytes],
     ) -> None:
         self._shelf, self._outside, self._publish = shelf, outside, publish
         self._horizon, self._latest_stamp, self._copying = horizon, latest_stamp, copying
@@ -57,11 +66,21 @@ class Adopting:
         self._wary_through = 0  # copies may have brought something of stamps up to this one
         self._origins: dict[int, int] = {}  # whose records are to be read: above which stamp
         self._reading: dict[int, int] | None = None
+        self._level: int | None = None  # while wary: what is newer may be here alone
+        self._noted = notes.get(WARY_NOTE, b"")
+        if self._noted:
+            (self._level,) = _STAMP.unpack(self._noted)
+            self._origins[_ANYBODY] = self._level
+            self.copied()
 
     @property
     def busy(self) -> bool:
         """Whether something is still to be sent."""
         return bool(self._origins) or self._reading is not None
+
+    def begins(self, level: int) -> None:
+        """A copy begins; stamps up to `level` are everywhere."""
+        self._level = level if self._level is None else min(self._level, level)
 
     def copied(self) -> None:
         """A copy has ended, or was given up."""
@@ -83,6 +102,17 @@ class Adopting:
             self._place = self._shelf.last_place
         elif self._shelf.applied_through >= self._place:
             self._read()
+            if not self.busy and self._horizon() >= self._wary_through:
+                self._level = None
+
+    def notes(self) -> dict[bytes, bytes]:
+        """Return what is to be noted in the next transaction."""
+        note = b"" if self._level is None else _STAMP.pack(self._level)
+        return {WARY_NOTE: note} if note != self._noted else {}
+
+    def was_noted(self, noted: Mapping[bytes, bytes]) -> None:
+        """Take over what was noted."""
+        self._noted = noted.get(WARY_NOTE, self._noted)
 
     def _read(self) -> None:
         if self._reading is None and self._origins:
@@ -110,7 +140,8 @@ class Adopting:
 
     def _look(self, table: str, key: bytes, record: bytes) -> None:
         stamp, origin = VERSION.unpack_from(record)
-        if self._reading is not None and stamp > self._reading.get(origin, stamp):
+        reading = self._reading or {}
+        if stamp > reading.get(origin, reading.get(_ANYBODY, stamp)):
             self._publish(table, (key, record), self._shelf.last_place)
 
     def gap(self, stream: StreamId, names: set[tuple[str, bytes] | None]) -> None:

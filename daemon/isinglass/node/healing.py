@@ -85,6 +85,8 @@ class Healing:
 
     Args:
         fresh: the store was never part of the cluster.
+        on_copying: told when a copy begins, and through which stamp everything is everywhere.
+        on_copied: told when it has ended.
     """
 
     def __init__(
@@ -100,11 +102,12 @@ class Healing:
         *,
         fresh: bool,
         now_ns: int,
+        on_copying: Callable[[int], None],
         on_copied: Callable[[], None],
     ) -> None:
         self._vectors, self._journal, self._members = vectors, journal, members
         self._repairs, self._shelf, self._outside, self._panel = repairs, shelf, outside, panel
-        self._horizon, self._on_copied = horizon, on_copied
+        self._horizon, self._on_copying, self._on_copied = horizon, on_copying, on_copied
         self.phase = JOINING if fresh else HEALING
         self._since_ns = now_ns
         self._goal: dict[tuple[int, int], int] | None = None
@@ -248,6 +251,7 @@ class Healing:
             self._failed(copy)
             return
         copy.vector, horizon, theirs, tables, let_go, copy.expected = answer
+        self._on_copying(horizon)
         copy.let_go = dict(let_go)
         copy.vector += self._let_go_by(copy.let_go)
         for table, key, record in tables:

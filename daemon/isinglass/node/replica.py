@@ -100,7 +100,7 @@ class Replica:
         self.publish = self.publishing.publish
         self.adopting = Adopting(
             shelf, outside, self.horizon.everywhere, latest_stamp, self.publish,
-            lambda: self.healing.copying,
+            lambda: self.healing.copying, notes,
         )  # fmt: skip
         self.vectors.on_closed = self.adopting.life_ended
         self.repairs = Repairs(
@@ -110,7 +110,7 @@ class Replica:
         self.healing = Healing(
             self.vectors, self.journal, self.members, self.repairs, shelf, outside,
             figures.cluster, self.horizon.everywhere, fresh=self.roster.fresh, now_ns=now_ns,
-            on_copied=self.adopting.copied,
+            on_copying=self.adopting.begins, on_copied=self.adopting.copied,
         )  # fmt: skip
         self.primary = Primary(
             self.vectors, self.members, shelf, outside, figures.primary, stamp,
@@ -351,7 +351,7 @@ class Replica:
         self._let_go_notes.update(let_go)
         return {
             **self.roster.unnoted, **self.horizon.notes(), **self.vectors.notes(place),
-            **self._let_go_notes,
+            **self._let_go_notes, **self.adopting.notes(),
         }  # fmt: skip
 
     def taken(self, place: int) -> None:
@@ -363,6 +363,7 @@ class Replica:
         self.vectors.applied(place, noted)
         self.roster.noted(noted)
         self.horizon.was_noted(noted)
+        self.adopting.was_noted(noted)
         if self._flushes:
             self.horizon.promised = self.horizon.noted
         for key, value in noted.items():
