@@ -39,7 +39,9 @@ from isinglass.glass.region import OWN, fit, thread_word
 FLAG_BYTES = 64
 _HEAD, _COUNT = RegionWord.EVENT_HEAD, RegionWord.EVENT_COUNT
 _HEAD_BYTES, _RING_BYTES = EVENT.size, layout.EVENTS_BYTES
+_TEXT_BYTES = MAXIMUM_EVENT_BYTES - _HEAD_BYTES
 _MILLISECOND_NS = clock.NANOSECONDS_PER_MILLISECOND
+_NO_STAMP = memoryview(bytes(layout.WORD_BYTES)).cast("Q")
 NEVER = 1 << 8  # no severity is as high
 _WHITE = str.maketrans({"\t": " ", "\n": " "})
 
@@ -50,18 +52,21 @@ def _nobody() -> None:
 
 def _text_of(fields: dict[str, object]) -> str:
     """Return fields as they are kept: "key=value", joined by tabs, on one line."""
-    pairs = [f"{key}={value}" for key, value in fields.items()]
-    text = "\t".join(pairs)
-    if "\n" in text or text.count("\t") >= len(pairs):
-        text = "\t".join([pair.translate(_WHITE) for pair in pairs])
-    return text
+    text = ""
+    for key, value in fields.items():
+        text += f"\t{key}={value}"
+    if "\n" in text or text.count("\t") > len(fields):
+        text = "".join([f"\t{f'{key}={value}'.translate(_WHITE)}" for key, value in fields.items()])
+    return text[1:]
 
 
-def _cut(flag: bytes, message: bytes, fields: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return texts that are too long for an event, cut; the message has half of the room."""
+def _fitted(*texts: str) -> tuple[bytes, bytes, bytes]:
+    """Return flag, message and fields as bytes, cut to the room; the message has half of it."""
+    # A surrogate, as in the name of a file that is no UTF-8, must not fail whoever logs it.
+    flag, message, fields = [text.encode("utf-8", "replace") for text in texts]
     flag = flag[:FLAG_BYTES].decode("utf-8", "ignore").encode()
-    room = MAXIMUM_EVENT_BYTES - EVENT.size - len(flag)
-    if len(message) > room // 2:
+    room = _TEXT_BYTES - len(flag)
+    if len(message) + len(fields) > room and len(message) > room // 2:
         message = message[: room // 2 - 3].decode("utf-8", "ignore").encode() + "…".encode()
     return flag, message, fields[: room - len(message)]
 
@@ -74,6 +79,7 @@ class EventWriter:
         # must not wait for itself.
         self._lock = threading.RLock()
         self._stamp = 0
+        self._newest = _NO_STAMP
         self.wake_from, self._wake = NEVER, _nobody
 
     def tell_to(self, wake: Callable[[], None]) -> None:
@@ -84,25 +90,27 @@ class EventWriter:
         """Wake nobody from now on."""
         self.wake_from, self._wake = NEVER, _nobody
 
-    def emit(
-        self, severity: int, flag: str, message: str, fields: dict[str, object], stamp_seen: int = 0
-    ) -> None:
+    def follow(self, word: memoryview | None) -> None:
+        """Make each event later than the stamp in `word`, the node's newest one; None: of none."""
+        self._newest = _NO_STAMP if word is None else word
+
+    def emit(self, severity: int, flag: str, message: str, fields: dict[str, object]) -> None:
         """Store one event.
 
         Args:
             severity: 1 to 24 as in OpenTelemetry (9 is INFO, 13 WARN, 17 ERROR).
             flag: the part of the program it belongs to, one word.
             fields: any further facts; kept as text.
-            stamp_seen: the newest stamp of the node, so that the event is later than it.
         """
-        # A surrogate, as in the name of a file that is no UTF-8, must not fail whoever logs it.
-        flag_bytes = flag.encode("utf-8", "replace")
-        message_bytes = message.encode("utf-8", "replace")
-        field_bytes = _text_of(fields).encode("utf-8", "replace") if fields else b""
-        size = _HEAD_BYTES + len(flag_bytes) + len(message_bytes) + len(field_bytes)
-        if size > MAXIMUM_EVENT_BYTES or len(flag_bytes) > FLAG_BYTES:
-            flag_bytes, message_bytes, field_bytes = _cut(flag_bytes, message_bytes, field_bytes)
-            size = _HEAD_BYTES + len(flag_bytes) + len(message_bytes) + len(field_bytes)
+        text = _text_of(fields) if fields else ""
+        sizes = len(flag), len(message), len(text)
+        whole = flag + message + text
+        if whole.isascii() and len(whole) <= _TEXT_BYTES and sizes[0] <= FLAG_BYTES:
+            stored = whole.encode()
+        else:
+            parts = _fitted(flag, message, text)
+            sizes, stored = (len(parts[0]), len(parts[1]), len(parts[2])), b"".join(parts)
+        size = _HEAD_BYTES + len(stored)
         length = size + (-size & 7)
         where = thread_word()[0]
         words = OWN.words
@@ -113,14 +121,17 @@ class EventWriter:
                 position, start = self._pad(position, _RING_BYTES - start), 0
             sequence = words[_COUNT] + 1
             stamp = (clock.wall_ns() // _MILLISECOND_NS) << clock.LOGICAL_BITS
-            stamp = self._stamp = max(stamp, self._stamp + 1, stamp_seen + 1)
+            if stamp <= (seen := self._newest[0]):
+                stamp = seen + 1
+            if stamp <= self._stamp:
+                stamp = self._stamp + 1
+            self._stamp = stamp
             start += layout.EVENTS_OFFSET
             OWN.bytes[start : start + size] = (
                 EVENT.pack(
                     position ^ EVENT_MAGIC, length, severity, KIND_EVENT, 0, stamp, sequence, where,
-                    len(flag_bytes), len(message_bytes), len(field_bytes),
-                )
-                + flag_bytes + message_bytes + field_bytes
+                    *sizes,
+                ) + stored
             )  # fmt: skip
             words[_HEAD] = position + length
             words[_COUNT] = sequence

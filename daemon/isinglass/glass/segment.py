@@ -131,6 +131,7 @@ class Segment:
         self.region = slot
         self._heartbeat = Heartbeat(words)
         flags.PAGE.attach(self.path, create=slot == 0)
+        EVENTS.follow(self._shared[SharedWord.STAMP : SharedWord.STAMP + 1])
         words[SlotWord.STATE] = SlotState.LIVE
 
     def _register(self, kind: int, payload: bytes) -> int:
@@ -179,6 +180,7 @@ class Segment:
             self._heartbeat.stop()
         OWN.unback()
         flags.PAGE.detach()
+        EVENTS.follow(None)
         words[SlotWord.ENDED_WALL_NS] = clock.wall_ns()
         words[SlotWord.STATE] = SlotState.CLEAN_EXIT
         if owner:
@@ -226,7 +228,7 @@ class Segment:
 
     def event(self, severity: int, flag: str, message: str, /, **fields: object) -> None:
         """Store an event in this process's ring; severity 1 to 24 as in OpenTelemetry."""
-        EVENTS.emit(severity, flag, message, fields, self.draws.latest_stamp)
+        EVENTS.emit(severity, flag, message, fields)
 
     def error(self, error: BaseException) -> None:
         """Count an error in the table of distinct errors, by its kind and where it was raised."""
@@ -253,14 +255,12 @@ def event(severity: int, flag: str, message: str, /, **fields: object) -> None:
 
     Also a process that is not behind the glass has a ring; nobody sees it before it joins a node.
     """
-    seen = _current.draws.latest_stamp if _current is not None else 0
-    EVENTS.emit(severity, flag, message, fields, seen)
+    EVENTS.emit(severity, flag, message, fields)
 
 
 def event_of(severity: int, flag: str, message: str, fields: dict[str, object]) -> None:
     """Store an event whose fields may have any names."""
-    seen = _current.draws.latest_stamp if _current is not None else 0
-    EVENTS.emit(severity, flag, message, fields, seen)
+    EVENTS.emit(severity, flag, message, fields)
 
 
 def current() -> Segment | None:
