@@ -30,9 +30,19 @@ from isinglass.glass.flags import flag
 from isinglass.wire.transport.events import EventGroup
 
 DIRECT, HANDLER, FILE_HANDLER = "isinglass.event", "logging, our handler", "logging, FileHandler"
+COMPUTING = "(computing alone)"
 WRITE, MULTICAST, DURABLE = "buffered write", "multicast send", "write and fsync"
-CALLS = {DIRECT: 1000, HANDLER: 1000, FILE_HANDLER: 1000, WRITE: 1000, MULTICAST: 300, DURABLE: 20}
+CALLS = {
+    DIRECT: 1000,
+    COMPUTING: 1000,
+    HANDLER: 1000,
+    FILE_HANDLER: 1000,
+    WRITE: 1000,
+    MULTICAST: 300,
+    DURABLE: 20,
+}
 CONDITIONS = ("alone", "disk hog", "processor hogs")
+COUNTED = range(100)
 GROUP = EventGroup("239.255.73.99", 17_399, "lo", 1)
 OFF_TURNS = 200_000
 FLAG, OFF, NOTHING = "if flag: (off)", "logger.debug (off)", "(empty loop)"
@@ -86,6 +96,7 @@ class Ways:
         self.theirs = self._logger("theirs", file_handler)
         self.calls: dict[str, Callable[[int], object]] = {
             DIRECT: lambda n: isinglass.event(9, "orders", "order taken", number=n, total=12.5),
+            COMPUTING: lambda n: sum(COUNTED),
             HANDLER: lambda n: self.ours.info("order taken: number=%d total=%g", n, 12.5),
             FILE_HANDLER: lambda n: self.theirs.info("order taken: number=%d total=%g", n, 12.5),
             WRITE: lambda n: self.plain.write(_line(n)),
