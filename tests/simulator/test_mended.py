@@ -7,7 +7,7 @@ import pytest
 from isinglass.node.primary import ACK_PRIMARY, Receipt
 from isinglass.node.shelf import table_state
 from isinglass.store.records import NEVER
-from isinglass.wire.bodies import REPAIR, parse, repairs_of
+from isinglass.wire.bodies import REPAIR, UPDATES, parse, repairs_of
 from isinglass.wire.reports import JOINING
 from simulator import checks
 from simulator.cluster import Cluster
@@ -388,3 +388,33 @@ def test_what_a_copy_brought_beyond_its_vector_survives_a_kill(make_cluster: Mak
     pass_time(cluster, 8)
     assert birch.current("plain", b"k") is not None
     assert not checks.differences(cluster)
+
+
+def test_a_node_that_joins_hides_no_deletion_from_one_that_is_away(
+    make_cluster: MakeCluster,
+) -> None:
+    """It keeps less of the others' updates than anybody has for a while."""
+    cluster = make_cluster(2)
+    alder, birch = cluster.hosts.values()
+    for number in range(200):
+        if number == 100:
+            pass_time(cluster, 1)
+            birch.crash()
+            life_of(alder).put("plain", b"1", None)
+        life_of(alder).put("plain", b"%d" % number, VALUE)
+        pass_time(cluster, 0.01)
+    birch.start()
+    for kind in (UPDATES, REPAIR):
+        life_of(birch).replica._receivers[kind] = lambda _: None
+    cluster.add("cedar").start()
+    for _ in range(60):
+        for host in (alder, birch):
+            life_of(host).put("plain", host.name.encode(), VALUE)
+        pass_time(cluster, 0.1)
+    assert alder.current("plain", b"1") is not None
+    for kind in (UPDATES, REPAIR):
+        life_of(birch).replica._receivers[kind] = life_of(birch).replica._table()[kind]
+    pass_time(cluster, 6)
+    assert not checks.differences(cluster)
+    assert not checks.deletions_left(cluster)
+    assert birch.current("plain", b"1") is None

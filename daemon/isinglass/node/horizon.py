@@ -82,6 +82,8 @@ class Horizon:
         if kept == vectors.sequence:
             return int(self._latest_stamp())
         at = bisect_right(self._numbers, kept) - 1
+        if at < 0:
+            return 0  # somebody has joined since, and keeps less than was forgotten here
         reached: int = self._stamps[at]
         del self._numbers[:at], self._stamps[:at]
         return reached
