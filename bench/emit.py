@@ -96,7 +96,7 @@ class Ways:
         self.theirs = self._logger("theirs", file_handler)
         self.calls: dict[str, Callable[[int], object]] = {
             DIRECT: lambda n: isinglass.event(9, "orders", "order taken", number=n, total=12.5),
-            COMPUTING: lambda n: sum(COUNTED),
+            COMPUTING: lambda _: sum(COUNTED),
             HANDLER: lambda n: self.ours.info("order taken: number=%d total=%g", n, 12.5),
             FILE_HANDLER: lambda n: self.theirs.info("order taken: number=%d total=%g", n, 12.5),
             WRITE: lambda n: self.plain.write(_line(n)),

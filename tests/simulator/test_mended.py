@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from isinglass.node import repairs
 from isinglass.node.primary import ACK_PRIMARY, Receipt
 from isinglass.node.shelf import table_state
 from isinglass.store.records import NEVER
@@ -418,3 +419,33 @@ def test_a_node_that_joins_hides_no_deletion_from_one_that_is_away(
     assert not checks.differences(cluster)
     assert not checks.deletions_left(cluster)
     assert birch.current("plain", b"1") is None
+
+
+def test_the_horizon_waits_for_what_a_killed_node_has_above_a_gap(
+    make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of two updates is lost; birch, restarted, knows only that it may have more."""
+    monkeypatch.setattr(repairs, "ORPHANED_NS", 4 * SECOND)
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    cedar.store.flush = lambda: None  # type: ignore[method-assign]
+    cedar.durability = "none"
+    cluster.network.cut |= {(3, 1), (3, 2), (2, 3)}
+    life_of(cedar).put("plain", b"first", VALUE)
+    pass_time(cluster, 0.02)
+    cluster.network.cut.discard((3, 2))
+    life_of(cedar).put("plain", b"second", VALUE)
+    pass_time(cluster, 0.05)
+    assert birch.store.stored("plain", b"second") is not None
+    birch.crash()
+    cedar.power_failure()
+    del cedar.store.flush
+    cluster.network.heal()
+    birch.start()
+    cedar.start()
+    for _ in range(6):
+        for host in cluster.hosts.values():
+            life_of(host).put("plain", host.name.encode(), VALUE)
+            pass_time(cluster, 0.5)
+    assert not checks.differences(cluster)
+    assert alder.current("plain", b"second") is not None

@@ -277,9 +277,7 @@ class Healing:
             for stream, inbox in self._vectors.inboxes.items()
             if stream[1] <= let_go.get(stream[0], 0)
         }
-        self._repairs.orphaned |= {
-            stream for stream, inbox in ended.items() if inbox.ranges() or inbox.came_before
-        }
+        self._repairs.orphaned |= {stream for stream, inbox in ended.items() if inbox.has_orphans}
         return [[*stream, inbox.known_last] for stream, inbox in ended.items()]
 
     def _compared(self, copy: _Copy, theirs: list[int], own: list[int] | None) -> None:

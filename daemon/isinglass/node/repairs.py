@@ -182,7 +182,7 @@ class Repairs:
         self.out_of_reach.discard(stream)
         asking.alone_ns = asking.alone_ns or now_ns
         inbox = self._vectors.inboxes[stream]
-        if now_ns - asking.alone_ns >= ORPHANED_NS and (inbox.ranges() or inbox.came_before):
+        if now_ns - asking.alone_ns >= ORPHANED_NS and inbox.has_orphans:
             self.orphaned.add(stream)
 
     def overheard(self, stream: StreamId, edges: list[int], now_ns: int) -> None:

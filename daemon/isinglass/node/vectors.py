@@ -8,8 +8,10 @@ origin; it is *closed* once a later life was seen, or its origin was taken out o
 
 *Keeps* means that it survives a power failure. Nobody can have more of a stream that every member
 knows to be closed, so letting go is final: it is noted, the heartbeats say through which life of
-each origin it was done, and who hears that need not wait for a report of such a stream. What came
-of a closed stream only to nodes that lost it again is no longer waited for (`measure`).
+each origin it was done, and who hears that need not wait for a report of such a stream. A member
+that has more of it, above a gap, says so instead of what it keeps (NOT_TO_GO), until that was sent
+again. What came of a closed stream only to nodes that lost it again is no longer waited for
+(`measure`).
 
     note  b"s" origin u16 incarnation u64  ->  applied u64, and where more came above a gap, u64 of
                                                the highest: some of it may be in the store
@@ -26,7 +28,7 @@ from collections.abc import Callable, Mapping
 
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import Membership
-from isinglass.wire.reports import VECTOR_LIMIT, Progress
+from isinglass.wire.reports import NOT_TO_GO, VECTOR_LIMIT, Progress
 from isinglass.wire.streams import Inbox, StreamId
 
 STREAM_NOTE, DROPPED_NOTE = b"s", b"d"
@@ -249,7 +251,7 @@ class Vectors:
             inbox.received,
             inbox.taken.reached,
             inbox.applied.reached,
-            inbox.kept,
+            NOT_TO_GO if inbox.has_orphans and self.is_closed(stream) else inbox.kept,
             journal.floor(stream),
         )
 

@@ -21,7 +21,7 @@ MACHINE is the whole table. Pure: the time is an argument.
 from __future__ import annotations
 
 from isinglass.wire.machine import Machine
-from isinglass.wire.reports import LEAVING, LIVE, Echo, Load, Progress, Report
+from isinglass.wire.reports import LEAVING, LIVE, NOT_TO_GO, Echo, Load, Progress, Report
 from isinglass.wire.streams import StreamId
 
 UP, SUSPECTED, DOWN, LEFT = "up", "suspected", "down", "left"
@@ -115,7 +115,7 @@ class Member:
             return False
         later = max(self._lives.get(origin, 0), self.incarnation * (origin == self.origin))
         closed = later > incarnation or self.report.forgotten.get(origin, 0) >= incarnation
-        return closed and self.progress(stream).kept >= number
+        return closed and number <= self.progress(stream).kept < NOT_TO_GO
 
     def hear(self, report: Report, incarnation: int, sent_ns: int, now_ns: int) -> None:
         """Take over what a heartbeat says."""

@@ -34,12 +34,14 @@ ECHO_LIMIT = 8
 LET_GO_LIMIT = 8
 FORGOTTEN_LIMIT = 8
 NAME_LIMIT = 48  # characters
+NOT_TO_GO = (1 << 64) - 1
 
 
 class Progress(NamedTuple):
     """How far a node is with one stream; `floor` is the first number it can repair, 0: none.
 
-    kept: what of it survives a power failure.
+    kept: what of it survives a power failure; NOT_TO_GO of a closed stream of which this node has
+        more, above a gap: nobody may let go of it.
     """
 
     received: int

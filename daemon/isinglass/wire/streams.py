@@ -167,6 +167,11 @@ class Inbox:
         """Whether updates above a gap may be in the store, from before a restart."""
         return self._above > self.received
 
+    @property
+    def has_orphans(self) -> bool:
+        """Whether something came above a gap, or may have come before a restart."""
+        return bool(self._firsts) or self.came_before
+
     def ranges(self) -> list[tuple[int, int]]:
         """Return what came above `received`, in order and apart."""
         return list(zip(self._firsts, self._lasts, strict=True))
