@@ -449,3 +449,29 @@ def test_the_horizon_waits_for_what_a_killed_node_has_above_a_gap(
             pass_time(cluster, 0.5)
     assert not checks.differences(cluster)
     assert alder.current("plain", b"second") is not None
+
+
+def test_a_copy_is_of_one_life_of_its_source(make_cluster: MakeCluster) -> None:
+    """What the vector counts the next life may have lost, as when the power was cut."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    birch.durability = "none"
+    birch.crash()
+    birch.start()
+    pass_time(cluster, 4)
+    birch.store.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.5)
+    cedar.wipe()
+    cedar.start()
+    while (copy := life_of(cedar).replica.healing._copy) is None or not copy.vector:
+        pass_time(cluster, 0.001)
+    assert copy.source.name == "birch"
+    cedar.stopped_until = cluster.world.now + 50 * MILLISECOND
+    birch.power_failure()
+    del birch.store.flush
+    birch.start()
+    assert birch.current("plain", b"k") is None
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+    assert cedar.current("plain", b"k") is not None

@@ -9,9 +9,10 @@ A *copy* closes what journals cannot. The node asks one member for its applied v
 digests of its 4,096 buckets, compares them with its own, and fetches the buckets that differ, a
 piece at a time: it never asks for more than it has room for, and the other one reads at a pace that
 leaves its clients alone (`store_work`). To find the records of any buckets it reads its whole
-store, so all are fetched in one go. Live updates go on arriving and are applied beside, since
-applying is a join: nothing is kept back, and no writer waits. When everything fetched stands in
-line, the node has what the vector said; what came later it has already, or asks for as usual. A
+store, so all are fetched in one go, and all from one life of the other one: a later one may have
+lost, with the power, what the vector counts. Live updates go on arriving and are applied beside,
+since applying is a join: nothing is kept back, and no writer waits. When everything fetched stands
+in line, the node has what the vector said; what came later it has already, or asks for as usual. A
 join is the same copy into an empty store; there is nothing to compare, so all buckets are fetched
 at once. That saves the other one the digests, and tells this one the tables before live updates
 come in numbers that no journal keeps.
@@ -37,6 +38,7 @@ from isinglass.wire.membership import Member, Membership
 from isinglass.wire.reports import HEALING, JOINING, LEAVING, LIVE
 
 DIGESTS, BUCKETS = 3, 4  # operations of `peer_calls`
+ANY_LIFE = 0
 OFFERED_TOGETHER = 200  # copied records at one tick, which others wait for: a millisecond
 IN_LINE = 20_000  # beyond so many updates in line copied records wait: the room is for live ones
 SILENT_NS = 10_000_000_000  # a copy is given up when its source was not heard for so long
@@ -66,12 +68,13 @@ class _Copy:
     """One copy that is under way."""
 
     __slots__ = (
-        "brought", "buckets", "cursor", "expected", "items", "let_go", "source", "vector",
+        "brought", "buckets", "cursor", "expected", "items", "let_go", "life", "source", "vector",
         "waiting", "whole",
     )  # fmt: skip
 
     def __init__(self, source: Member, *, whole: bool) -> None:
         self.source, self.whole, self.waiting = source, whole, True
+        self.life = ANY_LIFE
         self.vector: list[list[int]] = []
         self.let_go: dict[int, int] = {}
         self.buckets: list[int] = []
@@ -251,6 +254,8 @@ class Healing:
             self._failed(copy)
             return
         copy.vector, horizon, theirs, tables, let_go, copy.expected = answer
+        lives = (row[1] for row in copy.vector if row[0] == copy.source.origin)
+        copy.life = max(lives, default=ANY_LIFE)
         self._on_copying(horizon)
         copy.let_go = dict(let_go)
         copy.vector += self._let_go_by(copy.let_go)
@@ -303,7 +308,7 @@ class Healing:
             self._finish(copy)
             return
         copy.waiting = True
-        request = [BUCKETS, copy.buckets, copy.cursor]
+        request = [BUCKETS, copy.buckets, copy.cursor, copy.life]
         self._outside.call(copy.source.origin, request, lambda answer: self._came(copy, answer))
 
     def _came(self, copy: _Copy, answer: list[Any] | None) -> None:

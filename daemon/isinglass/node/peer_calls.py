@@ -46,7 +46,7 @@ OPERATIONS: messages.Operations = {
     WRITE: ("write", ((str,), (bytes,), (bytes, type(None)), (int,), (int,), (int,))),
     READ: ("read", ((str,), (bytes,), (bool,))),  # table, key, only as the primary
     DIGESTS: ("digests", ((int,), (bool,))),  # horizon, whether digests are wanted
-    BUCKETS: ("buckets", ((list,), (list,))),  # buckets, cursor
+    BUCKETS: ("buckets", ((list,), (list,), (int,))),  # buckets, cursor, life
 }
 
 

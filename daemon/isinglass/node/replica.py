@@ -22,7 +22,7 @@ from typing import Any
 from isinglass.errors import BadRecord
 from isinglass.node.adopting import Adopting
 from isinglass.node.figures import Figures
-from isinglass.node.healing import ALONE_SECONDS, BUCKETS, DIGESTS, Healing
+from isinglass.node.healing import ALONE_SECONDS, ANY_LIFE, BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Answered, Outside, Self, Shelf
 from isinglass.node.primary import DEAF_NS, PATIENCE_NS, READ, WRITE, Primary
@@ -321,7 +321,7 @@ class Replica:
             self.primary.serve(request, reply)
         elif kind == DIGESTS:
             self._serve_digests(request[1], request[2], reply)
-        elif kind == BUCKETS:
+        elif kind == BUCKETS and request[3] in (ANY_LIFE, self.me.incarnation):
             self.outside.records(request[1], request[2], reply)
         else:
             reply(None)

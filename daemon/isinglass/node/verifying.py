@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from isinglass.errors import ClusterError, IsinglassError
-from isinglass.node.healing import BUCKETS, DIGESTS
+from isinglass.node.healing import ANY_LIFE, BUCKETS, DIGESTS
 from isinglass.node.outside import Outside
 from isinglass.store import records
 from isinglass.wire.membership import Member
@@ -110,7 +110,7 @@ class Verifying:
         if origin is None:
             self._outside.records(buckets, cursor, came)
         else:
-            self._outside.call(origin, [BUCKETS, buckets, cursor], came)
+            self._outside.call(origin, [BUCKETS, buckets, cursor, ANY_LIFE], came)
 
     def _came(self, name: str, answer: list[Any] | None) -> None:
         if answer is None:
