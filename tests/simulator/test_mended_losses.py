@@ -1,0 +1,214 @@
+"""Faults of the protocol, mended since, that take a kill, a lost disk or a power failure."""
+
+from __future__ import annotations
+
+import pytest
+
+from isinglass.node import repairs
+from isinglass.node.primary import ACK_PRIMARY, Receipt
+from isinglass.wire.bodies import REPAIR, UPDATES
+from isinglass.wire.reports import JOINING
+from simulator import checks
+from simulator.conftest import MakeCluster
+from simulator.faults import forget_everywhere
+from simulator.test_mended import VALUE, life_of, pass_time
+from simulator.world import MILLISECOND, SECOND
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_a_primary_answered_and_never_sent_reaches_all(
+    before: int, make_cluster: MakeCluster
+) -> None:
+    """Birch has it by the answer alone: the primary is killed before the datagram is full."""
+    cluster = make_cluster(skew=0)
+    pass_time(cluster, 2)
+    alder, birch, _ = cluster.hosts.values()
+    primary_of = life_of(birch).replica.primary.primary_of
+    key = next(key for n in range(99) if primary_of("plain", key := b"%d" % n) == alder.origin)
+    life_of(alder).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
+    for _ in range(before):
+        life_of(alder).put("plain", b"answered to nobody", VALUE)
+    receipts: list[Receipt] = []
+    life_of(birch).write(
+        "plain", key, VALUE, ACK_PRIMARY, lambda _, receipt: receipts.append(receipt)
+    )
+    pass_time(cluster, 0.02)
+    assert receipts == [Receipt(alder.origin, True)]
+    alder.wipe()
+    alder.start()
+    pass_time(cluster, 8)
+    assert birch.current("plain", key) is not None
+    assert not checks.differences(cluster)
+
+
+def test_a_node_does_not_wait_for_what_only_joining_nodes_have(make_cluster: MakeCluster) -> None:
+    """They wait for it to be live: cedar was killed while it joined, birch lost its disk."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    cluster.network.partition({1}, {2, 3})
+    life_of(birch).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.5)
+    cedar.wipe()
+    cedar.start()
+    while life_of(cedar).replica.phase == JOINING:
+        pass_time(cluster, 0.001)
+    pass_time(cluster, 0.05)
+    cedar.crash()
+    alder.crash()
+    birch.wipe()
+    cluster.network.heal()
+    for host in (alder, birch, cedar):
+        host.start()
+    assert life_of(cedar).replica.phase == life_of(birch).replica.phase == JOINING
+    pass_time(cluster, 8)
+    assert alder.current("plain", b"k") is not None
+    assert not checks.differences(cluster)
+
+
+def test_a_life_that_nobody_living_heard_of_can_be_forgotten(make_cluster: MakeCluster) -> None:
+    """Alder heard of a last life of cedar by birch alone, which then lost its disk."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    cedar.crash()
+    cluster.network.partition({1}, {2, 3})
+    cedar.start()
+    pass_time(cluster, 4)
+    life_of(cedar).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.05)
+    cedar.crash()
+    cedar.removed = True
+    life_of(alder).replica.forget(cedar.origin)
+    cluster.network.cut.discard((2, 1))
+    pass_time(cluster, 0.3)
+    birch.wipe()
+    cluster.network.heal()
+    birch.start()
+    pass_time(cluster, 4)
+    assert life_of(alder).replica.vectors.strangers() == {cedar.origin}
+    forget_everywhere(cluster)
+    life_of(alder).put("plain", b"k", None)
+    pass_time(cluster, 4)
+    assert not checks.differences(cluster)
+    assert not checks.deletions_left(cluster)
+
+
+def test_what_a_copy_brought_beyond_its_vector_survives_a_kill(make_cluster: MakeCluster) -> None:
+    """Alder alone has it then, and no number tells of it: its next life must send it again."""
+    cluster = make_cluster(skew=0)
+    alder, birch, cedar = cluster.hosts.values()
+    birch.durability = cedar.durability = "none"
+    for host in (birch, cedar):
+        host.crash()
+        host.start()
+    pass_time(cluster, 4)
+    alder.wipe()
+    cluster.network.cut.add((3, 1))
+    alder.start()
+    while (copy := life_of(alder).replica.healing._copy) is None or not copy.vector:
+        pass_time(cluster, 0.001)
+    alder.stopped_until = cluster.world.now + 50 * MILLISECOND
+    for host in (birch, cedar):
+        host.store.flush = lambda: None  # type: ignore[method-assign]
+    life_of(cedar).put("plain", b"k", VALUE)
+    while life_of(alder).replica.phase == JOINING:
+        pass_time(cluster, 0.001)
+    while alder.store.stored("plain", b"k") is None:
+        pass_time(cluster, 0.001)
+    alder.crash()
+    for host in (birch, cedar):
+        host.power_failure()
+    cluster.network.heal()
+    for host in (birch, cedar):
+        host.start()
+    pass_time(cluster, 4)
+    assert birch.current("plain", b"k") is cedar.current("plain", b"k") is None
+    alder.start()
+    pass_time(cluster, 8)
+    assert birch.current("plain", b"k") is not None
+    assert not checks.differences(cluster)
+
+
+def test_a_node_that_joins_hides_no_deletion_from_one_that_is_away(
+    make_cluster: MakeCluster,
+) -> None:
+    """It keeps less of the others' updates than anybody has for a while."""
+    cluster = make_cluster(2)
+    alder, birch = cluster.hosts.values()
+    for number in range(200):
+        if number == 100:
+            pass_time(cluster, 1)
+            birch.crash()
+            life_of(alder).put("plain", b"1", None)
+        life_of(alder).put("plain", b"%d" % number, VALUE)
+        pass_time(cluster, 0.01)
+    birch.start()
+    for kind in (UPDATES, REPAIR):
+        life_of(birch).replica._receivers[kind] = lambda _: None
+    cluster.add("cedar").start()
+    for _ in range(60):
+        for host in (alder, birch):
+            life_of(host).put("plain", host.name.encode(), VALUE)
+        pass_time(cluster, 0.1)
+    assert alder.current("plain", b"1") is not None
+    for kind in (UPDATES, REPAIR):
+        life_of(birch).replica._receivers[kind] = life_of(birch).replica._table()[kind]
+    pass_time(cluster, 6)
+    assert not checks.differences(cluster)
+    assert not checks.deletions_left(cluster)
+    assert birch.current("plain", b"1") is None
+
+
+def test_the_horizon_waits_for_what_a_killed_node_has_above_a_gap(
+    make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of two updates is lost; birch, restarted, knows only that it may have more."""
+    monkeypatch.setattr(repairs, "ORPHANED_NS", 4 * SECOND)
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    cedar.store.flush = lambda: None  # type: ignore[method-assign]
+    cedar.durability = "none"
+    cluster.network.cut |= {(3, 1), (3, 2), (2, 3)}
+    life_of(cedar).put("plain", b"first", VALUE)
+    pass_time(cluster, 0.02)
+    cluster.network.cut.discard((3, 2))
+    life_of(cedar).put("plain", b"second", VALUE)
+    pass_time(cluster, 0.05)
+    assert birch.store.stored("plain", b"second") is not None
+    birch.crash()
+    cedar.power_failure()
+    del cedar.store.flush
+    cluster.network.heal()
+    birch.start()
+    cedar.start()
+    for _ in range(6):
+        for host in cluster.hosts.values():
+            life_of(host).put("plain", host.name.encode(), VALUE)
+            pass_time(cluster, 0.5)
+    assert not checks.differences(cluster)
+    assert alder.current("plain", b"second") is not None
+
+
+def test_a_copy_is_of_one_life_of_its_source(make_cluster: MakeCluster) -> None:
+    """What the vector counts the next life may have lost, as when the power was cut."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    birch.durability = "none"
+    birch.crash()
+    birch.start()
+    pass_time(cluster, 4)
+    birch.store.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.5)
+    cedar.wipe()
+    cedar.start()
+    while (copy := life_of(cedar).replica.healing._copy) is None or not copy.vector:
+        pass_time(cluster, 0.001)
+    assert copy.source.name == "birch"
+    cedar.stopped_until = cluster.world.now + 50 * MILLISECOND
+    birch.power_failure()
+    del birch.store.flush
+    birch.start()
+    assert birch.current("plain", b"k") is None
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+    assert cedar.current("plain", b"k") is not None
