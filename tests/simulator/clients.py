@@ -106,7 +106,7 @@ class Clients:
         table = self._chance.choice(("plain", "grouped", "spare"))
         operation = self._begin(host, kind, table, self._key())
         record, _, _ = host.life.put(table, operation.key, operation.payload)
-        self._stamped(operation, record)
+        operation.record = record
         operation.end, operation.owed = self._cluster.world.now, True
 
     def _immediate(self, host: Host) -> None:
@@ -137,7 +137,7 @@ class Clients:
                 if stamped.at < operation.start:
                     break
                 if (stamped.key, stamped.payload) == (operation.key, operation.payload):
-                    self._stamped(operation, stamped.record)
+                    operation.record = stamped.record
                     break
             operation.owed = bool(operation.record) and cluster.anybody_has(operation)
             self._count_holders(operation, receipt)
@@ -154,8 +154,3 @@ class Clients:
             f"{cluster.name_of(receipt.by)} said {receipt.held} nodes hold {operation.key!r},"
             f" {holders} do"
         )
-
-    def _stamped(self, operation: Operation, record: bytes) -> None:
-        operation.record = record
-        if operation.payload is None:
-            self._cluster.note_deletion(operation.table, operation.key, record)

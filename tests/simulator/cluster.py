@@ -51,7 +51,6 @@ class Cluster:
     network: Network
     hosts: dict[int, Host] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
-    deletions: dict[tuple[str, bytes], set[bytes]] = field(default_factory=dict)
     struck_at: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -68,10 +67,6 @@ class Cluster:
     def running(self) -> list[Host]:
         """Return the hosts whose daemon answers."""
         return [host for host in self.hosts.values() if host.running]
-
-    def note_deletion(self, table: str, key: bytes, record: bytes) -> None:
-        """Remember that somebody stamped a deletion of a key."""
-        self.deletions.setdefault((table, key), set()).add(record)
 
     def strike(self) -> None:
         """A host has just lost something: see which promises nobody can keep any more."""
@@ -91,14 +86,8 @@ class Cluster:
             return True
         if host.current(table, key) is not None:
             return False
-        deletions = self.deletions.get((table, key), set()) | {
-            stamped.record
-            for other in self.hosts.values()
-            for stamped in other.stamped
-            if stamped.payload is None and (stamped.table, stamped.key) == (table, key)
-        }
-        forgotten = max(other.reclaimed_through for other in self.hosts.values())
-        return any(record <= deletion < forgotten for deletion in deletions)
+        reclaimed = [other.reclaimed.get((table, key), b"") for other in self.hosts.values()]
+        return record <= max(reclaimed)
 
     def name_of(self, origin: int) -> str:
         """Return the name of a host."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from isinglass.store.counters import merged
-from isinglass.store.records import NEVER, ORIGIN_LIMIT, is_counting, older_bound, version_bytes
+from isinglass.store.records import NEVER, ORIGIN_LIMIT, is_counting, version_bytes
 from simulator.life import Life, Stamped
 from simulator.memory_store import MemoryStore
 from simulator.world import MILLISECOND, SECOND, Network, World
@@ -23,6 +23,7 @@ class Host:
     """One host with one node; `life` is the running daemon, None while it is dead.
 
     Attributes:
+        reclaimed: the newest deletion of each record that it had, and forgot.
         skew: nanoseconds by which its wall clock is ahead.
         removed: an operator took it out of the cluster, and it stays away.
     """
@@ -39,7 +40,7 @@ class Host:
         self.durability = "commit"
         self.life: Life | None = None
         self.lives = 0
-        self.reclaimed_through = b""
+        self.reclaimed: dict[tuple[str, bytes], bytes] = {}
         self.least_incarnation = 0
         self.removed = False
         self.stamped: list[Stamped] = []
@@ -106,5 +107,5 @@ class Host:
     def reclaim(self, horizon: int) -> None:
         """Delete the marks of deletions up to a stamp."""
         version = version_bytes(horizon, ORIGIN_LIMIT - 1)
-        self.reclaimed_through = max(self.reclaimed_through, older_bound(version))
-        self.store.reclaim(version)
+        for name, record in self.store.reclaim(version).items():
+            self.reclaimed[name] = max(record, self.reclaimed.get(name, b""))

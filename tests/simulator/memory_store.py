@@ -142,16 +142,17 @@ class MemoryStore:
         found = self._now.tables.get(table)
         return found.records.get(key) if found else None
 
-    def reclaim(self, horizon: bytes) -> None:
-        """Delete the tombstones up to a version, as `Store.reclaim`."""
-        bound = records.older_bound(horizon)
+    def reclaim(self, horizon: bytes) -> dict[tuple[str, bytes], bytes]:
+        """Delete the tombstones up to a version, as `Store.reclaim`; return them."""
+        bound, reclaimed = records.older_bound(horizon), {}
         for name, table in self._now.tables.items():
             gone = [k for k, r in table.records.items() if r[10] == records.TOMBSTONE and r < bound]
             disk = self._disk.tables.get(name)
             for key in gone:
-                del table.records[key]
+                reclaimed[name, key] = table.records.pop(key)
                 if disk is not None and disk.records.get(key, bound) < bound:
                     del disk.records[key]
+        return reclaimed
 
     def every_record(self) -> Iterator[pieces.Item]:
         """Yield table, key and record of everything, tombstones included."""
