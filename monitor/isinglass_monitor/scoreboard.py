@@ -19,7 +19,7 @@ from typing import Any
 
 from isinglass.clock import NANOSECONDS_PER_SECOND
 from isinglass_monitor.moment import Moment
-from isinglass_monitor.views import MONITOR_PREFIX, Figure, NodeView
+from isinglass_monitor.views import DAEMON, MONITOR_PREFIX, Figure, NodeView
 
 LATE_SECONDS = 3.0
 LOST_SECONDS = 10.0
@@ -95,10 +95,12 @@ class Scoreboard:
             self.behind_seconds = max(between - 1.0, 0.0)
         self._last = now
         self._started = self._started or now
-        self._unheard -= nodes.keys()
-        for view in nodes.values():
+        speaking = [view for view in nodes.values() if self._speaks(view)]
+        heard = {view.node for view in speaking}
+        self._unheard -= heard
+        for view in speaking:
             self.rows[view.node] = self._heard(now, view, announced.get(view.node, ""))
-        for name in self.rows.keys() - nodes.keys():
+        for name in self.rows.keys() - heard:
             self.rows[name] = self._silent(now, self.rows[name], announced.get(name, ""))
         self.deaf = self._is_deaf()
 
@@ -106,6 +108,11 @@ class Scoreboard:
         """Take a node off the board; return whether it was there."""
         self._unheard.discard(node)
         return self.rows.pop(node, None) is not None
+
+    def _speaks(self, view: NodeView) -> bool:
+        """Tell whether that is its node's own voice: a program's is not, where a daemon was."""
+        before = self.rows.get(view.node)
+        return view.role == DAEMON or before is None or before.role != DAEMON
 
     def _heard(self, now: Moment, view: NodeView, announced: str) -> Row:
         silent_ns = max(now.monotonic_ns - view.heard_ns, 0)
@@ -124,9 +131,10 @@ class Scoreboard:
         return self._judged(row, self.rows.get(view.node))
 
     def _silent(self, now: Moment, row: Row, announced: str) -> Row:
-        """A node of which this life of the monitor has heard nothing yet.
+        """A node whose daemon is not known to be heard: not yet, or not for ten minutes.
 
-        It was silent because nobody listened, so it keeps its state until it could have spoken.
+        When this monitor has just begun, nobody listened: so the node keeps its state until it
+        could have spoken.
         """
         silent = max(now.wall_ns - row.heard_wall_ns, 0) / NANOSECONDS_PER_SECOND
         silent_row = replace(row, silent_seconds=silent, announced=announced)

@@ -6,20 +6,18 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import isinglass
 from cli.commands import isinglass as command
-from cluster_daemons import ClusterDaemons, cluster, wait_until
+from cluster_daemons import wait_until
 from isinglass import clock
 from isinglass.errors import MapFull, StoreError
 from isinglass_monitor.alarms.rules import default_rules
-from monitor_process import MonitorProcess, monitor
 from programs import program
+from watched import Watched, watching
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +30,13 @@ with lmdb.open(sys.argv[1], max_dbs=16).begin(write=True):
     print("ready", flush=True)
     sys.stdin.readline()
 """
+CLIENT = """
+import sys
+import isinglass
+with isinglass.connect(sys.argv[1]):
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
 READER = """
 import sys
 import lmdb
@@ -39,46 +44,6 @@ with lmdb.open(sys.argv[1], readonly=True, max_dbs=4).begin():
     print("ready", flush=True)
     sys.stdin.readline()
 """
-
-
-class Watched:
-    """A cluster, its monitor, and what was told of its alarms."""
-
-    def __init__(self, daemons: ClusterDaemons, watching: MonitorProcess, told: Path) -> None:
-        self.daemons, self.watching, self._told = daemons, watching, told
-
-    def told(self) -> list[tuple[str, str, str]]:
-        """Return what was told, in order: raised or cleared, the rule, the node."""
-        lines = self._told.read_text().splitlines() if self._told.exists() else []
-        documents = [json.loads(line) for line in lines]
-        return [(d["what"], d["alarm"]["rule"], d["alarm"]["node"]) for d in documents]
-
-    def wait_told(self, *wanted: tuple[str, str, str]) -> None:
-        """Wait until this was told."""
-        wait_until(lambda: set(wanted) <= set(self.told()), f"{wanted} told", 90.0)
-
-    def alarms(self) -> dict[str, Any]:
-        """Return the document of alarms."""
-        return dict(json.loads(command("alarms", "--json").stdout))
-
-
-@contextmanager
-def watching(tmp_path: Path, rules: str = "", **settings: object) -> Iterator[Watched]:
-    """Run a cluster of three, and a monitor with a notifier that writes to a file."""
-    told, file = tmp_path / "told", tmp_path / "alarms.toml"
-    line = json.dumps(["sh", "-c", f"cat >> {told}; echo >> {told}"])
-    file.write_text(
-        f'{rules}\n[[notifier]]\nname = "log"\nkind = "command"\ncommand = {line}\n'
-        'severity = "info"\n'
-    )
-    with cluster(3, **settings) as daemons, monitor(daemons, alarms=file) as process:
-        scene = Watched(daemons, process, told)
-        board = Path(os.environ["ISINGLASS_RUNTIME_DIR"]) / "monitor" / "scoreboard.json"
-        wait_until(
-            lambda: board.exists() and json.loads(board.read_text())["counts"]["up"] == 3,
-            "three nodes on the scoreboard",
-        )
-        yield scene
 
 
 @pytest.fixture
@@ -143,15 +108,30 @@ def test_all_nodes_silent_at_once_is_the_deaf_monitor(watched: Watched) -> None:
     watched.wait_told(("cleared", "monitor-deaf", "monitor:monitor"))
 
 
+def heard_seconds_ago(watched: Watched, process: str) -> float:
+    """Return how long ago the monitor heard the process of birch that has that name."""
+    panels = watched.watching.panels("sender")
+    found = [p["heard"] for p in panels if (p["node"], p["process"]) == ("birch", process)]
+    return (clock.wall_ns() - float(str(max(found, default=0)))) / 1e9  # type: ignore[type-var]
+
+
 def test_a_node_that_leaves_raises_nothing_and_one_that_is_killed_does(watched: Watched) -> None:
-    assert watched.daemons["cedar"].stop() == 0
-    watched.daemons["birch"].kill()
-    watched.wait_told(("raised", "node-silent", "birch"))
+    """The killed one's client lives on and goes on sending, which must not hide that."""
+    birch = watched.daemons["birch"]
+    with program(CLIENT, "birch"):
+        wait_until(lambda: heard_seconds_ago(watched, "client") < 3, "the client is heard")
+        assert watched.daemons["cedar"].stop() == 0
+        birch.kill()
+        killed_ns = clock.wall_ns()
+        watched.wait_told(("raised", "node-silent", "birch"))
+        after = (watched.alarm("node-silent", "birch")["raised_wall_ns"] - killed_ns) / 1e9
+        assert 10 < after < 30, "docs/alarms.md says 12 to 16 s"
+        assert heard_seconds_ago(watched, "daemon") > after
+        assert heard_seconds_ago(watched, "client") < 5
+        assert (watched.board()["birch"], watched.board()["cedar"]) == ("lost", "left")
+        birch.start()
+        watched.wait_told(("cleared", "node-silent", "birch"))
     assert ("raised", "node-silent", "cedar") not in watched.told()
-    board = json.loads(
-        (Path(os.environ["ISINGLASS_RUNTIME_DIR"]) / "monitor" / "scoreboard.json").read_text()
-    )
-    assert {row["node"]: row["state"] for row in board["nodes"]}["cedar"] == "left"
 
 
 def test_a_store_that_fills_is_told_before_it_is_full_and_when_it_is(tmp_path: Path) -> None:
