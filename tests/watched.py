@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cli.commands import isinglass as command
-from cluster_daemons import ClusterDaemons, cluster, wait_until
+from cluster_daemons import cluster, wait_until
+from daemon_process import DaemonProcess
 from monitor_process import MonitorProcess, monitor
 
 
 class Watched:
     """A cluster, its monitor, and what was told of its alarms."""
 
-    def __init__(self, daemons: ClusterDaemons, watching: MonitorProcess, told: Path) -> None:
+    def __init__(
+        self, daemons: Mapping[str, DaemonProcess], watching: MonitorProcess, told: Path
+    ) -> None:
         self.daemons, self.watching, self._told = daemons, watching, told
 
     def told(self) -> list[tuple[str, str, str]]:
@@ -28,7 +31,19 @@ class Watched:
 
     def wait_told(self, *wanted: tuple[str, str, str]) -> None:
         """Wait until this was told."""
-        wait_until(lambda: set(wanted) <= set(self.told()), f"{wanted} told", 90.0)
+        try:
+            wait_until(lambda: set(wanted) <= set(self.told()), "all told", 90.0)
+        except AssertionError as error:
+            missing = sorted(set(wanted) - set(self.told()))
+            known = [
+                (a["rule"], a["node"], a["state"], a["held_back"], a["figures"])
+                for a in self.alarms()["alarms"]
+            ]
+            raise AssertionError(f"never told: {missing}; what there is: {known}") from error
+
+    def wait_up(self, *nodes: str) -> None:
+        """Wait until these nodes are on the scoreboard, and heard."""
+        wait_until(lambda: all(self.board().get(node) == "up" for node in nodes), f"{nodes} up")
 
     def alarms(self) -> dict[str, Any]:
         """Return the document of alarms."""
@@ -49,19 +64,40 @@ class Watched:
         return {row["node"]: row["state"] for row in json.loads(path.read_text())["nodes"]}
 
 
-@contextmanager
-def watching(tmp_path: Path, rules: str = "", **settings: object) -> Iterator[Watched]:
-    """Run a cluster of three, and a monitor with a notifier that writes to a file."""
+def alarms_file(tmp_path: Path, rules: str = "") -> tuple[Path, Path]:
+    """Write a file of alarms; return it, and the file to which its notifier adds what is told.
+
+    Args:
+        rules: in place of default ones, as TOML.
+    """
     told, file = tmp_path / "told", tmp_path / "alarms.toml"
     line = json.dumps(["sh", "-c", f"cat >> {told}; echo >> {told}"])
     file.write_text(
         f'{rules}\n[[notifier]]\nname = "log"\nkind = "command"\ncommand = {line}\n'
         'severity = "info"\n'
     )
-    with cluster(3, **settings) as daemons, monitor(daemons, alarms=file) as process:
-        scene = Watched(daemons, process, told)
-        wait_until(
-            lambda: all(scene.board().get(node) == "up" for node in daemons.nodes),
-            "every node on the scoreboard",
-        )
+    return file, told
+
+
+@contextmanager
+def watching(
+    tmp_path: Path,
+    rules: str = "",
+    nodes: int = 3,
+    own: Mapping[str, object] | None = None,
+    **settings: object,
+) -> Iterator[Watched]:
+    """Run a cluster on this machine, and a monitor with such a file.
+
+    Args:
+        own: settings of the monitor.
+        settings: of the daemons.
+    """
+    file, told = alarms_file(tmp_path, rules)
+    with (
+        cluster(nodes, **settings) as daemons,
+        monitor(daemons, alarms=file, **(own or {})) as process,
+    ):
+        scene = Watched(daemons.nodes, process, told)
+        scene.wait_up(*daemons.nodes)
         yield scene

@@ -8,7 +8,7 @@
 In the runtime directory stand `scoreboard.json` and `alarms.json`, replaced each second, for
 whoever looks. In the data directory stands `watch.json`: what must outlive the monitor (alarms
 that are raised, silences, messages that wait, nodes ever seen), written when it changes. Disk and
-network are waited for on other threads; `observe` itself writes small files and returns.
+network are waited for on other threads; `observe` itself writes small files of a tmpfs and returns.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from isinglass_monitor.alarms.notifiers import Notifier, parse_notifiers
 from isinglass_monitor.alarms.rules import Rule, load_rules, read_file
 from isinglass_monitor.atomic_file import read_document, replace_document
 from isinglass_monitor.figure_names import facts, split
+from isinglass_monitor.keeping import Keeper
 from isinglass_monitor.moment import Moment
 from isinglass_monitor.obeying import Obeying, Refused
 from isinglass_monitor.openmetrics import Export
@@ -121,6 +122,7 @@ class Watch:
         self._second, self._looks = 0, 0
         self._saved: object = None
         self._trouble = ""
+        self._keeper = Keeper(self._not_written)
 
     # ------------------------------------------------------------------ a second
 
@@ -159,6 +161,7 @@ class Watch:
             delivery.end()
         self._saved = None
         self._save()
+        self._keeper.close()
         if self.export is not None:
             self.export.close()
         self._statistics.close()
@@ -204,7 +207,8 @@ class Watch:
         """Keep where the threads stand of nodes on this machine, while it is wrong."""
         for alarm in raised[:LOOKS_A_SECOND]:
             if rows := standing.standing(alarm.nodes):
-                self._guarded(partial(standing.keep, self._data, alarm.number, rows))
+                keep = partial(standing.keep, self._data, alarm.number, rows)
+                self._keeper.put(f"{standing.DIRECTORY}/{alarm.number}", keep)
 
     def _keep_statistics(self, now: Moment) -> None:
         second = now.wall_ns // clock.NANOSECONDS_PER_SECOND
@@ -228,7 +232,7 @@ class Watch:
         self._guarded(
             lambda: replace_document(self._runtime / ALARMS_FILE, self._alarms_document(now))
         )
-        self._guarded(self._save)
+        self._save()
 
     def _alarms_document(self, now: Moment) -> dict[str, Any]:
         return {
@@ -247,14 +251,17 @@ class Watch:
         try:
             write()
         except OSError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                self._event(ERROR, FLAG, "a file of the watch cannot be written", why=str(error))
+            self._not_written(error)
+
+    def _not_written(self, error: OSError) -> None:
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            self._event(ERROR, FLAG, "a file of the watch cannot be written", why=str(error))
 
     # ------------------------------------------------------------------ what outlives the monitor
 
     def _save(self) -> None:
-        """Write the state, when something in it has changed that matters."""
+        """Have the state written, when something in it has changed that matters."""
         outboxes = {name: delivery.waiting() for name, delivery in self._deliveries.items()}
         mark = (
             [(a.number, a.state, a.told) for a in self.book.alarms.values()],
@@ -264,7 +271,7 @@ class Watch:
             {(row.node, row.state) for row in self.board.rows.values()},
             self._messages,
         )
-        if mark == self._saved:
+        if mark == self._saved and not self._keeper.has_failed(STATE_FILE):
             return
         known = Scoreboard(self._name, [replace(r, figures={}) for r in self.board.rows.values()])
         document = {
@@ -274,7 +281,8 @@ class Watch:
             "messages": self._messages,
             "board": known.document(Moment(0, clock.wall_ns())),
         }
-        replace_document(self._data / STATE_FILE, document, durable=True)
+        path = self._data / STATE_FILE
+        self._keeper.put(STATE_FILE, partial(replace_document, path, document, durable=True))
         self._saved = mark
 
     def _restored(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_what_was_announced_is_not_told(watched: Watched) -> None:
 
 
 def test_all_nodes_silent_at_once_is_the_deaf_monitor(watched: Watched) -> None:
-    pids = [daemon.pid for daemon in watched.daemons.nodes.values()]
+    pids = [daemon.pid for daemon in watched.daemons.values()]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
