@@ -12,6 +12,7 @@ from typing import Any
 from cluster_daemons import ClusterDaemons, wait_until
 from hosts import CLUSTER, KEY_FILE, MULTICAST_PORT
 from isinglass import clock
+from isinglass.clock import NANOSECONDS_PER_SECOND as SECOND_NS
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import PanelView
@@ -77,15 +78,18 @@ class MonitorProcess(ServiceProcess):
     def wait_complete(self) -> None:
         """Wait until nothing is open, and everything is on the disk.
 
-        Each sender says once a second how far it is, and the accounts are shown once a second.
+        Every sender says once a second how far it is, the monitor's own as well: when its accounts
+        show that it has heard itself say so more than a second later, it has heard all others, too.
         """
-        clock.sleep(2.2)
+        asked_ns = clock.wall_ns()
+
+        def has_heard_all() -> bool:
+            own = [p for p in self.panels("sender") if p["node"] == self.name]
+            return any(int(str(p["heard"])) > asked_ns + SECOND_NS for p in own)
+
+        wait_until(has_heard_all, f"{self.name} has heard everybody")
         wait_until(
-            lambda: (
-                self.panels("sender")
-                and not self.figure("intake", "open")
-                and not self.figure("spool", "waiting")
-            ),
+            lambda: not self.figure("intake", "open") and not self.figure("spool", "waiting"),
             f"nothing open at {self.name}",
         )
 
