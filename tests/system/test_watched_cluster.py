@@ -52,7 +52,9 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         yield scene
 
 
-def test_a_healthy_cluster_is_quiet_and_a_stopped_node_is_one_alarm(watched: Watched) -> None:
+def test_a_healthy_cluster_is_quiet_and_a_stopped_node_is_one_alarm(
+    watched: Watched, tmp_path: Path
+) -> None:
     with isinglass.connect("alder") as database:
         database.create_table("orders")
         deadline = clock.monotonic_ns() + HEALTHY_SECONDS * 1e9
@@ -71,14 +73,47 @@ def test_a_healthy_cluster_is_quiet_and_a_stopped_node_is_one_alarm(watched: Wat
         held = {a["rule"]: a["held_back"] for a in watched.alarms()["alarms"] if a["number"]}
         assert held.pop("node-silent") == ""
         assert set(held.values()) <= {"caused"}
+        command("note", "looking at birch", "--node", "alder")
+        command("alarms", "ack", "1", "--by", "ada")
     watched.wait_told(("cleared", "node-silent", "birch"))
     assert [what for what in watched.told() if what[1] != "node-silent"] == []
     found = [entry.message for entry in watched.watching.entries() if entry.flag == "alarm"]
     assert any(message.startswith("alarm 1 raised: ") for message in found)
+    assert_reported(watched, tmp_path)
+
+
+def assert_reported(watched: Watched, tmp_path: Path) -> None:
+    """Look at the report of alarm 1, which was that birch was stopped, as JSON and as a page."""
+    birch, file = watched.daemons["birch"], tmp_path / "incident.json"
+    assert command("incident", "1", "-o", str(file)).stdout.startswith(f"Wrote {file}: ")
+    report = json.loads(file.read_text())
+    [alarm] = [alarm for alarm in report["alarms"] if alarm["number"] == 1]
+    assert (alarm["rule"], alarm["node"]) == ("node-silent", "birch")
+    timeline = [entry["what"] for entry in alarm["timeline"]]
+    assert timeline[:1] + timeline[-1:] == ["raised", "cleared"]
+    assert {"told", "acknowledged"} <= set(timeline)
+    assert [(done["what"], done["text"]) for done in report["done"]] == [("acknowledged", "by ada")]
+    events = {(event["node"], event["message"]) for event in report["events"]}
+    assert ("alder", "looking at birch") in events
+    assert ("alder", "node birch is not heard: it is down, stopped or cut off") in events
+    [up] = [t for t in report["statistics"] if (t["node"], t["field"]) == ("birch", "node.up")]
+    assert min(p["minimum"] for p in up["points"]) == 0 < max(p["maximum"] for p in up["points"])
+    assert {"alder", "birch", "cedar"} <= {trend["node"] for trend in report["statistics"]}
+    owner = birch.snapshot().owner
+    assert owner is not None
+    rows = [row for row in report["threads"] if row["process"] == f"daemon {birch.pid}, stalled"]
+    assert {row["thread"] for row in rows} == {thread.name for thread in owner.threads}
+    for row in rows:
+        assert abs(row["wall_ns"] - alarm["raised_wall_ns"]) < 3e9, "seen when it was raised"
+        assert row["where"] and row["seconds"] > 9
     page = command("incident", "1").stdout
-    assert "node-silent of birch" in page
-    assert "| birch | node.up | `" in page
-    assert f"| birch | daemon {birch.pid}, stalled |" in page, "where its threads stood"
+    assert page.startswith("# Incident: node-silent of birch, alarm 1\n")
+    parts = ("Alarms", "What was done", "Statistics", "Events", "Threads")
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == list(parts)
+    for row in rows:
+        assert f"| {row['thread']} | {row['where']} |" in page
+    for row in ("| birch | node.up | `", " | acknowledged | by ada |", "looking at birch"):
+        assert row in page
 
 
 def test_what_was_announced_is_not_told(watched: Watched) -> None:
