@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -28,16 +28,16 @@ from isinglass_monitor.alarms.delivery import deliveries
 from isinglass_monitor.alarms.messages import message_of, trial_message
 from isinglass_monitor.alarms.notifiers import Notifier, parse_notifiers
 from isinglass_monitor.alarms.rules import Rule, load_rules, read_file
-from isinglass_monitor.atomic_file import read_document, replace_document
-from isinglass_monitor.figure_names import facts, split
+from isinglass_monitor.atomic_file import read_document, replace_document, replace_text
 from isinglass_monitor.keeping import Keeper
+from isinglass_monitor.kept_figures import KeptFigures
 from isinglass_monitor.moment import Moment
 from isinglass_monitor.obeying import Obeying, Refused
 from isinglass_monitor.openmetrics import Export
 from isinglass_monitor.orders import OrderBox
 from isinglass_monitor.scoreboard import Row, Scoreboard, rows_of
 from isinglass_monitor.statistics_store import DIRECTORY, StatisticsWriter
-from isinglass_monitor.views import NodeView
+from isinglass_monitor.views import Figure, NodeView
 
 SCOREBOARD_FILE, ALARMS_FILE, STATE_FILE = "scoreboard.json", "alarms.json", "watch.json"
 STATE_FORMAT = 1
@@ -122,7 +122,7 @@ class Watch:
         self._second, self._looks = 0, 0
         self._saved: object = None
         self._trouble = ""
-        self._keeper = Keeper(self._not_written)
+        self._keeper, self._kept = Keeper(self._not_written), KeptFigures()
 
     # ------------------------------------------------------------------ a second
 
@@ -215,19 +215,17 @@ class Watch:
         if second == self._second:
             return
         self._second = second
+        rows = self.board.rows
+        self._kept.forget_all_but(rows)
         figures = {
-            node: {
-                key: float(value)
-                for key, value in {**(row.figures if row.live else {}), **row.derived()}.items()
-                if not isinstance(value, str) and _is_kept(key)
-            }
-            for node, row in self.board.rows.items()
+            node: self._kept.of(node, row.figures if row.live else {}) | _numbers(row.derived())
+            for node, row in rows.items()
         }
         self._statistics.put(second, figures)
 
     def _write(self, now: Moment) -> None:
         self._guarded(
-            lambda: replace_document(self._runtime / SCOREBOARD_FILE, self.board.document(now))
+            lambda: replace_text(self._runtime / SCOREBOARD_FILE, self.board.text(now) + "\n")
         )
         self._guarded(
             lambda: replace_document(self._runtime / ALARMS_FILE, self._alarms_document(now))
@@ -311,12 +309,8 @@ class Watch:
         return list(found.values())
 
 
-@lru_cache(maxsize=65_536)
-def _is_kept(key: str) -> bool:
-    """Tell whether statistics are kept of a figure: a time of day has no trend."""
-    name = split(key)
-    known = facts(name.panel, name.field)
-    return known is None or known.kind != "timestamp"
+def _numbers(figures: Mapping[str, Figure]) -> dict[str, float]:
+    return {key: value for key, value in figures.items() if not isinstance(value, str)}
 
 
 def _printable(order: dict[str, Any]) -> dict[str, object]:
