@@ -203,7 +203,7 @@ def test_a_clock_that_is_off_is_told_of_the_node_that_is_off(watched: Watched) -
     cedar = watched.daemons["cedar"]
     assert cedar.stop() == 0
     cedar.start(PYTHONPATH=str(SHIFTED), SHIFTED_CLOCK=str(file))
-    watched.daemons.wait_live()
+    wait_until(lambda: cedar.panel("cluster")["up"] == 3, "cedar hears the others again")
     file.write_text("30")
     watched.wait_told(("raised", "clock-offset", "cedar"))
     file.write_text("0")
