@@ -26,7 +26,7 @@ from network import Host, network, within
 NAMES = ("alder", "birch", "cedar", "damson", "elm")
 LIMIT_SECONDS = 60.0  # for what takes a second on a machine that has nothing else to do
 LOOK_SECONDS = 0.05
-MULTICAST_PORT = 7371
+CLUSTER, KEY_FILE, MULTICAST_PORT = "demo", "cluster.key", 7371
 
 
 def wait_until(
@@ -121,7 +121,7 @@ class Cluster:
 
     def daemon(self, name: str, host: str = "", **settings: object) -> HostDaemon:
         """Return the daemon of a node that does not run yet; `host` is the one of that name."""
-        common = {"cluster": "demo", "multicast_port": MULTICAST_PORT, **self._settings}
+        common = {"cluster": CLUSTER, "multicast_port": MULTICAST_PORT, **self._settings}
         if "insecure" not in settings and "insecure" not in common:
             common["cluster_key_file"] = self._key
         return HostDaemon(name, self.hosts[host or name], **{**common, **settings})
@@ -219,7 +219,7 @@ def cluster(
         own, environment: settings and variables of some nodes, by name, beside those of all.
     """
     with network(len(NAMES), lossy=lossy) as hosts:
-        key = data_directory() / "cluster.key"
+        key = data_directory() / KEY_FILE
         cluster_key.create(key)
         running = Cluster(hosts, key, settings)
         try:

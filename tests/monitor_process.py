@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cluster_daemons import ClusterDaemons, wait_until
+from hosts import CLUSTER, KEY_FILE, MULTICAST_PORT
 from isinglass import clock
+from isinglass.clock import NANOSECONDS_PER_SECOND as SECOND_NS
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import PanelView
+from isinglass.settings import data_directory
 from isinglass_monitor.spool.folder import FOLDER
 from isinglass_monitor.spool.reading import Question, SpoolReader
 from isinglass_monitor.spool.records import Entry
+from network import Host, within
 from service_process import ServiceProcess
 
 SHARED = (
@@ -32,8 +36,10 @@ SHARED = (
 class MonitorProcess(ServiceProcess):
     """`isinglass monitor run`; it starts again with the same settings."""
 
-    def __init__(self, name: str, settings: dict[str, object]) -> None:
-        super().__init__(("monitor", "run", "--name", name), "listens", settings)
+    def __init__(
+        self, name: str, settings: Mapping[str, object], within: Sequence[str] = ()
+    ) -> None:
+        super().__init__(("monitor", "run", "--name", name), "listens", settings, within)
         self.name = name
 
     @property
@@ -72,15 +78,18 @@ class MonitorProcess(ServiceProcess):
     def wait_complete(self) -> None:
         """Wait until nothing is open, and everything is on the disk.
 
-        Each sender says once a second how far it is, and the accounts are shown once a second.
+        Every sender says once a second how far it is, the monitor's own as well: when its accounts
+        show that it has heard itself say so more than a second later, it has heard all others, too.
         """
-        clock.sleep(2.2)
+        asked_ns = clock.wall_ns()
+
+        def has_heard_all() -> bool:
+            own = [p for p in self.panels("sender") if p["node"] == self.name]
+            return any(int(str(p["heard"])) > asked_ns + SECOND_NS for p in own)
+
+        wait_until(has_heard_all, f"{self.name} has heard everybody")
         wait_until(
-            lambda: (
-                self.panels("sender")
-                and not self.figure("intake", "open")
-                and not self.figure("spool", "waiting")
-            ),
+            lambda: not self.figure("intake", "open") and not self.figure("spool", "waiting"),
             f"nothing open at {self.name}",
         )
 
@@ -98,7 +107,25 @@ def monitor(
     daemons: ClusterDaemons, name: str = "monitor", **settings: object
 ) -> Iterator[MonitorProcess]:
     """Run a monitor of a cluster for a block."""
-    process = MonitorProcess(name, settings_for(daemons, **settings))
+    with _running(MonitorProcess(name, settings_for(daemons, **settings))) as process:
+        yield process
+
+
+@contextmanager
+def monitor_on(host: Host, name: str = "monitor", **settings: object) -> Iterator[MonitorProcess]:
+    """Run a monitor of a cluster of hosts (`hosts.cluster`) on one of them for a block."""
+    shared = {
+        "cluster": CLUSTER,
+        "cluster_key_file": data_directory() / KEY_FILE,
+        "multicast_port": MULTICAST_PORT,
+        "interface": "eth0",
+    }
+    with _running(MonitorProcess(name, {**shared, **settings}, within(host.process))) as process:
+        yield process
+
+
+@contextmanager
+def _running(process: MonitorProcess) -> Iterator[MonitorProcess]:
     process.start()
     try:
         yield process

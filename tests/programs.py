@@ -10,16 +10,22 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 WAIT_SECONDS = 20.0
 
 
 @contextmanager
-def program(source: str, *arguments: str, ready: str = "ready") -> Iterator[subprocess.Popen[str]]:
-    """Run Python source in a new interpreter; yield it once it has printed a line `ready`."""
-    command = [sys.executable, "-c", textwrap.dedent(source), *arguments]
+def program(
+    source: str, *arguments: str, ready: str = "ready", within: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    """Run Python source in a new interpreter; yield it once it has printed a line `ready`.
+
+    Args:
+        within: a command that runs the command that follows it somewhere: in a namespace.
+    """
+    command = [*within, sys.executable, "-c", textwrap.dedent(source), *arguments]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

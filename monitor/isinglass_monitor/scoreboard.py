@@ -13,13 +13,15 @@ on this side: the monitor is deaf, which is one fact, not one a node.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isinglass.clock import NANOSECONDS_PER_SECOND
 from isinglass_monitor.moment import Moment
-from isinglass_monitor.views import MONITOR_PREFIX, Figure, NodeView
+from isinglass_monitor.row_texts import RowTexts
+from isinglass_monitor.views import DAEMON, MONITOR_PREFIX, Figure, NodeView
 
 LATE_SECONDS = 3.0
 LOST_SECONDS = 10.0
@@ -78,6 +80,7 @@ class Scoreboard:
         self.rows: dict[str, Row] = {row.node: row for row in known}
         self.deaf = False
         self.behind_seconds = 0.0
+        self._texts = RowTexts()
         self._last: Moment | None = None
         self._started: Moment | None = None
         self._unheard = set(self.rows)  # of an earlier life, and not heard in this one
@@ -95,10 +98,12 @@ class Scoreboard:
             self.behind_seconds = max(between - 1.0, 0.0)
         self._last = now
         self._started = self._started or now
-        self._unheard -= nodes.keys()
-        for view in nodes.values():
+        speaking = [view for view in nodes.values() if self._speaks(view)]
+        heard = {view.node for view in speaking}
+        self._unheard -= heard
+        for view in speaking:
             self.rows[view.node] = self._heard(now, view, announced.get(view.node, ""))
-        for name in self.rows.keys() - nodes.keys():
+        for name in self.rows.keys() - heard:
             self.rows[name] = self._silent(now, self.rows[name], announced.get(name, ""))
         self.deaf = self._is_deaf()
 
@@ -106,6 +111,11 @@ class Scoreboard:
         """Take a node off the board; return whether it was there."""
         self._unheard.discard(node)
         return self.rows.pop(node, None) is not None
+
+    def _speaks(self, view: NodeView) -> bool:
+        """Tell whether that is its node's own voice: a program's is not, where a daemon was."""
+        before = self.rows.get(view.node)
+        return view.role == DAEMON or before is None or before.role != DAEMON
 
     def _heard(self, now: Moment, view: NodeView, announced: str) -> Row:
         silent_ns = max(now.monotonic_ns - view.heard_ns, 0)
@@ -124,9 +134,10 @@ class Scoreboard:
         return self._judged(row, self.rows.get(view.node))
 
     def _silent(self, now: Moment, row: Row, announced: str) -> Row:
-        """A node of which this life of the monitor has heard nothing yet.
+        """A node whose daemon is not known to be heard: not yet, or not for ten minutes.
 
-        It was silent because nobody listened, so it keeps its state until it could have spoken.
+        When this monitor has just begun, nobody listened: so the node keeps its state until it
+        could have spoken.
         """
         silent = max(now.wall_ns - row.heard_wall_ns, 0) / NANOSECONDS_PER_SECOND
         silent_row = replace(row, silent_seconds=silent, announced=announced)
@@ -184,6 +195,22 @@ class Scoreboard:
 
     def document(self, now: Moment) -> dict[str, Any]:
         """Return what stands in `scoreboard.json`; docs/scoreboard.schema.json describes it."""
+        rows = [self.rows[name] for name in sorted(self.rows)]
+        nodes = [{**_row_document(row), "figures": dict(row.figures)} for row in rows]
+        return {**self._head(now), "nodes": nodes}
+
+    def text(self, now: Moment) -> str:
+        """Return the same as JSON, much sooner when it was asked for a second ago."""
+        self._texts.forget_all_but(self.rows)
+        nodes = []
+        for name in sorted(self.rows):
+            row = self.rows[name]
+            words = json.dumps(_row_document(row), separators=(",", ":"))
+            nodes.append(f'{words[:-1]},"figures":{self._texts.of(name, row.figures)}}}')
+        head = json.dumps(self._head(now), separators=(",", ":"))
+        return f'{head[:-1]},"nodes":[{",".join(nodes)}]}}'
+
+    def _head(self, now: Moment) -> dict[str, Any]:
         return {
             "format": DOCUMENT_FORMAT,
             "monitor": self._monitor.removeprefix(MONITOR_PREFIX),
@@ -191,7 +218,6 @@ class Scoreboard:
             "deaf": self.deaf,
             "behind_seconds": round(self.behind_seconds, 3),
             "counts": self.counts(),
-            "nodes": [_row_document(self.rows[name]) for name in sorted(self.rows)],
         }
 
 
@@ -222,7 +248,6 @@ def _row_document(row: Row) -> dict[str, Any]:
         "silent_seconds": round(row.silent_seconds, 3),
         "ended": row.ended,
         "announced": row.announced,
-        "figures": dict(row.figures),
     }
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 # The monitor's own panels come as a node of this prefix and its name, so that rules and statistics
 # can speak of the monitor as they speak of any node.
 MONITOR_PREFIX = "monitor:"
+DAEMON = "daemon"
 
 Figure = float | str
 
@@ -25,7 +26,7 @@ class NodeView(NamedTuple):
     """
 
     node: str
-    heard_ns: int  # the monotonic clock's time at which its last datagram came
-    role: str  # what its process says it is: "daemon", "monitor", or the name of a program
+    heard_ns: int  # the monotonic clock's time at which its daemon's last datagram came
+    role: str  # what its process says it is: DAEMON, "monitor", or the name of a program
     ended: bool  # its daemon has said goodbye
     figures: Mapping[str, Figure]

@@ -8,14 +8,14 @@
 In the runtime directory stand `scoreboard.json` and `alarms.json`, replaced each second, for
 whoever looks. In the data directory stands `watch.json`: what must outlive the monitor (alarms
 that are raised, silences, messages that wait, nodes ever seen), written when it changes. Disk and
-network are waited for on other threads; `observe` itself writes small files and returns.
+network are waited for on other threads; `observe` itself writes small files of a tmpfs and returns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -28,15 +28,16 @@ from isinglass_monitor.alarms.delivery import deliveries
 from isinglass_monitor.alarms.messages import message_of, trial_message
 from isinglass_monitor.alarms.notifiers import Notifier, parse_notifiers
 from isinglass_monitor.alarms.rules import Rule, load_rules, read_file
-from isinglass_monitor.atomic_file import read_document, replace_document
-from isinglass_monitor.figure_names import facts, split
+from isinglass_monitor.atomic_file import read_document, replace_document, replace_text
+from isinglass_monitor.keeping import Keeper
+from isinglass_monitor.kept_figures import KeptFigures
 from isinglass_monitor.moment import Moment
 from isinglass_monitor.obeying import Obeying, Refused
 from isinglass_monitor.openmetrics import Export
 from isinglass_monitor.orders import OrderBox
 from isinglass_monitor.scoreboard import Row, Scoreboard, rows_of
 from isinglass_monitor.statistics_store import DIRECTORY, StatisticsWriter
-from isinglass_monitor.views import NodeView
+from isinglass_monitor.views import Figure, NodeView
 
 SCOREBOARD_FILE, ALARMS_FILE, STATE_FILE = "scoreboard.json", "alarms.json", "watch.json"
 STATE_FORMAT = 1
@@ -121,6 +122,7 @@ class Watch:
         self._second, self._looks = 0, 0
         self._saved: object = None
         self._trouble = ""
+        self._keeper, self._kept = Keeper(self._not_written), KeptFigures()
 
     # ------------------------------------------------------------------ a second
 
@@ -159,6 +161,7 @@ class Watch:
             delivery.end()
         self._saved = None
         self._save()
+        self._keeper.close()
         if self.export is not None:
             self.export.close()
         self._statistics.close()
@@ -204,31 +207,30 @@ class Watch:
         """Keep where the threads stand of nodes on this machine, while it is wrong."""
         for alarm in raised[:LOOKS_A_SECOND]:
             if rows := standing.standing(alarm.nodes):
-                self._guarded(partial(standing.keep, self._data, alarm.number, rows))
+                keep = partial(standing.keep, self._data, alarm.number, rows)
+                self._keeper.put(f"{standing.DIRECTORY}/{alarm.number}", keep)
 
     def _keep_statistics(self, now: Moment) -> None:
         second = now.wall_ns // clock.NANOSECONDS_PER_SECOND
         if second == self._second:
             return
         self._second = second
+        rows = self.board.rows
+        self._kept.forget_all_but(rows)
         figures = {
-            node: {
-                key: float(value)
-                for key, value in {**(row.figures if row.live else {}), **row.derived()}.items()
-                if not isinstance(value, str) and _is_kept(key)
-            }
-            for node, row in self.board.rows.items()
+            node: self._kept.of(node, row.figures if row.live else {}) | _numbers(row.derived())
+            for node, row in rows.items()
         }
         self._statistics.put(second, figures)
 
     def _write(self, now: Moment) -> None:
         self._guarded(
-            lambda: replace_document(self._runtime / SCOREBOARD_FILE, self.board.document(now))
+            lambda: replace_text(self._runtime / SCOREBOARD_FILE, self.board.text(now) + "\n")
         )
         self._guarded(
             lambda: replace_document(self._runtime / ALARMS_FILE, self._alarms_document(now))
         )
-        self._guarded(self._save)
+        self._save()
 
     def _alarms_document(self, now: Moment) -> dict[str, Any]:
         return {
@@ -247,14 +249,17 @@ class Watch:
         try:
             write()
         except OSError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                self._event(ERROR, FLAG, "a file of the watch cannot be written", why=str(error))
+            self._not_written(error)
+
+    def _not_written(self, error: OSError) -> None:
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            self._event(ERROR, FLAG, "a file of the watch cannot be written", why=str(error))
 
     # ------------------------------------------------------------------ what outlives the monitor
 
     def _save(self) -> None:
-        """Write the state, when something in it has changed that matters."""
+        """Have the state written, when something in it has changed that matters."""
         outboxes = {name: delivery.waiting() for name, delivery in self._deliveries.items()}
         mark = (
             [(a.number, a.state, a.told) for a in self.book.alarms.values()],
@@ -264,7 +269,7 @@ class Watch:
             {(row.node, row.state) for row in self.board.rows.values()},
             self._messages,
         )
-        if mark == self._saved:
+        if mark == self._saved and not self._keeper.has_failed(STATE_FILE):
             return
         known = Scoreboard(self._name, [replace(r, figures={}) for r in self.board.rows.values()])
         document = {
@@ -274,7 +279,8 @@ class Watch:
             "messages": self._messages,
             "board": known.document(Moment(0, clock.wall_ns())),
         }
-        replace_document(self._data / STATE_FILE, document, durable=True)
+        path = self._data / STATE_FILE
+        self._keeper.put(STATE_FILE, partial(replace_document, path, document, durable=True))
         self._saved = mark
 
     def _restored(self) -> dict[str, Any]:
@@ -303,12 +309,8 @@ class Watch:
         return list(found.values())
 
 
-@lru_cache(maxsize=65_536)
-def _is_kept(key: str) -> bool:
-    """Tell whether statistics are kept of a figure: a time of day has no trend."""
-    name = split(key)
-    known = facts(name.panel, name.field)
-    return known is None or known.kind != "timestamp"
+def _numbers(figures: Mapping[str, Figure]) -> dict[str, float]:
+    return {key: value for key, value in figures.items() if not isinstance(value, str)}
 
 
 def _printable(order: dict[str, Any]) -> dict[str, object]:

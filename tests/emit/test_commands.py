@@ -12,8 +12,11 @@ import isinglass as product
 from cli.commands import isinglass
 from cluster_daemons import ClusterDaemons, cluster, wait_until
 from event_listener import listener_of
+from held_thread import held, wait_until_held
+from isinglass.glass.journal import Event
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import DEBUG
+from isinglass.glass.snapshot import Process
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +29,20 @@ def alder() -> Iterator[ClusterDaemons]:
         yield daemons
 
 
-def debug_messages(flag: str) -> list[str]:
+def owner_of_alder() -> Process:
     with SegmentReader("alder") as reader:
         owner = reader.snapshot(events=True).owner
         assert owner is not None
-        return [e.message for e in owner.events if e.flag == flag and e.severity == DEBUG]
+        return owner
+
+
+def debug_events(flag: str) -> list[Event]:
+    events = owner_of_alder().events
+    return [event for event in events if event.flag == flag and event.severity == DEBUG]
+
+
+def debug_messages(flag: str) -> list[str]:
+    return [event.message for event in debug_events(flag)]
 
 
 def put() -> None:
@@ -66,6 +78,46 @@ def test_debug_logging_is_switched_while_the_daemon_is_stopped(alder: ClusterDae
         isinglass("debug", "+store", "+wire")
         put()
         wait_until(lambda: debug_messages("store") and debug_messages("wire"), "debug events")
+
+
+def test_debug_logging_is_switched_while_a_thread_of_the_daemon_hangs(
+    alder: ClusterDaemons,
+) -> None:
+    """The applier hangs in the disk's hands; the others log what they do all the same."""
+    applier = next(thread.tid for thread in owner_of_alder().threads if thread.name == "applier")
+    with held(alder["alder"].pid, applier) as hanging:
+        with product.connect("alder") as database:
+            database.put("orders", "1", {"total": 3})
+            wait_until_held(hanging)
+            assert isinglass("debug", "alder", "+wire", "--for", "1m").stdout.count(" on ") == 1
+            database.put("orders", "2", {"total": 4})
+            wait_until(lambda: debug_messages("wire"), "a debug event of another thread")
+        assert not debug_messages("queue")
+
+
+def test_debug_logging_has_an_end_and_a_rate_whatever_was_asked_for(alder: ClusterDaemons) -> None:
+    """Ten minutes when nobody says; a flood of updates is capped, and what is left out is told."""
+    said = isinglass("debug", "alder", "+store").stdout.splitlines()[1:]
+    (left,) = (line.split()[2:4] for line in said if line.startswith("store"))
+    assert left in (["10.0", "min"], ["9.9", "min"])
+    on = isinglass("debug", "alder", "+queue", "--for", "3s", "--rate", "5")
+    assert on.stdout.count(" on ") == 2
+    with product.connect("alder") as database:
+
+        def is_over() -> bool:
+            for number in range(100):
+                database.put("orders", str(number), {"total": 3}, durability="commit")
+            return isinglass("debug", "alder").stdout.count(" on ") == 1
+
+        wait_until(is_over, "its end")
+        before = len(debug_events("queue"))
+        for number in range(50):
+            database.put("orders", str(number), {"total": 3}, durability="commit")
+    assert len(debug_events("queue")) == before, "it has ended, and says nothing more"
+    messages = debug_messages("queue")
+    # Five in each second that the three touch.
+    assert 5 < messages.count("a batch is applied") <= 4 * 5
+    assert "debug events left out" in messages
 
 
 def test_debug_refuses_what_it_cannot_do(alder: ClusterDaemons) -> None:

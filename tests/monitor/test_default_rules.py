@@ -77,6 +77,12 @@ def test_every_default_rule_is_tried_here() -> None:
     assert set(TROUBLE) | SILENT | OF_THE_MONITOR == set(default_rules())
 
 
+def test_every_default_rule_is_tried_on_real_nodes_too() -> None:
+    files = (ROOT / "tests" / "system").glob("test_watched_*.py")
+    told = "".join(path.read_text("utf-8") for path in files)
+    assert [rule for rule in default_rules() if f'"{rule}", ' not in told] == []
+
+
 def test_nodes_that_are_well_raise_nothing() -> None:
     scene = AlarmStage()
     play(scene, 300)

@@ -163,13 +163,51 @@ def test_a_node_is_what_its_daemon_says() -> None:
     rows = [("queue", "", {"length": 3}), ("timer", "a.b", {"late": 0.5, "name": "x"})]
     (figures,) = pack_figures("oak", 100, rows)
     taking.take(daemon.status(), client.status(), daemon.sealer.seal(FIGURES, figures, NOW))
+    heard_ns = taking.now_ns
     taking.now_ns += SECOND_NS
-    taking.take(client.status(ended=1))
+    taking.take(client.log(1), client.status(ended=1))
     view = taking.intake.views()["oak"]
-    assert (view.role, view.ended, view.heard_ns) == ("daemon", False, taking.now_ns)
+    assert (view.role, view.ended, view.heard_ns) == ("daemon", False, heard_ns)
     assert view.figures == {"queue.length": 3, "timer.a.b.late": 0.5, "timer.a.b.name": "x"}
     taking.take(daemon.status(ended=1))
     assert taking.intake.views()["oak"].ended
+
+
+def test_clients_do_not_speak_for_a_node_whose_daemon_is_forgotten() -> None:
+    taking, daemon, client = Taking(), Process(5), Process(6, role="client")
+    taking.take(daemon.status(), client.status())
+    taking.now_ns += FORGET_NS + SECOND_NS
+    taking.take(client.status())
+    taking.intake.forget(NOW_NS, taking.now_ns)
+    assert list(taking.intake.senders) == [6]
+    assert taking.intake.views() == {}
+
+
+def test_what_a_monitor_asks_for_is_not_heard_of() -> None:
+    """A stream with holes is known from an earlier run; its daemon may long be dead."""
+    taking, daemon = Taking(), Process(5)
+    known = StreamRecord(5, "oak", "daemon")
+    known.store("received", 1, 2)
+    known.store("received", 5, 6)
+    taking.known[5] = known
+    taking.intake.resume(taking.now_ns)
+    assert taking.intake.views() == {}
+    taking.take(daemon.status())
+    assert list(taking.intake.views()) == ["oak"]
+
+
+def test_the_last_word_of_a_killed_daemon_is_not_a_goodbye() -> None:
+    """Its successor sends what it left, and marks that stream as ended."""
+    taking, killed, successor = Taking(), Process(5), Process(6)
+    taking.take(killed.status())
+    taking.now_ns += 30 * SECOND_NS
+    killed.address = successor.address = ("10.0.0.1", 7001)
+    taking.take(successor.log(1), killed.log(1), killed.status(ended=1))
+    assert taking.intake.senders[5].ended
+    assert taking.intake.views() == {}
+    taking.take(successor.status())
+    view = taking.intake.views()["oak"]
+    assert (view.ended, view.heard_ns) == (False, taking.now_ns)
 
 
 def test_figures_of_a_second_are_shown_together() -> None:

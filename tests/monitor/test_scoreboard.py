@@ -56,6 +56,18 @@ def test_silence_makes_a_node_late_and_then_lost() -> None:
     assert not board.deaf
 
 
+def test_a_program_does_not_speak_for_a_daemon_that_was_heard_before() -> None:
+    board = Scoreboard("monitor")
+    board.update(START, {"alder": view("alder", START)}, {})
+    now = START.later(20)
+    program = view("alder", now)._replace(role="program")
+    board.update(now, {"alder": program, "birch": program._replace(node="birch")}, {})
+    assert states(board) == {"alder": LOST, "birch": UP}
+    assert board.rows["alder"].silent_seconds == 20
+    board.update(now, {"alder": view("alder", now)}, {})
+    assert states(board)["alder"] == UP
+
+
 def test_a_node_that_said_goodbye_has_left() -> None:
     board = Scoreboard("monitor")
     board.update(START.later(60), {"alder": view("alder", START, ended=True)}, {})

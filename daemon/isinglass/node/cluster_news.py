@@ -38,7 +38,8 @@ class ClusterNews:
     def look(self, replica: Replica) -> None:
         """Tell what has changed since the last look."""
         if replica.phase != self._phase:
-            severity = INFO if replica.phase == LIVE else WARNING
+            # To join, or to catch up at the start, is ordinary; to be live no more is not.
+            severity = WARNING if self._phase == LIVE else INFO
             self._event(severity, "cluster", f"this node is {PHASES[replica.phase]}")
             self._phase = replica.phase
         for member in replica.members.members.values():
@@ -47,7 +48,8 @@ class ClusterNews:
             if now == known or (known is None and member.state == DOWN):
                 continue
             if known is not None and known[1] != now[1]:
-                self._event(WARNING, "cluster", f"node {member.name} was restarted")
+                severity = INFO if known[0] == LEFT else WARNING
+                self._event(severity, "cluster", f"node {member.name} was restarted")
             if known is None or known[0] != now[0]:
                 severity, what = _TOLD[member.state]
                 self._event(severity, "cluster", f"node {member.name} {what}")

@@ -20,7 +20,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from isinglass.errors import SettingsError
 from isinglass_monitor.figure_names import catalogue, facts
@@ -179,6 +179,8 @@ class _Parser:
         if compare is None:
             raise self._error(node, "compares with none of < <= > >= == !=")
         is_text = kind == TEXT
+        if isinstance(node.comparators[0], ast.Constant):  # most are, and asked for each second
+            return _with_constant(compare, left, node.comparators[0].value, is_text)
 
         def compared(sight: Sight) -> Value:
             a, b = left(sight), right(sight)
@@ -219,13 +221,26 @@ class _Parser:
         return reference
 
 
+def _with_constant(compare: Callable[..., bool], left: Term, constant: Any, is_text: bool) -> Term:
+    def compared(sight: Sight) -> Value:
+        value = left(sight)
+        if value is None or isinstance(value, str) != is_text:
+            return None
+        return compare(value, constant)
+
+    return compared
+
+
 def _numeric(function: Callable[..., float], *terms: Term) -> Term:
     """Return a term that applies a function to numbers; unknown when one of them is."""
 
     def applied(sight: Sight) -> Value:
-        values = [term(sight) for term in terms]
-        if any(value is None or isinstance(value, str) for value in values):
-            return None
+        values = []
+        for term in terms:
+            value = term(sight)
+            if value is None or isinstance(value, str):
+                return None
+            values.append(value)
         try:
             return float(function(*values))
         except (ZeroDivisionError, OverflowError):

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from isinglass.durations import seconds_of
 from isinglass.errors import SettingsError
 from isinglass.glass.severity import ERROR, FATAL, INFO, WARNING
 from isinglass_monitor.alarms.grammar import Condition
+from isinglass_monitor.alarms.outlook import Outlook, outlook
 from isinglass_monitor.alarms.states import Timing
 from isinglass_monitor.alarms.toml_lines import TomlLines
 
@@ -56,6 +58,11 @@ class Rule:
     caused_by: frozenset[str]
     announced: bool  # it may be expected while chaos or maintenance is announced
     look: str
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """What tells of a node whether the rule could find anything there."""
+        return outlook(self.when)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -53,13 +53,20 @@ class Growth:
         while now_seconds - self._points[0][0] > self._seconds:
             self._points.popleft()
 
+    @property
+    def has_grown(self) -> bool:
+        """Tell whether it grew at all in that time."""
+        return bool(self._points) and self._points[0][1] != self._total
+
     def rate(self, seconds: float) -> float | None:
         """Return the growth a second; None until half of the time was watched."""
         if not self._points:
             return None
         last, total = self._points[-1]
         earliest = last - seconds - RATE_SLACK_SECONDS
-        at, before = next(point for point in self._points if point[0] >= earliest)
+        at, before = self._points[0]  # all of them, unless a shorter time is asked for
+        if at < earliest:
+            at, before = next(point for point in self._points if point[0] >= earliest)
         return (total - before) / (last - at) if last - at >= seconds / 2 and last > at else None
 
 
@@ -85,13 +92,22 @@ class Wanted(dict[str, tuple[Reference, str, float] | None]):
 
 
 class NodeFigures:
-    """The figures of one node that rules name, and what they were lately."""
+    """The figures of one node that rules name, and what they were lately.
+
+    A node reports the same keys every second, so where each of them belongs is looked up only when
+    they are others than before.
+    """
 
     def __init__(self, node: str) -> None:
         self.node = node
         self.live = False
         self.table: dict[Reference, dict[str, Figure]] = {}
+        self.valid: dict[Reference, dict[str, Figure]] = {}  # of these, what is not old
         self.wall_ns = 0
+        self._keys: frozenset[str] = frozenset()
+        self._places: dict[Reference, list[tuple[str, str]]] = {}  # of each: instances and keys
+        self._growing: list[tuple[Growth, str]] = []  # with the key of its figure
+        self._counters: dict[Reference, list[Growth]] = {}
         self._growths: dict[tuple[Reference, str], Growth] = {}
         self._offsets: deque[tuple[float, int]] = deque()  # (when, its clock less ours at least)
 
@@ -107,26 +123,37 @@ class NodeFigures:
         Args:
             live: the figures are of this second.
         """
-        self.live, self.table = live, {}
-        for key, value in figures.items():
+        if figures.keys() != self._keys:
+            self._look_up(figures, wanted)
+        self.live = live
+        self.table = {
+            reference: {instance: figures[key] for instance, key in places}
+            for reference, places in self._places.items()
+        }
+        if live:
+            self.valid = self.table
+            for growth, key in self._growing:
+                if isinstance(value := figures[key], int | float):
+                    growth.add(now.seconds, value)
+            self._note_clock(now)
+        else:
+            self.valid = {r: values for r, values in self.table.items() if r.panel in DERIVED}
+        self.wall_ns = now.wall_ns + max((offset for _, offset in self._offsets), default=0)
+
+    def _look_up(self, figures: Mapping[str, Figure], wanted: Wanted) -> None:
+        self._keys, self._places, self._growing = frozenset(figures), {}, []
+        self._counters = {}
+        for key in figures:
             place = wanted[key]
             if place is None:
                 continue
             reference, instance, seconds = place
-            self.table.setdefault(reference, {})[instance] = value
-            if seconds and live and isinstance(value, int | float):
-                self._grow(now, reference, instance, value, seconds)
-        if live:
-            self._note_clock(now)
-        self.wall_ns = now.wall_ns + max((offset for _, offset in self._offsets), default=0)
-
-    def _grow(
-        self, now: Moment, reference: Reference, instance: str, value: float, seconds: float
-    ) -> None:
-        growth = self._growths.get((reference, instance))
-        if growth is None:
-            growth = self._growths[reference, instance] = Growth(seconds)
-        growth.add(now.seconds, value)
+            self._places.setdefault(reference, []).append((instance, key))
+            if seconds:
+                known = self._growths.get((reference, instance))
+                growth = self._growths[reference, instance] = known or Growth(seconds)
+                self._growing.append((growth, key))
+                self._counters.setdefault(reference, []).append(growth)
 
     def _note_clock(self, now: Moment) -> None:
         times = [
@@ -151,6 +178,10 @@ class NodeFigures:
         found = {name for reference in references for name in self.table.get(reference, ())}
         return sorted(found - {""}) or sorted(found)
 
+    def has_grown(self, reference: Reference) -> bool:
+        """Tell whether a counter grew lately, of any instance."""
+        return any(growth.has_grown for growth in self._counters.get(reference, ()))
+
     def rate(self, reference: Reference, instance: str, seconds: float) -> float | None:
         """Return how much a figure grew a second, lately."""
         growth = self._growths.get((reference, instance)) or self._growths.get((reference, ""))
@@ -167,9 +198,7 @@ class InstanceSight:
 
     def figure(self, reference: Reference) -> Figure | None:
         """Return the figure, or None when it is not there or old."""
-        if not self._figures.live and reference.panel not in DERIVED:
-            return None
-        values = self._figures.table.get(reference)
+        values = self._figures.valid.get(reference)
         if values is None:
             return None
         found = values.get(self._instance)

@@ -21,14 +21,14 @@ from isinglass_monitor.ingest.window import DISK, SHARE, Gap, Taken, Window
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.records import KEY, event_records, gap_record, node_number
 from isinglass_monitor.spool.streams import LATE, LOST, RECEIVED, REPAIRED, StreamRecord
-from isinglass_monitor.views import NodeView
+from isinglass_monitor.views import DAEMON, NodeView
 
 SENDERS_LIMIT = 4096
 CROWD_LIMIT = 2 * SENDERS_LIMIT  # between two looks, which forget those not heard longest
 NODES_LIMIT = 1024
 FORGET_NS = 600 * clock.NANOSECONDS_PER_SECOND
 SILENT_NS = 3 * clock.NANOSECONDS_PER_SECOND
-DAEMON = "daemon"
+SPEAKS_FOR_NOBODY = ("client", "")  # "": its status, which says what it is, did not come yet
 CROWDED = "crowded"
 
 Question = tuple[Address, list[Any]]
@@ -158,6 +158,8 @@ class Intake:
     ) -> list[Piece]:
         node, process, pid, role, address, port, last, oldest, refused, _, ended = datagram.body
         sender = self._sender(datagram.stream, node, process, now_ns)
+        if ended and sender.status_ns and sender.address != (address, port):
+            sender.bequeathed = True
         sender.pid, sender.role, sender.ended = pid, role, bool(ended)
         sender.address, sender.status_ns = (address, port), now_ns
         sender.window.counts.size_bytes += size_bytes
@@ -252,20 +254,21 @@ class Intake:
     def views(self) -> dict[str, NodeView]:
         """Return each node that was heard in the last ten minutes, as it is now.
 
-        What it is, and whether it said goodbye, its daemon decides; without one, who was heard
-        last.
+        What it is, when it was heard, and whether it said goodbye, its daemon decides; without
+        one, the program that was heard last. Clients have a daemon, so they do not speak for their
+        node: those of a killed daemon would hide its silence.
         """
         speaking: dict[str, Sender] = {}
-        heard: dict[str, int] = {}
         for sender in self.senders.values():
-            heard[sender.node] = max(heard.get(sender.node, 0), sender.heard_ns)
+            if sender.role in SPEAKS_FOR_NOBODY or sender.bequeathed:
+                continue
             known = speaking.get(sender.node)
             if known is None or _rank(sender) > _rank(known):
                 speaking[sender.node] = sender
         empty: dict[str, float | str] = {}
         return {
             node: NodeView(
-                node, heard[node], sender.role, sender.ended,
+                node, sender.heard_ns, sender.role, sender.ended,
                 self._figures[node].known if node in self._figures else empty,
             )
             for node, sender in speaking.items()
