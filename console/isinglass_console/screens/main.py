@@ -12,9 +12,9 @@ from isinglass_console.hands import NOT_OURS, Deed, Hands, deed_of
 from isinglass_console.keys import KEYS
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
-from isinglass_console.screens.desk import NODE_TABLES, Desk, rows_to_copy
+from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, Desk, rows_to_copy
 from isinglass_console.screens.help import HelpScreen
-from isinglass_console.screens.live import LiveScreen
+from isinglass_console.screens.monitor_keys import MonitorKeys
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
@@ -25,7 +25,7 @@ from isinglass_console.widgets.line import text_of
 from isinglass_console.widgets.palette import Palette
 
 
-class MainScreen(LiveScreen):
+class MainScreen(MonitorKeys):
     """Shows one view of the desk at a time."""
 
     # Priority: the app runs the action before it looks at the next key, so what is typed quickly
@@ -60,15 +60,10 @@ class MainScreen(LiveScreen):
         return page_of(scene, self.files)
 
     def views(self) -> Sequence[tuple[str, str]]:
-        """Return the views that the selected node has data for."""
+        """Return the views that there is data for."""
         scene = self.desk.scene(0, 0)
-        found = views_of(scene) if scene.node is not None else []
+        found = [view for view in views_of(scene) if scene.node is not None or not view.of_node]
         return [(view.digit, view.name) for view in found]
-
-    def say(self, sentence: str) -> None:
-        """Show a sentence in the last row until the next key."""
-        self.desk.settings.notice = sentence
-        self.paint()
 
     def dress(self, palette: Palette) -> None:
         """Take another palette, also for screens that are pushed later."""
@@ -80,14 +75,12 @@ class MainScreen(LiveScreen):
         """Show a view, or say why there is none."""
         self.desk.settings.notice = ""
         if self.desk.scene(0, 0).node is None:
-            self.desk.settings.view = name
+            self.show_view(name)
             return
         if name not in [view.name for view in views_of(self.desk.scene(0, 0))]:
             self.say(f"this node has no panels for the view {name}; 9 shows those it has")
             return
-        self.desk.settings.view = name
-        self.desk.settings.zoomed = False
-        self.paint()
+        self.show_view(name)
 
     def action_view_next(self, steps: int) -> None:
         """Show the view to the right or left."""
@@ -104,7 +97,10 @@ class MainScreen(LiveScreen):
     def action_move(self, steps: int) -> None:
         """Move the selection."""
         self.desk.settings.notice = ""
-        self.desk.move(self.page.table, self.page.rows, steps)
+        if self.page.table == LOG_TABLE:
+            self.move_log(steps)
+        else:
+            self.desk.move(self.page.table, self.page.rows, steps)
         self.paint()
 
     def action_page(self, direction: int) -> None:
@@ -128,6 +124,8 @@ class MainScreen(LiveScreen):
         """Open what is selected: a node's threads, a thread's source."""
         if self.page.table in NODE_TABLES:
             self.action_view("probes")
+        elif self.page.table == LOG_TABLE:
+            self.open_event()
         elif self.page.table == "threads" and self.page.rows:
             rows = rows_to_copy(self.desk, "threads", self.page.rows)
             await self._open_source(self.desk.table("threads").selected or rows[0].key)
@@ -196,8 +194,11 @@ class MainScreen(LiveScreen):
         await self.app.push_screen(PromptScreen("/", before.text, "regex; ! inverts", typed), done)
 
     def action_match(self, steps: int) -> None:
-        """Select the next row that matches."""
-        self.desk.match(self.page.table, self.page.rows, steps)
+        """Select the next row that matches; in the log all rows do."""
+        if self.page.table == LOG_TABLE:
+            self.move_log(steps)
+        else:
+            self.desk.match(self.page.table, self.page.rows, steps)
         self.paint()
 
     def action_sort_column(self, steps: int) -> None:

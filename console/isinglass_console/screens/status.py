@@ -12,6 +12,7 @@ from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Hit, Pen, cells
 
 LEAST_CELLS = 24
+NO_ROOM = "? help"
 
 
 def status_line(scene: Scene) -> Block:
@@ -75,20 +76,26 @@ def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: str) -> Block
         keys: what stands at the right when there is no notice.
     """
     block = Block(scene.width)
+    settings = scene.settings
+    note, role = (settings.notice, "warning") if settings.notice else (keys, "dim")
+    if settings.filter:
+        note, role = f"/{settings.filter.text}  Esc clears   {settings.notice}".rstrip(), "accent"
+    names = sum(cells(digit) + cells(name) + 1 for digit, name in views)
+    gap = "  " if names + 2 * len(views) + cells(NO_ROOM) < scene.width else " "
+    rest = scene.width - names - len(gap) * len(views) - 2
+    if cells(note) > rest and role != "dim":
+        # What was just said, or is left out, matters more than which views there are.
+        block.add(Pen(scene.width).put(" ").put(note, role).line())
+        return block
     pen = Pen(scene.width).put(" ")
     for digit, name in views:
         left = pen.at
-        active = name == scene.settings.view
+        active = name == settings.view
         pen.put(digit, "key" if not active else "accent").put(" ")
         pen.put(name, "accent" if active else "dim")
-        block.hits.append(Hit(0, left, pen.at, "view", name))
-        pen.put("  ")
-    note, role = scene.settings.notice or keys, "warning" if scene.settings.notice else "dim"
-    if scene.settings.filter:
-        note, role = f"/{scene.settings.filter.text}  Esc clears   {note}", "accent"
-    room = scene.width - pen.at - 1
-    if cells(note) > room:
-        note = note[: max(0, room - 1)] + "…" if scene.settings.notice else "? help "
-    pen.to(scene.width - cells(note) - 1).put(note, role)
-    block.add(pen.line())
+        if pen.at > left:
+            block.hits.append(Hit(0, left, pen.at, "view", name))
+        pen.put(gap)
+    note = note if cells(note) <= rest else NO_ROOM
+    block.add(pen.to(scene.width - cells(note) - 1).put(note, role).line())
     return block

@@ -1,0 +1,129 @@
+"""What a monitor on this machine has: its log by pages, its alarms each second, on one thread.
+
+The thread of the nodes (`feed`) reads memory; this one reads files, and a disk may take its time.
+So they are two, and neither waits for the other. It asks nobody: log and alarms are files that the
+monitor leaves, and can be read when it hangs or is gone. Only the newest answer is kept: a slow
+screen misses some of them.
+
+    none ──one runs here, or is named──▶ attached ──its files cannot be read──▶ none
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from isinglass import clock
+from isinglass.errors import IsinglassError
+from isinglass.glass import layout
+from isinglass.settings import data_directory
+from isinglass_console.model.alarms import AlarmSheet, sheet_of
+from isinglass_console.model.log_page import LogRequest
+from isinglass_console.model.told import Told
+from isinglass_console.sources.spool_log import SpoolLog
+from isinglass_monitor.commands.alarms_text import current
+from isinglass_monitor.commands.places import Places
+from isinglass_monitor.orders import is_there
+from isinglass_monitor.query.sources import PREFERRED, spool_folder, spool_names
+
+LOOK_SECONDS = 0.25
+ALARMS_SECONDS = 1.0
+
+
+class MonitorFeed(threading.Thread):
+    """Reads a monitor's files until it is stopped.
+
+    Args:
+        monitor: its name, or the folder of its spool; empty for the one that runs here, now or
+            later.
+        arrived: called in this thread when `told` has changed.
+    """
+
+    def __init__(self, monitor: str, arrived: Callable[[], None]) -> None:
+        super().__init__(name="monitor feed", daemon=True)
+        self.told = Told()
+        self.places: Places | None = None
+        self._monitor, self._arrived = monitor, arrived
+        self._wanted: LogRequest | None = None
+        self._log: SpoolLog | None = None
+        self._alarms_due_ns = 0
+        self._ended = threading.Event()
+        self._hurry = threading.Event()
+
+    def want(self, request: LogRequest | None) -> None:
+        """Say which part of the log is on the screen; None: none is, and none is read."""
+        if request != self._wanted:
+            self._wanted = request
+            self._hurry.set()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._ended.set()
+        self._hurry.set()
+        if self.is_alive():
+            self.join(5)
+
+    def run(self) -> None:
+        """Look, rest, and again."""
+        while not self._ended.is_set():
+            self._hurry.clear()
+            try:
+                self._look()
+            except (IsinglassError, OSError) as reason:
+                self._detach()
+                self._tell(Told(self.told.monitor, str(reason), sheet=self.told.sheet))
+                self._ended.wait(ALARMS_SECONDS)
+            self._hurry.wait(LOOK_SECONDS)
+        self._detach()
+
+    def _look(self) -> None:
+        now_ns = clock.monotonic_ns()
+        due = now_ns >= self._alarms_due_ns
+        if due:
+            self._alarms_due_ns = now_ns + int(ALARMS_SECONDS * clock.NANOSECONDS_PER_SECOND)
+        if self._log is None and (not due or not self._attach()):
+            return
+        assert self._log is not None and self.places is not None
+        told, request = self.told, self._wanted
+        page = self._log.look(request) if request is not None else None
+        sheet = _sheet(self.places) if due else told.sheet
+        name = self.places.data.name
+        self._tell(Told(name, "", page or told.page, sheet))
+
+    def _attach(self) -> bool:
+        folder = spool_folder(self._monitor) if self._monitor else _running_here()
+        if folder is None:
+            return False
+        name = folder.parent.name
+        self.places = Places(Path(layout.runtime_directory()) / name, folder.parent)
+        self._log = SpoolLog(folder, self._hurry.is_set)
+        return True
+
+    def _detach(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _tell(self, told: Told) -> None:
+        if told != self.told:
+            self.told = told
+            self._arrived()
+
+
+def _running_here() -> Path | None:
+    """Return the spool of the monitor that runs here: the one of the usual name, or the first."""
+    runtime = Path(layout.runtime_directory())
+    names = [name for name in spool_names(data_directory()) if is_there(runtime / name)]
+    if not names:
+        return None
+    return spool_folder(PREFERRED if PREFERRED in names else names[0])
+
+
+def _sheet(places: Places) -> AlarmSheet | None:
+    """Return the alarms; None while the monitor has not written any, or in a way unknown here."""
+    try:
+        document, runs = current(places)
+        return sheet_of(places.data.name, document, runs)
+    except (IsinglassError, KeyError, TypeError, ValueError):
+        return None

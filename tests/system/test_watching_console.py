@@ -1,0 +1,48 @@
+"""The console on a real cluster with a real monitor: its log and its alarms, through the pilot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_app import play, screen_text, until
+from textual.pilot import Pilot
+
+from cli.commands import isinglass
+from cluster_daemons import NAMES, cluster
+from isinglass_console.app import IsinglassApp
+from monitor_process import monitor
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_log_is_followed_and_an_event_leads_to_its_instant(tmp_path: Path) -> None:
+    with cluster(2) as daemons, monitor(daemons):
+        alder, birch = NAMES[:2]
+        app = IsinglassApp([alder, birch], interval_seconds=0.2, keymap_path=tmp_path / "none")
+
+        async def script(pilot: Pilot[int]) -> None:
+            await pilot.press("7")
+            await until(app, pilot, lambda: "the spool of monitor" in screen_text(app))
+            await until(app, pilot, lambda: "follows" in screen_text(app))
+            isinglass("note", "the first remark", "--node", birch)
+            await until(app, pilot, lambda: "the first remark" in screen_text(app))
+            isinglass("note", "the second remark", "--node", alder)
+            await until(app, pilot, lambda: "the second remark" in screen_text(app))
+            await pilot.press("slash", *"first remark", "enter")
+            await until(app, pilot, lambda: "second remark" not in screen_text(app))
+            await pilot.press("enter")
+            assert "every view shows" in screen_text(app)
+            assert app.desk.settings.node == birch
+            held = app.desk.scene(120, 30).frame.wall_ns
+            await pilot.press("escape", "1", "escape")
+            assert "the first remark" in screen_text(app)
+            assert "the second remark" not in screen_text(app)
+            assert app.desk.scene(120, 30).frame.wall_ns == held
+            await pilot.press("L", "7", "o")
+            await until(app, pilot, lambda: "the first remark" in screen_text(app))
+            assert "the second remark" not in screen_text(app)
+
+        play(app, script)
+        assert app.monitor_feed is not None
+        assert not app.monitor_feed.is_alive()
