@@ -27,6 +27,7 @@ from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
+from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.views import VIEWS
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
@@ -126,14 +127,8 @@ class IsinglassApp(App[int]):
     # ------------------------------------------------------------------ life
     def on_mount(self) -> None:
         self.set_keymap(self.own_keys)
-        set_interval = self.feed.set_interval if self.feed is not None else _ignore
         self._main = MainScreen(
-            self.desk,
-            self._palette(),
-            self._ascii_only,
-            set_interval,
-            self.own_keys,
-            self._hands,
+            self.desk, self._palette(), self._ascii_only, self.own_keys, self._outside()
         )
         self.desk.settings.notice = self._keymap_problem
         self.push_screen(self._main)
@@ -146,6 +141,11 @@ class IsinglassApp(App[int]):
         if not self.is_headless:
             self._hangup = HangupWatch(self._leave)
             self._hangup.watch()
+
+    def _outside(self) -> Outside:
+        if self.feed is None or self.monitor_feed is None:
+            return Outside(hands=self._hands)
+        return Outside(self.feed.set_interval, self.monitor_feed.order, self._hands)
 
     def _leave(self) -> None:
         """End, with nobody there to see it; called in the watch's thread."""
@@ -253,10 +253,6 @@ class IsinglassApp(App[int]):
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
         yield SystemCommand("Quit", "key q", self.action_quit)
-
-
-def _ignore(_seconds: float) -> None:
-    return None
 
 
 def run(

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playing import play, screen_text
 from stage import SECOND, START_NS, Stage, filled_desk, stage
-from test_app import play, screen_text
 from test_views import assert_exact
 from textual.pilot import Pilot
 

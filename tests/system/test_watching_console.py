@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_app import play, screen_text, until
+from playing import play, screen_text, until
 from textual.pilot import Pilot
 
 from cli.commands import isinglass
@@ -27,6 +27,8 @@ def test_the_log_is_followed_and_an_event_leads_to_its_instant(tmp_path: Path) -
             await until(app, pilot, lambda: "follows" in screen_text(app))
             isinglass("note", "the first remark", "--node", birch)
             await until(app, pilot, lambda: "the first remark" in screen_text(app))
+            seen = app.desk.history.newest
+            await until(app, pilot, lambda: app.desk.history.newest > seen + 1)
             isinglass("note", "the second remark", "--node", alder)
             await until(app, pilot, lambda: "the second remark" in screen_text(app))
             await pilot.press("slash", *"first remark", "enter")
@@ -46,3 +48,44 @@ def test_the_log_is_followed_and_an_event_leads_to_its_instant(tmp_path: Path) -
         play(app, script)
         assert app.monitor_feed is not None
         assert not app.monitor_feed.is_alive()
+
+
+RULES = """
+[[rule]]
+name = "node-silent"
+help = "Nothing was heard of the node."
+when = "node.silent_seconds > 3 and node.ended == 0"
+severity = "error"
+look = "At the node."
+"""
+
+
+def test_an_alarm_is_shown_acknowledged_silenced_and_leads_to_its_instant(tmp_path: Path) -> None:
+    file = tmp_path / "alarms.toml"
+    file.write_text(RULES)
+    with cluster(2) as daemons, monitor(daemons, alarms=file):
+        alder, birch = NAMES[:2]
+        app = IsinglassApp([alder, birch], interval_seconds=0.2, keymap_path=tmp_path / "none")
+
+        async def script(pilot: Pilot[int]) -> None:
+            await until(app, pilot, lambda: "8 alarms" in screen_text(app))
+            await pilot.press("8")
+            assert "no alarm is raised" in screen_text(app)
+            daemons[birch].kill()
+            await until(app, pilot, lambda: "✖ firing" in screen_text(app))
+            assert "1 alarm" in screen_text(app)
+            await pilot.press("a", "y")
+            await until(app, pilot, lambda: "✖ acknowledged" in screen_text(app))
+            await pilot.press("s", *"1h known", "enter")
+            await until(app, pilot, lambda: "SILENCES AND ANNOUNCEMENTS" in screen_text(app))
+            await pilot.press("enter")
+            assert "PAUSED" in screen_text(app)
+            assert app.desk.settings.node == birch
+            await until(app, pilot, lambda: "✖ firing" in screen_text(app))
+            await pilot.press("1", "L", "7", "slash", *"alarm", "enter")
+            await until(app, pilot, lambda: "acknowledged: node-silent birch" in screen_text(app))
+            daemons[birch].start()
+            await pilot.press("escape", "8")
+            await until(app, pilot, lambda: "· cleared" in screen_text(app))
+
+        play(app, script, (160, 40))

@@ -36,7 +36,7 @@ class Alarm:
     number: int
     rule: str
     node: str
-    about: str
+    instance: str
     state: str
     level: int
     raised_ns: int
@@ -46,6 +46,16 @@ class Alarm:
     look: str
     why: str
     steps: tuple[Step, ...]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that it is about: where a panel's instance is a node, that one, too."""
+        return tuple(name for name in (self.node, self.instance) if name)
+
+    @property
+    def about(self) -> str:
+        """What it is about, in words."""
+        return " ".join(self.nodes)
 
     @property
     def active(self) -> bool:
@@ -89,6 +99,10 @@ class AlarmSheet:
     def active(self) -> tuple[Alarm, ...]:
         """The alarms that somebody should do something about."""
         return tuple(alarm for alarm in self.raised if alarm.active)
+
+    def active_of(self, node: str) -> tuple[Alarm, ...]:
+        """Return those of them that are about a node, the worst first."""
+        return tuple(alarm for alarm in self.active if node in alarm.nodes)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -143,7 +157,7 @@ def _alarm(document: Mapping[str, Any], *, over: bool) -> Alarm:
         number=int(document["number"]),
         rule=str(document["rule"]),
         node=str(document["node"]),
-        about=" ".join(filter(None, (str(document["node"]), str(document["instance"])))),
+        instance=str(document["instance"]),
         state=CLEARED if over else state,
         level=int(document["severity"]),
         raised_ns=int(document["raised_wall_ns"]),

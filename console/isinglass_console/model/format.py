@@ -15,6 +15,7 @@ from isinglass.glass.histogram import HistogramValue
 from isinglass.glass.snapshot import FieldView
 
 NANOSECONDS = 1_000_000_000
+DAY_NANOSECONDS = 86_400 * NANOSECONDS
 NOTHING = "--"
 
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -103,6 +104,13 @@ def date(wall_ns: int, seconds: bool = False) -> str:
     """Return day and time of day in UTC: `11-28 14:03`; with seconds also the year and these."""
     day = datetime.fromtimestamp(wall_ns // NANOSECONDS, UTC)
     return day.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M")
+
+
+def moment(wall_ns: int, now_wall_ns: int, milliseconds: bool = False) -> str:
+    """Return a time of day; of another day than now's, the date and the minute."""
+    if now_wall_ns and wall_ns // DAY_NANOSECONDS != now_wall_ns // DAY_NANOSECONDS:
+        return date(wall_ns)
+    return clock(wall_ns, milliseconds)
 
 
 def offset(value_seconds: float) -> str:

@@ -19,7 +19,7 @@ from isinglass_console.model.log_page import LogPage, index_at, page_of_log
 from isinglass_console.model.table import Row, TableState
 from isinglass_console.screens.desk import LOG_TABLE
 from isinglass_console.screens.scene import Page, Scene
-from isinglass_console.widgets.line import Block, Line, Pen, cells, rule
+from isinglass_console.widgets.line import Block, Line, Pen, cells, noted_rule
 from isinglass_console.widgets.table import cell, paint_table
 
 COLUMNS = (
@@ -31,8 +31,8 @@ COLUMNS = (
     Column("message", "EVENT", 28, 0, grow=1),
 )
 DETAIL_LINES, DETAIL_FROM = 3, 14
+KEYS = "Enter: that instant in every view   w: severity   o: this node"
 CONTEXT_PART = 4  # of the height: what stays visible beyond the selected row
-DAY_NS = 86_400 * 10**9
 
 
 def page_shown(scene: Scene) -> LogPage:
@@ -112,10 +112,11 @@ def _heading(scene: Scene, page: LogPage) -> Line:
         pen.put(f"   of {request.node}", "accent")
     if page.searched_from_ns:
         pen.put(f"   searched back to {_moment(scene, page.searched_from_ns)}", "warning")
-    if request.at_ns is None:
-        state, role = "follows", "dim"
-    else:
-        state, role = f"at {_moment(scene, request.at_ns)}", "accent"
+    state, role = "follows", "dim"
+    if scene.live and request.at_ns is not None:
+        state, role = "held; G: follow", "accent"
+    elif not scene.live:
+        state, role = f"at {_moment(scene, request.at_ns or 0)}", "accent"
     return pen.to(scene.width - cells(state) - 1).put(state, role).line()
 
 
@@ -150,17 +151,13 @@ def role_of(severity: int) -> str:
 
 
 def _moment(scene: Scene, wall_ns: int) -> str:
-    """Return a time of day; of another day than the one on the screen, the date and the minute."""
-    now = scene.newest.wall_ns
-    if now and wall_ns // DAY_NS != now // DAY_NS:
-        return text.date(wall_ns)
-    return text.clock(wall_ns, milliseconds=True)
+    return text.moment(wall_ns, scene.newest.wall_ns, milliseconds=True)
 
 
 def _detail(scene: Scene, entry: LogEntry) -> Block:
     """Return the selected event whole, as far as it has room."""
     block = Block(scene.width)
-    block.lines.append(rule(scene.width))
+    block.lines.append(noted_rule(scene.width, KEYS))
     pen = Pen(scene.width).put(f" {text.date(entry.wall_ns, seconds=True)} UTC", "dim")
     pen.put(f"  {entry.node}/{entry.process}", "bright")
     pen.put(f"  {severity_name(entry.severity)}", role_of(entry.severity))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -12,9 +12,11 @@ from isinglass_console.hands import NOT_OURS, Deed, Hands, deed_of
 from isinglass_console.keys import KEYS
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
+from isinglass_console.screens.alarms import ALARM_TABLE
 from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, Desk, rows_to_copy
 from isinglass_console.screens.help import HelpScreen
-from isinglass_console.screens.monitor_keys import MonitorKeys
+from isinglass_console.screens.monitor_keys import NO_MONITOR, MonitorKeys
+from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
@@ -41,17 +43,16 @@ class MainScreen(MonitorKeys):
         desk: Desk,
         palette: Palette,
         ascii_only: bool,
-        set_interval: Callable[[float], None],
         keymap: Mapping[str, str],
-        hands: Hands | None = None,
+        outside: Outside,
     ) -> None:
         super().__init__(desk, palette, ascii_only)
-        self._hands = hands
-        if hands is not None:
+        self.outside = outside
+        self._hands = outside.hands
+        if self._hands is not None:
             self.KEYS_SHOWN = self.KEYS_OF_DEMO
         self._palette = palette
         self._ascii_only = ascii_only
-        self._set_interval = set_interval
         self._keymap = keymap
         self.files = SourceFiles()
 
@@ -78,7 +79,9 @@ class MainScreen(MonitorKeys):
             self.show_view(name)
             return
         if name not in [view.name for view in views_of(self.desk.scene(0, 0))]:
-            self.say(f"this node has no panels for the view {name}; 9 shows those it has")
+            of_monitor = any(view.of_monitor and view.name == name for view in VIEWS)
+            no_panels = f"this node has no panels for the view {name}; 9 shows those it has"
+            self.say((self.desk.told.sentence or NO_MONITOR) if of_monitor else no_panels)
             return
         self.show_view(name)
 
@@ -126,6 +129,8 @@ class MainScreen(MonitorKeys):
             self.action_view("probes")
         elif self.page.table == LOG_TABLE:
             self.open_event()
+        elif self.page.table == ALARM_TABLE:
+            self.open_alarm()
         elif self.page.table == "threads" and self.page.rows:
             rows = rows_to_copy(self.desk, "threads", self.page.rows)
             await self._open_source(self.desk.table("threads").selected or rows[0].key)
@@ -271,7 +276,7 @@ class MainScreen(MonitorKeys):
     def action_faster(self, steps: int) -> None:
         """Make frames more or less often."""
         interval = self.desk.next_interval(steps)
-        self._set_interval(interval)
+        self.outside.set_interval(interval)
         self.say(f"a frame every {interval:g} s")
 
     async def action_help(self) -> None:

@@ -1,20 +1,37 @@
-"""What the keys do in the views that a monitor fills: the log."""
+"""What the keys do in the views that a monitor fills: the log, and the alarms.
+
+An order to the monitor is answered within a second, or not at all: a thread waits for it.
+"""
 
 from __future__ import annotations
 
+import asyncio
+
+from isinglass.durations import seconds_of
+from isinglass.errors import IsinglassError
 from isinglass.glass.severity import ERROR, WARNING
-from isinglass_console.screens import log
+from isinglass_console.model.alarms import CLEARED, Alarm
+from isinglass_console.screens import alarms, log
 from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES
 from isinglass_console.screens.live import LiveScreen
+from isinglass_console.screens.outside import Order, Outside
+from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.views import shown_view
 
 LOG_VIEW = "log"
 SEVERITIES = (0, WARNING, ERROR)
 EDGE_ROWS = 40
+SILENCE_HINT = "2h because of the backup"
+NO_MONITOR = (
+    "no monitor runs here: `isinglass monitor start` starts one, `isinglass console --monitor`"
+    " names another"
+)
 
 
 class MonitorKeys(LiveScreen):
     """The main screen's part that is about log and alarms."""
+
+    outside: Outside
 
     def say(self, sentence: str) -> None:
         """Show a sentence in the last row until the next key."""
@@ -26,6 +43,11 @@ class MonitorKeys(LiveScreen):
         self.desk.settings.view = name
         self.desk.settings.zoomed = False
         self.paint()
+
+    def _choose(self, node: str) -> None:
+        """Make a node the one of all views, if the console has it."""
+        if self.desk.scene(0, 0).newest.node(node) is not None:
+            self.desk.select(NODE_TABLES[0], node)
 
     # ------------------------------------------------------------------ the log
     def move_log(self, steps: int) -> None:
@@ -55,7 +77,7 @@ class MonitorKeys(LiveScreen):
         if entries:
             entry = entries[log.index_shown(scene, entries)]
             self.desk.select(LOG_TABLE, entry.key)
-            self.desk.select(NODE_TABLES[0], entry.node)
+            self._choose(entry.node)
             self.say(self.desk.jump(entry.wall_ns))
 
     def action_log_severity(self) -> None:
@@ -78,3 +100,88 @@ class MonitorKeys(LiveScreen):
     def is_at_log(self) -> bool:
         """Return whether the log is what is shown."""
         return shown_view(self.desk.scene(0, 0)).name == LOG_VIEW
+
+    # ------------------------------------------------------------------ alarms
+    def open_alarm(self) -> None:
+        """Show the instant at which the selected alarm was raised in every view."""
+        alarm = self._alarm()
+        if alarm is not None:
+            self._choose(alarm.node)
+            self.say(self.desk.jump(alarm.raised_ns))
+
+    async def action_acknowledge(self) -> None:
+        """Take the selected alarm in hand: asks back."""
+        alarm = self._alarm_to_act_on()
+        if alarm is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                order = {"do": "acknowledge", "alarm": alarm.number}
+                self._order(order, f"alarm {alarm.number} is in your hands; the log says so")
+            else:
+                self.say(f"alarm {alarm.number} was left as it is")
+
+        question = f"acknowledge alarm {alarm.number}, {alarm.rule} {alarm.about}?"
+        await self.app.push_screen(ConfirmScreen(question), answered)
+
+    async def action_silence(self) -> None:
+        """Silence the rule of the selected alarm for its node: asks for an end and a reason."""
+        alarm = self._alarm_to_act_on()
+        if alarm is None:
+            return
+
+        def done(value: str | None) -> None:
+            if value is None:
+                self.say("nothing was silenced")
+                return
+            time, _, reason = value.strip().partition(" ")
+            try:
+                seconds = seconds_of(time)
+            except ValueError:
+                seconds = 0.0
+            if not seconds or not reason.strip():
+                self.say(f"a silence has an end and a reason, such as: {SILENCE_HINT}")
+                return
+            order = {
+                "do": "silence",
+                "rule": alarm.rule,
+                "node": alarm.node,
+                "seconds": seconds,
+                "reason": reason.strip(),
+            }
+            self._order(order, f"{alarm.rule} of {alarm.node} is silent for {time}")
+
+        label = f"silence {alarm.rule} of {alarm.node} for"
+        await self.app.push_screen(PromptScreen(label, "", SILENCE_HINT), done)
+
+    def _alarm(self) -> Alarm | None:
+        if self.page.table != alarms.ALARM_TABLE:
+            return None
+        return alarms.selected(self.desk.scene(*self.size), self.page.rows)
+
+    def _alarm_to_act_on(self) -> Alarm | None:
+        """Return the selected alarm as it is now, when something can be done about it."""
+        shown, sheet = self._alarm(), self.desk.told.sheet
+        if shown is None or sheet is None:
+            self.say("8 shows the alarms: select one of them" if sheet else NO_MONITOR)
+            return None
+        alarm = sheet.alarm(shown.number)
+        if alarm is None or alarm.state == CLEARED:
+            self.say(f"alarm {shown.number} is over")
+            return None
+        return alarm
+
+    def _order(self, order: Order, sentence: str) -> None:
+        """Give the monitor an order, and say what came of it."""
+
+        async def ordered() -> None:
+            try:
+                await asyncio.to_thread(self.outside.order, order)
+            except IsinglassError as reason:
+                self.say(str(reason))
+            else:
+                self.say(sentence)
+
+        self.say("the monitor is asked")
+        self.run_worker(ordered())

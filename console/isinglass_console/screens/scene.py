@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from isinglass_console.model import heat
+from isinglass_console.model.alarms import AlarmSheet, sheet_at
 from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_freshness
 from isinglass_console.model.history import History
 from isinglass_console.model.layout import Column
@@ -53,6 +54,12 @@ class Scene:
         """The selected node, or the first."""
         chosen = self.frame.node(self.settings.node)
         return chosen or (self.frame.nodes[0] if self.frame.nodes else None)
+
+    @property
+    def sheet(self) -> AlarmSheet | None:
+        """The alarms at the moment shown; None without a monitor."""
+        sheet = self.told.sheet
+        return sheet if sheet is None or self.live else sheet_at(sheet, self.frame.wall_ns)
 
     @property
     def counting(self) -> bool:

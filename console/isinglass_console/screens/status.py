@@ -44,6 +44,7 @@ def _left(scene: Scene) -> list[tuple[str, str]]:
         (f"   ▲ {warnings}", "warning" if warnings else "dim"),
         (f"   ✖ {critical}", "critical" if critical else "dim"),
     ]
+    parts += _alarms(scene)
     chosen = scene.node
     if chosen is not None:
         sentence = words.life_sentence(chosen, scene.frame.wall_ns, scene.frame.interval_seconds)
@@ -52,6 +53,18 @@ def _left(scene: Scene) -> list[tuple[str, str]]:
             who = f"{chosen.name} " if len(nodes) > 1 else ""
             parts.append((f"   {who}{glyph} {sentence}", role))
     return parts
+
+
+def _alarms(scene: Scene) -> list[tuple[str, str]]:
+    """Return what the monitor says, on every view: how many alarms, the worst one's sign."""
+    sheet = scene.sheet
+    if sheet is None or not sheet.raised:
+        return []
+    active = sheet.active
+    if not active:
+        return [(f"   {len(sheet.raised)} held back or in hand", "dim")]
+    sign, role = words.glyph(max(alarm.severity for alarm in active))
+    return [(f"   {sign} {len(active)} alarm{'s' if len(active) > 1 else ''}", role)]
 
 
 def _right(scene: Scene) -> list[tuple[str, str]]:

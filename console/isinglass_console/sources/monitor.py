@@ -11,7 +11,7 @@ screen misses some of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from isinglass import clock
@@ -23,12 +23,13 @@ from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.told import Told
 from isinglass_console.sources.spool_log import SpoolLog
 from isinglass_monitor.commands.alarms_text import current
-from isinglass_monitor.commands.places import Places
-from isinglass_monitor.orders import is_there
+from isinglass_monitor.commands.places import Places, operator
+from isinglass_monitor.orders import MonitorAway, ask, is_there
 from isinglass_monitor.query.sources import PREFERRED, spool_folder, spool_names
 
 LOOK_SECONDS = 0.25
 ALARMS_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
 
 
 class MonitorFeed(threading.Thread):
@@ -56,6 +57,19 @@ class MonitorFeed(threading.Thread):
         if request != self._wanted:
             self._wanted = request
             self._hurry.set()
+
+    def order(self, order: Mapping[str, object]) -> None:
+        """Give the monitor an order in the operator's name, and wait for its answer.
+
+        Called in any thread but this one.
+
+        Raises:
+            MonitorAway: it does not run, or does not answer.
+            OrderRefused: it cannot do that, and why.
+        """
+        if self.places is None:
+            raise MonitorAway("No monitor runs here.")
+        ask(self.places.runtime, {**order, "by": operator()}, PATIENCE_SECONDS)
 
     def stop(self) -> None:
         """End the thread and wait for it."""

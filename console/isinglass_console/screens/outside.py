@@ -1,0 +1,33 @@
+"""What the keys of the console can do outside it: handed in by whoever starts the screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from isinglass.errors import UsageError
+from isinglass_console.hands import Hands
+
+Order = Mapping[str, object]
+
+
+def _nothing(_seconds: float) -> None:
+    return None
+
+
+def _nobody(_order: Order) -> None:
+    raise UsageError("this console has no monitor that it could give orders to")
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The ways out.
+
+    `set_interval`: make frames at another interval, in seconds. `order`: give an order to the
+    monitor and wait for its answer, up to some seconds; raises an IsinglassError that says why it
+    was not obeyed. `hands`: what may be done to some nodes, or None for looking alone.
+    """
+
+    set_interval: Callable[[float], None] = _nothing
+    order: Callable[[Order], None] = _nobody
+    hands: Hands | None = None
