@@ -24,6 +24,7 @@ from isinglass.errors import UsageError
 from isinglass_console import keys
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
+from isinglass_console.noting import note
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
@@ -145,7 +146,7 @@ class IsinglassApp(App[int]):
     def _outside(self) -> Outside:
         if self.feed is None or self.monitor_feed is None:
             return Outside(hands=self._hands)
-        return Outside(self.feed.set_interval, self.monitor_feed.order, self._hands)
+        return Outside(self.feed.set_interval, self.monitor_feed.order, note, self._hands)
 
     def _leave(self) -> None:
         """End, with nobody there to see it; called in the watch's thread."""

@@ -72,6 +72,7 @@ KEYS: tuple[Key, ...] = (
     Key("baseline", "=", "baseline", "Time", "count from now on; again: rates"),
     Key("rate.up", "+", "faster(1)", "Time", "more frames a second"),
     Key("rate.down", "-", "faster(-1)", "Time", "fewer frames a second"),
+    Key("note", "m", "note", "Alarms", "make a note on the timeline, for all to read"),
     Key("alarm.acknowledge", "a", "acknowledge", "Alarms", "take the alarm in hand"),
     Key("alarm.silence", "s", "silence", "Alarms", "silence its rule for its node, for a time"),
     Key("demo.stop", "Z", "deed('stop')", "Demo", "stop the node (SIGSTOP); again: it goes on"),

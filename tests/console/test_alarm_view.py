@@ -292,6 +292,26 @@ def test_acknowledging_is_asked_back_and_silencing_wants_an_end_and_a_reason(
     play(app, script, (160, 40))
 
 
+def test_a_note_is_asked_for_and_made_at_a_node_that_lives(app: IsinglassApp) -> None:
+    notes: list[tuple[str, str]] = []
+
+    def note(node: str, text: str) -> str:
+        notes.append((node, text))
+        return f"Noted at node {node}."
+
+    async def script(pilot: Pilot[int]) -> None:
+        app.screen.outside = Outside(note=note)  # type: ignore[attr-defined]
+        await pilot.press("m", *"-x: new disk", "enter")
+        await until(app, pilot, lambda: "Noted at node alder." in screen_text(app))
+        await pilot.press("m", "escape")
+        assert "nothing was noted" in screen_text(app)
+        await pilot.press("m", "space", "enter")
+        assert "nothing was noted" in screen_text(app)
+        assert notes == [("alder", "-x: new disk")]
+
+    play(app, script)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
 def test_the_alarms_look_as_they_did(
     snap_compare: Callable[..., bool], app: IsinglassApp, size: tuple[int, int]

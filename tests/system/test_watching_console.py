@@ -25,7 +25,8 @@ def test_the_log_is_followed_and_an_event_leads_to_its_instant(tmp_path: Path) -
             await pilot.press("7")
             await until(app, pilot, lambda: "the spool of monitor" in screen_text(app))
             await until(app, pilot, lambda: "follows" in screen_text(app))
-            isinglass("note", "the first remark", "--node", birch)
+            await pilot.press("l", "m", *"the first remark", "enter")
+            await until(app, pilot, lambda: f"Noted at node {birch}." in screen_text(app))
             await until(app, pilot, lambda: "the first remark" in screen_text(app))
             seen = app.desk.history.newest
             await until(app, pilot, lambda: app.desk.history.newest > seen + 1)

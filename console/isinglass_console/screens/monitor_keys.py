@@ -1,4 +1,4 @@
-"""What the keys do in the views that a monitor fills: the log, and the alarms.
+"""What the keys do in the views that a monitor fills: the log, and the alarms; and notes.
 
 An order to the monitor is answered within a second, or not at all: a thread waits for it.
 """
@@ -6,11 +6,13 @@ An order to the monitor is answered within a second, or not at all: a thread wai
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from isinglass.durations import seconds_of
 from isinglass.errors import IsinglassError
 from isinglass.glass.severity import ERROR, WARNING
 from isinglass_console.model.alarms import CLEARED, Alarm
+from isinglass_console.model.frame import Condition
 from isinglass_console.screens import alarms, log
 from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES
 from isinglass_console.screens.live import LiveScreen
@@ -21,6 +23,7 @@ from isinglass_console.screens.views import shown_view
 LOG_VIEW = "log"
 SEVERITIES = (0, WARNING, ERROR)
 EDGE_ROWS = 40
+NOTE_HINT = "replacing the disk of cedar at 14:30"
 SILENCE_HINT = "2h because of the backup"
 NO_MONITOR = (
     "no monitor runs here: `isinglass monitor start` starts one, `isinglass console --monitor`"
@@ -175,13 +178,45 @@ class MonitorKeys(LiveScreen):
     def _order(self, order: Order, sentence: str) -> None:
         """Give the monitor an order, and say what came of it."""
 
-        async def ordered() -> None:
-            try:
-                await asyncio.to_thread(self.outside.order, order)
-            except IsinglassError as reason:
-                self.say(str(reason))
-            else:
-                self.say(sentence)
+        def ordered() -> str:
+            self.outside.order(order)
+            return sentence
 
         self.say("the monitor is asked")
-        self.run_worker(ordered())
+        self._wait_and_say(ordered)
+
+    # ------------------------------------------------------------------ notes
+    async def action_note(self) -> None:
+        """Ask for a remark, and put it on the timeline of the cluster."""
+        node = self._node_that_listens()
+        if not node:
+            self.say("there is no node to make a note at")
+            return
+
+        def done(value: str | None) -> None:
+            if value and value.strip():
+                self.say("noting")
+                self._wait_and_say(lambda: self.outside.note(node, value.strip()))
+            else:
+                self.say("nothing was noted")
+
+        await self.app.push_screen(PromptScreen(f"note at {node}:", "", NOTE_HINT), done)
+
+    def _node_that_listens(self) -> str:
+        """Return the selected node when its daemon lives, else one whose daemon does."""
+        frame = self.desk.scene(0, 0).newest
+        chosen = frame.node(self.desk.settings.node)
+        nodes = [chosen, *frame.nodes] if chosen is not None else frame.nodes
+        alive = (node.name for node in nodes if node.condition == Condition.ALIVE)
+        return next(alive, nodes[0].name if nodes else "")
+
+    def _wait_and_say(self, work: Callable[[], str]) -> None:
+        """Have a thread do what takes a moment, and say what it returns, or why it could not."""
+
+        async def worked() -> None:
+            try:
+                self.say(await asyncio.to_thread(work))
+            except IsinglassError as reason:
+                self.say(str(reason))
+
+        self.run_worker(worked())

@@ -19,15 +19,21 @@ def _nobody(_order: Order) -> None:
     raise UsageError("this console has no monitor that it could give orders to")
 
 
+def _nowhere(_node: str, _text: str) -> str:
+    raise UsageError("this console shows no node that could take a note")
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """The ways out.
 
     `set_interval`: make frames at another interval, in seconds. `order`: give an order to the
     monitor and wait for its answer, up to some seconds; raises an IsinglassError that says why it
-    was not obeyed. `hands`: what may be done to some nodes, or None for looking alone.
+    was not obeyed. `note`: put a remark of a node's on the timeline, and return what to say; raises
+    as `order` does. `hands`: what may be done to some nodes, or None for looking alone.
     """
 
     set_interval: Callable[[float], None] = _nothing
     order: Callable[[Order], None] = _nobody
+    note: Callable[[str, str], str] = _nowhere
     hands: Hands | None = None
