@@ -25,7 +25,7 @@ class NodeView(NamedTuple):
     """
 
     node: str
-    heard_ns: int  # the monotonic clock's time at which its last datagram came
+    heard_ns: int  # the monotonic clock's time at which its daemon's last datagram came
     role: str  # what its process says it is: "daemon", "monitor", or the name of a program
     ended: bool  # its daemon has said goodbye
     figures: Mapping[str, Figure]

@@ -236,9 +236,16 @@ class Intake:
         }
 
     def forget(self, wall_ns: int, now_ns: int) -> tuple[list[Piece], list[Sender]]:
-        """Forget who has been silent for long; return the gaps that this leaves, and who it is."""
+        """Forget who has been silent for long; return the gaps that this leaves, and who it is.
+
+        A daemon that was killed is missed for as long as anybody else of its node is heard.
+        """
         old = now_ns - FORGET_NS
         gone = [sender for sender in self.senders.values() if sender.heard_ns < old]
+        if gone:
+            heard = {sender.node for sender in self.senders.values() if sender.heard_ns >= old}
+            missed = [sender for node, sender in self._speaking().items() if node in heard]
+            gone = [sender for sender in gone if sender not in missed]
         if len(self.senders) - len(gone) > SENDERS_LIMIT:
             by_time = sorted(self.senders.values(), key=lambda sender: sender.heard_ns)
             gone = by_time[: len(by_time) - SENDERS_LIMIT]
@@ -252,24 +259,26 @@ class Intake:
     def views(self) -> dict[str, NodeView]:
         """Return each node that was heard in the last ten minutes, as it is now.
 
-        What it is, and whether it said goodbye, its daemon decides; without one, who was heard
-        last.
+        What it is, when it was heard, and whether it said goodbye, its daemon decides, also while
+        its clients speak on; without one, who was heard last.
         """
-        speaking: dict[str, Sender] = {}
-        heard: dict[str, int] = {}
-        for sender in self.senders.values():
-            heard[sender.node] = max(heard.get(sender.node, 0), sender.heard_ns)
-            known = speaking.get(sender.node)
-            if known is None or _rank(sender) > _rank(known):
-                speaking[sender.node] = sender
         empty: dict[str, float | str] = {}
         return {
             node: NodeView(
-                node, heard[node], sender.role, sender.ended,
+                node, sender.heard_ns, sender.role, sender.ended,
                 self._figures[node].known if node in self._figures else empty,
             )
-            for node, sender in speaking.items()
+            for node, sender in self._speaking().items()
         }  # fmt: skip
+
+    def _speaking(self) -> dict[str, Sender]:
+        """Return who speaks for each node: its daemon, the one heard last."""
+        speaking: dict[str, Sender] = {}
+        for sender in self.senders.values():
+            known = speaking.get(sender.node)
+            if known is None or _rank(sender) > _rank(known):
+                speaking[sender.node] = sender
+        return speaking
 
 
 def _rank(sender: Sender) -> tuple[bool, int]:
