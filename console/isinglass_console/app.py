@@ -146,7 +146,13 @@ class IsinglassApp(App[int]):
     def _outside(self) -> Outside:
         if self.feed is None or self.monitor_feed is None:
             return Outside(hands=self._hands)
-        return Outside(self.feed.set_interval, self.monitor_feed.order, note, self._hands)
+        return Outside(
+            self.feed.set_interval,
+            self.monitor_feed.order,
+            note,
+            self.monitor_feed.want,
+            self._hands,
+        )
 
     def _leave(self) -> None:
         """End, with nobody there to see it; called in the watch's thread."""
@@ -226,9 +232,6 @@ class IsinglassApp(App[int]):
             source_open = isinstance(self.screen, SourceScreen)
             wanted = SOURCE_SAMPLES_PER_SECOND if source_open else SAMPLES_PER_SECOND
             self.feed.samples_per_second = wanted
-        if self.monitor_feed is not None and self._main is not None:
-            at_log = self._main.is_at_log()
-            self.monitor_feed.want(self.desk.scene(0, 0).request if at_log else None)
 
     # ------------------------------------------------------------------ the palette
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

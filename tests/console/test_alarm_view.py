@@ -66,6 +66,9 @@ def played() -> AlarmStage:
             assert scene.book.acknowledge(scene.now, 2, "ada")
         elif second == 8:
             scene.says("alder", {"store.commits": 0})
+            scene.says("birch", {"store.oldest_reader": 0})
+        elif second == 9:
+            scene.says("birch", {"store.oldest_reader": 900})
         elif second == 11:
             scene.says("cedar", {"queue.batches": 44})
         scene.run()
@@ -138,6 +141,7 @@ def test_the_alarms_of_an_earlier_moment(sheet: AlarmSheet) -> None:
     assert at(4.5) == four
     assert at(7.5) == {**four, "queue-old": "acknowledged"}
     assert at(8.5)["commits"] == "clearing"
+    assert at(8.5)["reader-old"] == "expected", "its clearing is no news to anybody"
     assert at(60) == states(sheet)
     before = sheet_at(sheet, START_NS + SECOND)
     assert before.holdings == ()
@@ -146,7 +150,7 @@ def test_the_alarms_of_an_earlier_moment(sheet: AlarmSheet) -> None:
 def test_the_view_says_what_is_wrong_since_when_and_where_to_look(desk: Desk) -> None:
     text = shown(desk)
     assert "ALARMS  2 raised, 3 held back or in hand" in text
-    assert "monitor orchard" in text
+    assert "as told by orchard" in text
     row = row_of(text, "▸")
     for word in ("✖ firing", "14:03:02", "10 s", "queue-long", "alder", "queue.length = 99"):
         assert word in row
@@ -223,6 +227,8 @@ def test_enter_leads_to_the_instant_at_which_it_was_raised(app: IsinglassApp) ->
         await pilot.press("escape", "escape")
         assert "acknowledged" not in screen_text(app), "nobody had done so by then"
         assert "commits" in screen_text(app)
+        await pilot.press("7")
+        assert "at 14:03:04.000" in screen_text(app)
 
     play(app, script)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text
+from playing import play, screen_text, until
 from stage import SECOND, START_NS, Stage, filled_desk, stage
 from test_views import assert_exact
 from textual.pilot import Pilot
@@ -213,3 +213,19 @@ def test_the_log_looks_as_it_did(
     snap_compare: Callable[..., bool], app: IsinglassApp, size: tuple[int, int]
 ) -> None:
     assert snap_compare(app, press=["7", "k", "k"], terminal_size=size)
+
+
+def test_a_monitor_that_is_not_there_is_a_sentence_also_without_any_node(
+    home: Path, tmp_path: Path
+) -> None:
+    app = IsinglassApp(monitor="evening", interval_seconds=0.2, keymap_path=tmp_path / "none")
+
+    async def script(pilot: Pilot[int]) -> None:
+        await until(app, pilot, lambda: "No node on this machine yet" in screen_text(app))
+        await pilot.press("7")
+        await until(app, pilot, lambda: "There is no spool at" in screen_text(app))
+        assert "no events yet" in screen_text(app)
+        await pilot.press("8")
+        await until(app, pilot, lambda: "is the monitor's name right" in screen_text(app))
+
+    play(app, script, (240, 40))

@@ -84,7 +84,7 @@ def test_no_line_of_any_view_is_too_long_or_too_short(
         shown, _ = source.build(desk.scene(width, height), applier_key(desk), opened, SourceFiles())
         assert_exact(shown.block, width)
         assert_exact(status_line(scene), width)
-        assert_exact(key_line(scene, [("1", "overview")], "q quit"), width)
+        assert_exact(key_line(scene, [("1", "overview")], ["q quit"]), width)
         assert_exact(waiting.build(scene).block, width)
 
 

@@ -15,6 +15,7 @@ from isinglass.glass.severity import ERROR, WARNING
 from isinglass_console.model.board import Severity
 
 FIRING, ACKNOWLEDGED, CLEARING, CLEARED = "firing", "acknowledged", "clearing", "cleared"
+TOLD = "told"
 HELD_BACK = ("silenced", "expected", "caused", "waiting")
 ENDED_SHOWN = 50
 EVER = 1 << 63
@@ -173,8 +174,8 @@ def _alarm(document: Mapping[str, Any], *, over: bool) -> Alarm:
 def _state_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """Return the one word that matters most of what an alarm is in, and what explains it."""
     state, held = str(document["state"]), str(document["held_back"])
-    if state == ACKNOWLEDGED:
-        return state, f"by {document['acknowledged_by']}"
+    if document["acknowledged_by"]:
+        return ACKNOWLEDGED, f"by {document['acknowledged_by']}"
     if held:
         return held, str(document["held_why"])
     culprit = document["culprit"]
@@ -190,13 +191,20 @@ def _alarm_at(alarm: Alarm, wall_ns: int) -> Alarm:
     steps = tuple(step for step in alarm.steps if step.wall_ns <= wall_ns)
     if len(steps) == len(alarm.steps):
         return alarm
-    state, why, in_hand = FIRING, "", False
+    clears, held, in_hand = "", "", ""
+    whys: dict[str, str] = {}
     for step in steps:
-        in_hand = in_hand or step.what == ACKNOWLEDGED
-        if step.what in (CLEARING, CLEARED, ACKNOWLEDGED, *HELD_BACK):
-            state, why = step.what, step.text
-        else:
-            state, why = (ACKNOWLEDGED if in_hand else FIRING), ""
+        whys[step.what] = step.text
+        if step.what in HELD_BACK:
+            held = step.what
+        elif step.what == TOLD:
+            held = ""
+        elif step.what == ACKNOWLEDGED:
+            in_hand = in_hand or ACKNOWLEDGED
+        elif step.what in (CLEARING, CLEARED, FIRING):
+            clears = "" if step.what == FIRING else step.what
+    state = CLEARED if clears == CLEARED else in_hand or held or clears or FIRING
+    why = whys.get(state, "") if state in (ACKNOWLEDGED, *HELD_BACK) else ""
     return replace(alarm, state=state, why=why, steps=steps, ended_ns=0)
 
 

@@ -66,7 +66,7 @@ def _heading(scene: Scene, sheet: AlarmSheet) -> Line:
     pen.put(f"  {len(sheet.active)} raised", "bright" if sheet.active else "dim")
     pen.put(f", {held} held back or in hand" if held else "", "dim")
     pen.put(f", {sheet.pending} pending" if sheet.pending else "", "dim")
-    note, role = f"monitor {sheet.monitor}", "dim"
+    note, role = f"as told by {sheet.monitor}", "dim"
     behind = (scene.newest.wall_ns - sheet.written_ns) / text.NANOSECONDS
     if not sheet.runs:
         at = f" at {text.date(sheet.written_ns, seconds=True)}" if sheet.written_ns else ""

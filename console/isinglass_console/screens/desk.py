@@ -119,17 +119,19 @@ class Desk:
         self.settings.log.at_ns = None
         self.settings.tables.pop(LOG_TABLE, None)
 
-    def jump(self, wall_ns: int) -> str:
+    def jump(self, wall_ns: int, event: str = "") -> str:
         """Hold the first frame that can show what happened at a moment; return what to say.
 
         The log stays at the moment also where the frames do not reach so far.
+
+        Args:
+            event: the key of the event that is selected in the log then; empty for the moment's.
         """
         history, settings = self.history, self.settings
-        selected = settings.tables.get(LOG_TABLE)
         self._look_at(Cursor(history.number_from(wall_ns) if history.newest >= 0 else None))
         settings.log.at_ns = wall_ns
-        if selected is not None:
-            settings.tables[LOG_TABLE] = selected
+        if event:
+            self.select(LOG_TABLE, event)
         oldest, at = history.frame(history.oldest), text.clock(wall_ns)
         if oldest is None or wall_ns >= oldest.wall_ns:
             return f"every view shows {at}; L: live again"

@@ -117,6 +117,8 @@ def _heading(scene: Scene, page: LogPage) -> Line:
         state, role = "held; G: follow", "accent"
     elif not scene.live:
         state, role = f"at {_moment(scene, request.at_ns or 0)}", "accent"
+    if page.request != request:
+        state, role = "reads", "dim"
     return pen.to(scene.width - cells(state) - 1).put(state, role).line()
 
 

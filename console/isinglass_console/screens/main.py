@@ -35,8 +35,16 @@ class MainScreen(MonitorKeys):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.help, id=key.id, priority=True) for key in KEYS
     ]
-    KEYS_SHOWN = "space pause   [ ] step   / filter   ? help   q quit"
-    KEYS_OF_DEMO = "Z stop  K kill  U start  space pause  ? help  q quit"
+    KEYS_SHOWN = (
+        "space pause   [ ] step   / filter   ? help   q quit",
+        "space pause  / filter  ? help",
+        "? help",
+    )
+    KEYS_OF_DEMO = (
+        "Z stop  K kill  U start  space pause  ? help  q quit",
+        "Z stop  K kill  U start  ? help",
+        "? help",
+    )
 
     def __init__(
         self,
@@ -75,15 +83,14 @@ class MainScreen(MonitorKeys):
     def action_view(self, name: str) -> None:
         """Show a view, or say why there is none."""
         self.desk.settings.notice = ""
-        if self.desk.scene(0, 0).node is None:
+        scene = self.desk.scene(0, 0)
+        absent = name not in [view.name for view in views_of(scene)]
+        if absent and any(view.of_monitor and view.name == name for view in VIEWS):
+            self.say(self.desk.told.sentence or NO_MONITOR)
+        elif absent and scene.node is not None:
+            self.say(f"this node has no panels for the view {name}; 9 shows those it has")
+        else:
             self.show_view(name)
-            return
-        if name not in [view.name for view in views_of(self.desk.scene(0, 0))]:
-            of_monitor = any(view.of_monitor and view.name == name for view in VIEWS)
-            no_panels = f"this node has no panels for the view {name}; 9 shows those it has"
-            self.say((self.desk.told.sentence or NO_MONITOR) if of_monitor else no_panels)
-            return
-        self.show_view(name)
 
     def action_view_next(self, steps: int) -> None:
         """Show the view to the right or left."""

@@ -79,9 +79,8 @@ class MonitorKeys(LiveScreen):
         entries = log.events_shown(scene)
         if entries:
             entry = entries[log.index_shown(scene, entries)]
-            self.desk.select(LOG_TABLE, entry.key)
             self._choose(entry.node)
-            self.say(self.desk.jump(entry.wall_ns))
+            self.say(self.desk.jump(entry.wall_ns, entry.key))
 
     def action_log_severity(self) -> None:
         """Show only warnings and worse, only errors, all."""
@@ -100,9 +99,11 @@ class MonitorKeys(LiveScreen):
         self.desk.settings.notice = ""
         self.show_view(LOG_VIEW)
 
-    def is_at_log(self) -> bool:
-        """Return whether the log is what is shown."""
-        return shown_view(self.desk.scene(0, 0)).name == LOG_VIEW
+    def paint(self) -> None:
+        """Paint, and say which part of the log is looked at, so that it comes soon."""
+        super().paint()
+        scene = self.desk.scene(0, 0)
+        self.outside.want_log(scene.request if shown_view(scene).name == LOG_VIEW else None)
 
     # ------------------------------------------------------------------ alarms
     def open_alarm(self) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from isinglass.errors import UsageError
 from isinglass_console.hands import Hands
+from isinglass_console.model.log_page import LogRequest
 
 Order = Mapping[str, object]
 
 
-def _nothing(_seconds: float) -> None:
+def _nothing(_told: object) -> None:
     return None
 
 
@@ -27,13 +28,16 @@ def _nowhere(_node: str, _text: str) -> str:
 class Outside:
     """The ways out.
 
-    `set_interval`: make frames at another interval, in seconds. `order`: give an order to the
-    monitor and wait for its answer, up to some seconds; raises an IsinglassError that says why it
-    was not obeyed. `note`: put a remark of a node's on the timeline, and return what to say; raises
-    as `order` does. `hands`: what may be done to some nodes, or None for looking alone.
+    `set_interval`: make frames at another interval, in seconds.
+    `order`: give an order to the monitor and wait for its answer, up to some seconds; raises an
+    IsinglassError that says why it was not obeyed.
+    `note`: put a remark at a node on the timeline, and return what to say; raises as `order` does.
+    `want_log`: say which part of the log is on the screen, None for none of it.
+    `hands`: what may be done to some nodes, or None for looking alone.
     """
 
     set_interval: Callable[[float], None] = _nothing
     order: Callable[[Order], None] = _nobody
     note: Callable[[str, str], str] = _nowhere
+    want_log: Callable[[LogRequest | None], None] = _nothing
     hands: Hands | None = None

@@ -12,7 +12,6 @@ from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Hit, Pen, cells
 
 LEAST_CELLS = 24
-NO_ROOM = "? help"
 
 
 def status_line(scene: Scene) -> Block:
@@ -62,9 +61,13 @@ def _alarms(scene: Scene) -> list[tuple[str, str]]:
         return []
     active = sheet.active
     if not active:
-        return [(f"   {len(sheet.raised)} held back or in hand", "dim")]
+        return [(f"   {_alarms_of(len(sheet.raised))} held back", "dim")]
     sign, role = words.glyph(max(alarm.severity for alarm in active))
-    return [(f"   {sign} {len(active)} alarm{'s' if len(active) > 1 else ''}", role)]
+    return [(f"   {sign} {_alarms_of(len(active))}", role)]
+
+
+def _alarms_of(count: int) -> str:
+    return f"{count} alarm{'s' if count > 1 else ''}"
 
 
 def _right(scene: Scene) -> list[tuple[str, str]]:
@@ -81,22 +84,23 @@ def _right(scene: Scene) -> list[tuple[str, str]]:
     return [*baseline, (f" PAUSED {text.offset(back)} ", "banner"), clock]
 
 
-def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: str) -> Block:
+def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: Sequence[str]) -> Block:
     """Return the last row: the views by digit, and the keys worth knowing here.
 
     Args:
         views: digit and name of each view.
-        keys: what stands at the right when there is no notice.
+        keys: what stands at the right when there is no notice: the first text that has room.
     """
     block = Block(scene.width)
     settings = scene.settings
-    note, role = (settings.notice, "warning") if settings.notice else (keys, "dim")
+    note, role = settings.notice, "warning"
     if settings.filter:
         note, role = f"/{settings.filter.text}  Esc clears   {settings.notice}".rstrip(), "accent"
     names = sum(cells(digit) + cells(name) + 1 for digit, name in views)
-    gap = "  " if names + 2 * len(views) + cells(NO_ROOM) < scene.width else " "
-    rest = scene.width - names - len(gap) * len(views) - 2
-    if cells(note) > rest and role != "dim":
+    least = cells(keys[-1]) if keys else 0
+    gap = "  " if names + 2 * len(views) + least < scene.width else " "
+    rest = scene.width - names - len(gap) * len(views) - 1
+    if cells(note) > rest:
         # What was just said, or is left out, matters more than which views there are.
         block.add(Pen(scene.width).put(" ").put(note, role).line())
         return block
@@ -109,6 +113,7 @@ def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: str) -> Block
         if pen.at > left:
             block.hits.append(Hit(0, left, pen.at, "view", name))
         pen.put(gap)
-    note = note if cells(note) <= rest else NO_ROOM
+    if not note:
+        note, role = next((each for each in keys if cells(each) <= rest), ""), "dim"
     block.add(pen.to(scene.width - cells(note) - 1).put(note, role).line())
     return block
