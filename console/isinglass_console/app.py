@@ -197,7 +197,7 @@ class IsinglassApp(App[int]):
     def on_isinglass_app_monitor_arrived(self, message: MonitorArrived) -> None:
         message.stop()
         if self.monitor_feed is not None:
-            self.desk.told = self.monitor_feed.told
+            self.desk.hear(self.monitor_feed.told)
             self.paint()
 
     def on_isinglass_app_arrived(self, message: Arrived) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from textual.pilot import Pilot
 
 from cli.commands import isinglass
 from cluster_daemons import NAMES, cluster
+from isinglass import clock
 from isinglass_console.app import IsinglassApp
 from monitor_process import monitor
 
@@ -19,10 +21,14 @@ pytestmark = pytest.mark.slow
 def test_the_log_is_followed_and_an_event_leads_to_its_instant(tmp_path: Path) -> None:
     with cluster(2) as daemons, monitor(daemons):
         alder, birch = NAMES[:2]
+        clock.sleep(4.0)  # for statistics from before the console
         app = IsinglassApp([alder, birch], interval_seconds=0.2, keymap_path=tmp_path / "none")
 
         async def script(pilot: Pilot[int]) -> None:
             await pilot.press("7")
+            await until(app, pilot, lambda: (birch, "pace") in app.desk.told.past)
+            trend = app.desk.hub.series.tail((birch, "pace"), 10, 0)
+            assert any(isfinite(value) for value in trend[:-1])
             await until(app, pilot, lambda: "the spool of monitor" in screen_text(app))
             await until(app, pilot, lambda: "follows" in screen_text(app))
             await pilot.press("l", "m", *"the first remark", "enter")

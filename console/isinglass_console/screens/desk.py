@@ -45,6 +45,7 @@ class Desk:
         self.interval_seconds = interval_seconds
         self.silent_seconds = 0.0
         self.told = Told()
+        self._remembered = self.told.past
 
     # ------------------------------------------------------------------ frames
     def absorb(self, readings: Iterable[Reading], wall_ns: int, interval_seconds: float) -> Frame:
@@ -54,6 +55,13 @@ class Desk:
         if not self.settings.node and frame.nodes:
             self.settings.node = frame.nodes[0].name
         return frame
+
+    def hear(self, told: Told) -> None:
+        """Take what a monitor told."""
+        self.told = told
+        if told.past is not self._remembered and self.history.newest >= 0:
+            self._remembered = told.past
+            self.hub.remember(told.past)
 
     @property
     def number(self) -> int:

@@ -11,17 +11,19 @@ screen misses some of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from isinglass import clock
-from isinglass.errors import IsinglassError
+from isinglass.errors import IsinglassError, StoreError
 from isinglass.glass import layout
 from isinglass.settings import data_directory
 from isinglass_console.model.alarms import AlarmSheet, sheet_of
 from isinglass_console.model.log_page import LogRequest
-from isinglass_console.model.told import Told
+from isinglass_console.model.told import Past, Told
 from isinglass_console.sources.spool_log import SpoolLog
+from isinglass_console.sources.statistics import pasts
 from isinglass_monitor.commands.alarms_text import current
 from isinglass_monitor.commands.places import Places, operator
 from isinglass_monitor.orders import MonitorAway, ask, is_there
@@ -48,6 +50,8 @@ class MonitorFeed(threading.Thread):
         self._monitor, self._arrived = monitor, arrived
         self._wanted: LogRequest | None = None
         self._log: SpoolLog | None = None
+        self._pasts: Iterator[Past] | None = None
+        self._past_begun = False
         self._alarms_due_ns = 0
         self._ended = threading.Event()
         self._hurry = threading.Event()
@@ -84,9 +88,12 @@ class MonitorFeed(threading.Thread):
             self._hurry.clear()
             try:
                 self._look()
-            except (IsinglassError, OSError) as reason:
+            except Exception as reason:
+                # A view that says why it stands still is better than one that just does.
+                known = isinstance(reason, IsinglassError | OSError)
+                sentence = str(reason) if known else f"reading the monitor failed: {reason!r}"
                 self._detach()
-                self._tell(Told(self.told.monitor, str(reason), sheet=self.told.sheet))
+                self._tell(replace(self.told, sentence=sentence, page=None))
                 self._ended.wait(ALARMS_SECONDS)
             self._hurry.wait(LOOK_SECONDS)
         self._detach()
@@ -103,7 +110,19 @@ class MonitorFeed(threading.Thread):
         page = self._log.look(request) if request is not None else None
         sheet = _sheet(self.places) if due else told.sheet
         name = self.places.data.name
-        self._tell(Told(name, "", page or told.page, sheet))
+        self._tell(Told(name, "", page or told.page, sheet, self._past(told.past)))
+
+    def _past(self, before: Past) -> Past:
+        """Return what is known of the past, one node more at each look."""
+        pasts, self._pasts = self._pasts, None
+        try:
+            found = next(pasts, None) if pasts is not None else None
+        except StoreError:
+            return before  # nothing was kept
+        if found is None:
+            return before
+        self._pasts = pasts
+        return {**before, **found}
 
     def _attach(self) -> bool:
         folder = spool_folder(self._monitor) if self._monitor else _running_here()
@@ -112,12 +131,16 @@ class MonitorFeed(threading.Thread):
         name = folder.parent.name
         self.places = Places(Path(layout.runtime_directory()) / name, folder.parent)
         self._log = SpoolLog(folder, self._hurry.is_set)
+        if not self._past_begun:
+            self._past_begun = True
+            self._pasts = pasts(folder.parent, clock.wall_ns() // clock.NANOSECONDS_PER_SECOND)
         return True
 
     def _detach(self) -> None:
         if self._log is not None:
             self._log.close()
             self._log = None
+        self._pasts = None
 
     def _tell(self, told: Told) -> None:
         if told != self.told:
