@@ -28,6 +28,8 @@ def data(tmp_path: Path) -> Path:
     for second in range(NOW - 100, NOW):
         at = second - NOW + 100
         figures = {"alder": {"applier.writes": at * 20.0, "peer.birch.lag_seconds": at / 10}}
+        figures["alder"] |= {"queue.offered": at * 40.0, "queue.superseded": at * 10.0}
+        figures["alder"]["queue.rolled"] = at * 2.0
         if at < 50:
             figures["birch"] = {"applier.writes": at * 10.0, "flow.allowed": 800.0}
         file.write(second, figures)
@@ -39,6 +41,7 @@ def test_each_node_has_its_figures_and_what_others_measured(data: Path) -> None:
     alder, birch = pasts(data, NOW)
     assert set(alder["alder", "applied_rate"].values()) == {20.0}
     assert len(alder["alder", "applied_rate"]) == 99
+    assert alder["alder", "merged_share"][NOW - 1] == pytest.approx(0.3)
     assert alder["alder", "lag_seconds"] == {}
     assert birch["birch", "pace"] == dict.fromkeys(range(NOW - 100, NOW - 50), 800.0)
     assert max(birch["birch", "applied_rate"]) == NOW - 51

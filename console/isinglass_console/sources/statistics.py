@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from isinglass_console.model.figures import MERGED
 from isinglass_console.model.series import CAPACITY
 from isinglass_console.model.told import Past
-from isinglass_monitor.statistics import Point
 from isinglass_monitor.statistics_store import DIRECTORY, StatisticsFile
 from isinglass_monitor.trends import rates
 from isinglass_monitor.views import MONITOR_PREFIX
@@ -46,20 +46,26 @@ def pasts(data: Path, now_second: int) -> Iterator[Past]:
         since = now_second - CAPACITY
         for node in nodes:
             past: dict[tuple[str, str], dict[int, float]] = {}
+
+            def read(field: str, is_rate: bool, of: str = node) -> dict[int, float]:
+                points = file.read(of, field, since, now_second + 1)
+                found = rates(points) if is_rate else points
+                return {point.second: point.mean for point in found}
+
             for figure, (field, is_rate) in FIELDS.items():
-                points = file.read(node, field, since, now_second + 1)
-                past[node, figure] = _by_second(rates(points) if is_rate else points)
+                past[node, figure] = read(field, is_rate)
+            rules = [read(f"queue.{rule}", True) for rule in MERGED]
+            past[node, "merged_share"] = {
+                second: sum(rule.get(second, 0.0) for rule in rules) / offered
+                for second, offered in past[node, "offered_rate"].items()
+                if offered > 0
+            }
             worst: dict[int, float] = {}
             past[node, LAG] = worst
             for other in nodes:
                 if other != node:
-                    points = file.read(other, f"peer.{node}.{LAG}", since, now_second + 1)
-                    for second, value in _by_second(points).items():
+                    for second, value in read(f"peer.{node}.{LAG}", False, other).items():
                         worst[second] = max(worst.get(second, value), value)
             yield past
     finally:
         file.close()
-
-
-def _by_second(points: list[Point]) -> dict[int, float]:
-    return {point.second: point.mean for point in points}
