@@ -65,9 +65,11 @@ SHOTS = (
     Shot("lag", 120, 36, ("5",), "HEALING"),
     Shot("store", 120, 36, ("6",), "LATENCY"),
     Shot("panels", 140, 36, ("9",), "WHAT IT MEANS"),
+    Shot("log", 120, 36, ("7",), "the spool of monitor"),
     Shot("stopped", 120, 36, ("5", "g", "j", "Z", "y"), "from birch: stopped", 12.0),
     Shot("healed", 120, 36, ("Z",), "birch", 6.0),
     Shot("killed", 120, 36, ("1", "g", "j", "K", "y"), "KILLED", 4.0),
+    Shot("alarms", 120, 36, ("8",), "expected", 4.0),
 )
 
 # ---------------------------------------------------------------------- drawing

@@ -24,12 +24,15 @@ from isinglass.errors import UsageError
 from isinglass_console import keys
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
+from isinglass_console.noting import note
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
+from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.views import VIEWS
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
+from isinglass_console.sources.monitor import MonitorFeed
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
 from isinglass_console.widgets.palette import Palette
 
@@ -78,11 +81,15 @@ class IsinglassApp(App[int]):
     class Arrived(Message):
         """The feed has something to take."""
 
+    class MonitorArrived(Message):
+        """The monitor's feed has something new."""
+
     def __init__(
         self,
         nodes: Sequence[str] = (),
         *,
         interval_seconds: float = 1.0,
+        monitor: str = "",
         desk: Desk | None = None,
         feeding: bool = True,
         ascii_only: bool = False,
@@ -95,6 +102,7 @@ class IsinglassApp(App[int]):
         Args:
             nodes: the nodes to show; empty for all that are found.
             interval_seconds: the time from frame to frame.
+            monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
             desk: a desk with frames in it already.
             feeding: read the nodes; without it only what is in the desk is shown.
             ascii_only: draw with ASCII alone.
@@ -110,6 +118,7 @@ class IsinglassApp(App[int]):
         self.desk = desk or Desk(interval_seconds)
         self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
         self.feed = Feed(nodes, interval_seconds, self._feed_arrived) if feeding else None
+        self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived) if feeding else None
         self._ascii_only = ascii_only
         self._hands = hands
         self._main: MainScreen | None = None
@@ -119,32 +128,40 @@ class IsinglassApp(App[int]):
     # ------------------------------------------------------------------ life
     def on_mount(self) -> None:
         self.set_keymap(self.own_keys)
-        set_interval = self.feed.set_interval if self.feed is not None else _ignore
         self._main = MainScreen(
-            self.desk,
-            self._palette(),
-            self._ascii_only,
-            set_interval,
-            self.own_keys,
-            self._hands,
+            self.desk, self._palette(), self._ascii_only, self.own_keys, self._outside()
         )
         self.desk.settings.notice = self._keymap_problem
         self.push_screen(self._main)
         self.theme_changed_signal.subscribe(self, self._dress)
         if self.feed is not None:
             self.feed.start()
+            if self.monitor_feed is not None:
+                self.monitor_feed.start()
             self.set_interval(1.0, self._check_feed)
         if not self.is_headless:
             self._hangup = HangupWatch(self._leave)
             self._hangup.watch()
+
+    def _outside(self) -> Outside:
+        if self.feed is None or self.monitor_feed is None:
+            return Outside(hands=self._hands)
+        return Outside(
+            self.feed.set_interval,
+            self.monitor_feed.order,
+            note,
+            self.monitor_feed.want,
+            self._hands,
+        )
 
     def _leave(self) -> None:
         """End, with nobody there to see it; called in the watch's thread."""
         self.call_later(self.exit, EXIT_HANGUP)
 
     def on_unmount(self) -> None:
-        if self.feed is not None:
-            self.feed.stop()
+        for feed in (self.feed, self.monitor_feed):
+            if feed is not None:
+                feed.stop()
 
     def stop_watching(self) -> None:
         """The app has ended, its terminal is its caller's again."""
@@ -172,6 +189,16 @@ class IsinglassApp(App[int]):
     def _feed_arrived(self) -> None:
         """Wake the app; called in the feed's thread."""
         self.post_message(self.Arrived())
+
+    def _monitor_arrived(self) -> None:
+        """Wake the app; called in the monitor feed's thread."""
+        self.post_message(self.MonitorArrived())
+
+    def on_isinglass_app_monitor_arrived(self, message: MonitorArrived) -> None:
+        message.stop()
+        if self.monitor_feed is not None:
+            self.desk.hear(self.monitor_feed.told)
+            self.paint()
 
     def on_isinglass_app_arrived(self, message: Arrived) -> None:
         message.stop()
@@ -232,14 +259,11 @@ class IsinglassApp(App[int]):
         yield SystemCommand("Quit", "key q", self.action_quit)
 
 
-def _ignore(_seconds: float) -> None:
-    return None
-
-
 def run(
     nodes: Sequence[str],
     *,
     interval_seconds: float = 1.0,
+    monitor: str = "",
     ascii_only: bool = False,
     theme: str = "",
     hands: Hands | None = None,
@@ -249,6 +273,7 @@ def run(
     Args:
         nodes: the local nodes to show; empty for all that are found, now and later.
         interval_seconds: the time from frame to frame.
+        monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
         hands: what may be done to some of the nodes; None for looking alone.
@@ -266,6 +291,7 @@ def run(
     app = IsinglassApp(
         nodes,
         interval_seconds=interval_seconds,
+        monitor=monitor,
         ascii_only=ascii_only or not terminal_speaks_utf8(),
         theme=chosen,
         hands=hands,

@@ -32,6 +32,12 @@ COMMAND = Command(
             short="i",
             default=1.0,
         ),
+        Option(
+            "monitor",
+            "The monitor whose log and alarms are shown, or the folder of its spool; the one that"
+            " runs on this machine when left out.",
+            value="NAME",
+        ),
         Option("ascii", "Draw with ASCII alone; chosen by itself where the locale is not UTF-8."),
         Option("theme", "A colour theme: isinglass, isinglass-light, ansi-dark ...", value="NAME"),
     ),
@@ -40,7 +46,11 @@ COMMAND = Command(
         "Keys of your own: $XDG_CONFIG_HOME/isinglass/keys.toml; ? shows all keys.",
         "NO_COLOR is respected.",
     ),
-    examples=("isinglass console", "isinglass console alder birch --interval 0.5"),
+    examples=(
+        "isinglass console",
+        "isinglass console alder birch --interval 0.5",
+        "isinglass console --monitor evening",
+    ),
 )
 
 
@@ -52,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     return run(
         values.texts("NODE"),
         interval_seconds=values.number("interval"),
+        monitor=values.text("monitor"),
         ascii_only=values.flag("ascii"),
         theme=values.text("theme"),
     )

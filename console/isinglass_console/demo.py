@@ -21,7 +21,7 @@ from pathlib import Path
 from isinglass import clock
 from isinglass.cli.options import Command, Option
 from isinglass.errors import IsinglassError, UsageError
-from isinglass_console import demo_nodes, demo_stage, demo_workload
+from isinglass_console import demo_monitor, demo_nodes, demo_stage, demo_workload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ SHOWN_PANELS = ("queue", "applier", "store", "port")
 
 COMMAND = Command(
     "demo",
-    "Start a cluster and client processes with real work, and the console on it.",
+    "Start a cluster, its monitor and clients with real work, and the console on it.",
     options=(
         Option("nodes", f"Nodes of the cluster, 1 to {demo_nodes.MOST_NODES}.", value="N",
                kind="count", default=NODES),
@@ -98,9 +98,12 @@ def _plan(values: Values, source: Path) -> dict[str, Any]:
         "runtime": values.text("runtime-dir") if values.given("runtime-dir") else "",
         "data": values.text("data-dir") if values.given("data-dir") else "",
     }
+    settings = demo_nodes.cluster_settings(len(nodes), data)
     return {
         "nodes": nodes,
-        "settings": demo_nodes.cluster_settings(len(nodes), data),
+        # A monitor listens to a cluster; of a count that is measured nothing is to be watched.
+        "monitor": demo_monitor.NAME if settings and not once else "",
+        "settings": settings,
         "source": str(source.absolute()),
         "folder": str(data),
         "runtime": os.path.abspath(chosen["runtime"] or runtime),
@@ -120,7 +123,8 @@ def _watch(performance: Performance, values: Values) -> int:
     if at_terminal and not (values.flag("headless") or values.flag("json")):
         from isinglass_console import app
 
-        return int(app.run(list(performance.nodes), hands=performance))
+        names, monitor = list(performance.nodes), performance.monitor
+        return int(app.run(names, monitor=monitor, hands=performance))
     seconds = values.number("seconds") if values.given("seconds") else HEADLESS_SECONDS
     performance.check_for(seconds)
     if values.flag("json"):
@@ -128,12 +132,16 @@ def _watch(performance: Performance, values: Values) -> int:
         end = performance.finish()
         for node, digest in end["digests"].items():
             nodes[node]["digest"] = digest
-        told = {key: end[key] for key in ("equal", "equal_after_seconds")}
+        told = {key: end[key] for key in ("equal", "equal_after_seconds", "monitor")}
         print(json.dumps({"seconds": seconds, **told, "nodes": nodes}))
         return 0
     from isinglass.cli import dump
 
-    return max(dump.main([node]) for node in performance.nodes)
+    code = max(dump.main([node]) for node in performance.nodes)
+    if performance.monitor:
+        counts = (f"{count:,} {what}" for what, count in demo_monitor.heard().items())
+        print(f"\nEvents at the monitor: {', '.join(counts)}.")
+    return code
 
 
 def _print_result(result: dict[str, Any], *, as_json: bool) -> int:
@@ -186,6 +194,7 @@ class Performance:
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
         self.nodes: tuple[str, ...] = plan["nodes"]
+        self.monitor: str = plan["monitor"]
         self._buffer = b""
 
     def __enter__(self) -> Performance:

@@ -1,6 +1,7 @@
 """The processes of the demo: the daemon, and the workers that use it as any application would.
 
     daemon     `isinglass daemon run`, as it is
+    monitor    `isinglass monitor run`, as it is
     counter    counts the identifiers of its share of the files, one update an occurrence
     reader     looks up the counts of identifiers, straight in the store
     scanner    asks the index which identifiers are the most frequent, and scans a few groups
@@ -47,6 +48,13 @@ def daemon(task: dict[str, Any]) -> int:
     from isinglass.cli.daemon import main as run_daemon
 
     return run_daemon(["run", task["node"], *task["flags"]])
+
+
+def monitor(task: dict[str, Any]) -> int:
+    """Be the monitor of the demo's cluster."""
+    from isinglass_monitor.commands.monitor import main as run_monitor
+
+    return run_monitor(["run", "--name", task["node"], "--alarms", task["rules"]])
 
 
 def counter(task: dict[str, Any]) -> int:
@@ -115,6 +123,7 @@ def scanner(task: dict[str, Any]) -> int:
 
 ROLES: dict[str, Callable[[dict[str, Any]], int]] = {
     "daemon": daemon,
+    "monitor": monitor,
     "counter": counter,
     "reader": reader,
     "scanner": scanner,
@@ -130,7 +139,7 @@ def main(arguments: list[str]) -> int:
     role, parent, path = arguments
     end_with_parent(int(parent))
     task = json.loads(Path(path).read_text("utf-8"))
-    if role != "daemon":
+    if role not in ("daemon", "monitor"):
         # Ended on purpose, so that it leaves its region as a clean exit.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from isinglass.glass.reader import SegmentReader
 
 END_LIMIT_SECONDS = 20.0
 LAST_WORDS_BYTES = 2000
-DAEMON, COUNTER = "daemon", "counter"
+DAEMON, COUNTER, MONITOR = "daemon", "counter", "monitor"
+SERVICES = (DAEMON, MONITOR)
 
 
 class PlayerEnded(Exception):
@@ -47,7 +49,7 @@ class Players:
 
     Args:
         folder: for tasks and logs.
-        settings: more environment for the daemons.
+        settings: more environment for the daemons and the monitor.
     """
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
@@ -61,7 +63,7 @@ class Players:
         """Start a process; a daemon has the name of its node."""
         path = self._folder / f"{name.replace(' ', '-')}.json"
         path.write_text(json.dumps({"node": node, "process": name, **task}))
-        is_daemon = role == DAEMON
+        is_daemon, is_service = role == DAEMON, role in SERVICES
         module = "isinglass_console.demo_child"
         with open(path.with_suffix(".log"), "w", encoding="utf-8") as log:
             process = subprocess.Popen(
@@ -70,7 +72,7 @@ class Players:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, **(self._settings if is_daemon else {})},
+                env={**os.environ, **(self._settings if is_service else {})},
                 # In a group of its own the kernel lets a stopped daemon go on when the stage dies
                 # (POSIX, orphaned process groups), so that it ends, too.
                 process_group=0 if is_daemon else None,
@@ -173,15 +175,19 @@ class Players:
 
     # ------------------------------------------------------------------ the end
     def end_clients(self) -> None:
-        """End all processes but the daemons."""
-        end([p.process for p in self._players.values() if p.role != DAEMON])
-        self._players = {n: p for n, p in self._players.items() if p.role == DAEMON}
+        """End all processes but the daemons and the monitor."""
+        self._end(lambda player: player.role not in SERVICES)
 
     def end_all(self) -> None:
-        """End every process, the daemons last."""
+        """End every process, then the daemons, and the monitor when it has heard their end."""
         self.end_clients()
-        end([player.process for player in self._players.values()])
-        self._players.clear()
+        self._end(lambda player: player.role == DAEMON)
+        self._end(lambda _: True)
+
+    def _end(self, who: Callable[[Player], bool]) -> None:
+        ending = {name: player for name, player in self._players.items() if who(player)}
+        end([player.process for player in ending.values()])
+        self._players = {n: p for n, p in self._players.items() if n not in ending}
 
 
 def ask_to_end(child: subprocess.Popen[str]) -> None:

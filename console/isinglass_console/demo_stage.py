@@ -3,7 +3,7 @@
 It lives in a session of its own, so that a Ctrl-C in the terminal reaches only the one who watches.
 It ends when its standard input ends, which happens however the watcher dies:
 
-    watcher ──stdin──▶ stage ──▶ daemons, counters, reader, scanner
+    watcher ──stdin──▶ stage ──▶ daemons, monitor, counters, reader, scanner
             orders      │
             ◀─stdout────┘     one JSON line each: ready, done, finished, failed
 
@@ -29,10 +29,11 @@ import isinglass
 from isinglass import clock, mark
 from isinglass.errors import DaemonAway, IsinglassError
 from isinglass.glass.reader import SegmentReader
+from isinglass_console import demo_monitor
 from isinglass_console import demo_workload as workload
 from isinglass_console.demo_convergence import store_digest, wait_until_equal
 from isinglass_console.demo_nodes import cast
-from isinglass_console.demo_players import DAEMON, PlayerEnded, Players
+from isinglass_console.demo_players import DAEMON, MONITOR, PlayerEnded, Players
 
 START_LIMIT_SECONDS = 60.0
 LOOK_SECONDS = 0.05
@@ -43,7 +44,7 @@ class Stage:
     """Plays a plan: its processes, its orders, its end.
 
     Args:
-        plan: nodes, folder, data, settings, flags, source, workers, batch, once, remove.
+        plan: nodes, monitor, folder, data, settings, flags, source, workers, batch, once, remove.
     """
 
     def __init__(self, plan: dict[str, Any], watcher: Watcher) -> None:
@@ -59,6 +60,9 @@ class Stage:
             PlayerEnded: a process ended by itself.
             IsinglassError: a daemon cannot be used.
         """
+        if self._plan["monitor"]:
+            rules = str(demo_monitor.write_rules(Path(self._plan["folder"])))
+            self._players.start(MONITOR, demo_monitor.NAME, demo_monitor.NAME, {"rules": rules})
         for node in self._nodes:
             self._players.start(DAEMON, node, node, {"flags": self._plan["flags"]})
         for node in self._nodes:
@@ -68,12 +72,15 @@ class Stage:
                 )
         self._start_workers()
         self._wait_for_workers()
+        self._wait_for_monitor()
         tell({"event": "ready", "nodes": self._nodes, "pids": self._players.pids()})
         while not self._watcher.gone:
             for order in self._watcher.orders(LOOK_SECONDS):
                 if order["do"] == "finish":
                     return self._finish()
                 self._players.obey(order["do"], order["node"])
+                if self._plan["monitor"]:
+                    demo_monitor.announce(order["do"], order["node"])
             self._players.check()
             if self._plan["once"] and self._counters_ended():
                 return self._result()
@@ -102,6 +109,11 @@ class Stage:
                     self._watcher.orders(LOOK_SECONDS)
                     if self._watcher.gone:
                         return
+
+    def _wait_for_monitor(self) -> None:
+        while self._plan["monitor"] and not demo_monitor.listens() and not self._watcher.gone:
+            self._players.check()
+            self._watcher.orders(LOOK_SECONDS)
 
     def _connect(self, node: str) -> isinglass.Client:
         deadline = self._started_ns + int(START_LIMIT_SECONDS * clock.NANOSECONDS_PER_SECOND)
@@ -150,6 +162,7 @@ class Stage:
         digests = {node: store_digest(data / node) for node in self._nodes}
         return {
             "event": "finished",
+            "monitor": demo_monitor.heard() if self._plan["monitor"] else {},
             "digests": digests,
             "equal": len(set(digests.values())) == 1,
             "equal_after_seconds": waited,
@@ -157,7 +170,7 @@ class Stage:
 
     # ------------------------------------------------------------------ the end
     def clear_away(self) -> None:
-        """End every process, the daemons last, and remove what the demo made."""
+        """End every process, daemons and monitor last, and remove what the demo made."""
         self._players.end_all()
         for folder in self._plan["remove"]:
             shutil.rmtree(folder, ignore_errors=True)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playing import body, play, screen_text, until
 from stage import SECOND, START_NS, Stage, filled_desk, stage
 from test_sources import working_node
 from textual.pilot import Pilot
 
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.app import IsinglassApp
-from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
 
-LIMIT_SECONDS = 40.0
-Play = Callable[[Pilot[int]], Awaitable[None]]
+SIZES = [(80, 24), (120, 36), (200, 60)]
 
 
 @pytest.fixture
@@ -31,34 +29,6 @@ def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
 @pytest.fixture
 def app(alder: Stage, tmp_path: Path) -> IsinglassApp:
     return IsinglassApp(desk=filled_desk(alder), feeding=False, keymap_path=tmp_path / "none")
-
-
-def play(app: IsinglassApp, script: Play, size: tuple[int, int] = (120, 36)) -> None:
-    """Run the app in a terminal of this size, and the script on it."""
-
-    async def run() -> None:
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            await script(pilot)
-
-    asyncio.run(run())
-
-
-def screen_text(app: IsinglassApp) -> str:
-    """Return what the screen shows, row by row."""
-    top = next(each for each in reversed(app.screen_stack) if isinstance(each, LiveScreen))
-    return "\n".join(text_of(canvas.lines) for canvas in top.query(Canvas))
-
-
-def body(app: IsinglassApp) -> Canvas:
-    return app.screen.query_one("#body", Canvas)
-
-
-async def until(app: IsinglassApp, pilot: Pilot[int], wanted: Callable[[], bool]) -> None:
-    """Wait until the screen is as wanted."""
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not wanted():
-            await pilot.pause(0.05)
 
 
 def test_digits_show_views_and_absent_ones_say_so(app: IsinglassApp) -> None:
@@ -375,9 +345,6 @@ def test_two_nodes_stand_side_by_side(alder: Stage, tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------- pictures
-SIZES = [(80, 24), (120, 36), (200, 60)]
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("view", ["1", "2", "3", "6", "9"])
 def test_views_look_as_they_did(

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playing import body, play, screen_text
 from staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
-from test_app import SIZES, body, play, screen_text
+from test_app import SIZES
 from textual.pilot import Pilot
 from textual.widgets import Label
 

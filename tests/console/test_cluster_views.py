@@ -172,7 +172,7 @@ def test_a_member_elsewhere_is_known_by_what_its_peers_say(frames: Frames) -> No
 
 
 def test_without_a_cluster_its_views_and_columns_are_absent(desk: Desk, frames: Frames) -> None:
-    assert [view.digit for view in views_of(desk.scene(80, 24))] == list("1234569")
+    assert [view.digit for view in views_of(desk.scene(80, 24))] == list("12345679")
     assert "PACE/s" in page(desk, "overview")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playing import body, play, screen_text
 from staged_cluster import MANY, NAMES, Frames, desk_of
-from test_app import body, play, screen_text
 from test_views import assert_exact
 from textual.pilot import Pilot
 

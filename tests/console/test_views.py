@@ -84,7 +84,7 @@ def test_no_line_of_any_view_is_too_long_or_too_short(
         shown, _ = source.build(desk.scene(width, height), applier_key(desk), opened, SourceFiles())
         assert_exact(shown.block, width)
         assert_exact(status_line(scene), width)
-        assert_exact(key_line(scene, [("1", "overview")], "q quit"), width)
+        assert_exact(key_line(scene, [("1", "overview")], ["q quit"]), width)
         assert_exact(waiting.build(scene).block, width)
 
 
@@ -226,7 +226,7 @@ def test_a_daemon_that_is_not_ours_shows_its_own_panels(home: Path) -> None:
         desk = Desk()
         desk.absorb([local.read()], START_NS, 1.0)
         local.close()
-    assert [view.digit for view in views_of(desk.scene(80, 24))] == ["1", "2", "9"]
+    assert [view.digit for view in views_of(desk.scene(80, 24))] == ["1", "2", "7", "9"]
     for width, height in SIZES:
         shown = page(desk, "overview", width, height)
         if width >= 80:

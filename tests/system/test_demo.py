@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import keyword
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,6 +164,8 @@ def test_headless_runs_for_the_seconds_given_and_tells_what_happened(
     assert told["equal"], told
     assert len({node["digest"] for node in nodes.values()}) == 1
     assert 0 < told["equal_after_seconds"] < 60
+    assert told["monitor"]["received"] > 10
+    assert told["monitor"]["lost"] == told["monitor"]["open"] == 0
     wait_until_nothing_is_left(str(tmp_path), data_dir)
 
 
@@ -171,6 +174,7 @@ def test_without_a_terminal_it_prints_the_dump(tmp_path: Path, data_dir: Path) -
     process = demo("--seconds", "1", name=str(tmp_path))
     out, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0, err
+    assert re.search(r"Events at the monitor: [\d,]+ received, \d+ repaired, 0 lost", out)
     for word in ("queue", "applier", "superseded", "counter 1", "ALIVE"):
         assert word in out
     wait_until_nothing_is_left(str(tmp_path), data_dir)
@@ -183,7 +187,9 @@ def test_nothing_is_left_however_the_demo_ends(
 ) -> None:
     process = demo("--headless", "--seconds", "600", name=str(tmp_path))
     runtime = runtime_of(str(tmp_path))
-    assert len(processes_of(str(tmp_path))) == 10  # demo, stage, 3 daemons, 3 counters, 2 readers
+    assert (
+        len(processes_of(str(tmp_path))) == 11
+    )  # demo, stage, monitor, 3 daemons, 3 counters, 2 readers
     process.send_signal(ending)
     process.communicate(timeout=WAIT_SECONDS)
     wait_until_nothing_is_left(str(tmp_path), data_dir)

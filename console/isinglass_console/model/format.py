@@ -8,12 +8,14 @@ in the console wraps.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from math import isfinite
 
 from isinglass.glass.histogram import HistogramValue
 from isinglass.glass.snapshot import FieldView
 
 NANOSECONDS = 1_000_000_000
+DAY_NANOSECONDS = 86_400 * NANOSECONDS
 NOTHING = "--"
 
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -96,6 +98,19 @@ def clock(wall_ns: int, milliseconds: bool = False) -> str:
     whole, rest = divmod(in_day, 1000)
     text = f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
     return f"{text}.{rest:03}" if milliseconds else text
+
+
+def date(wall_ns: int, seconds: bool = False) -> str:
+    """Return day and time of day in UTC: `11-28 14:03`; with seconds also the year and these."""
+    day = datetime.fromtimestamp(wall_ns // NANOSECONDS, UTC)
+    return day.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M")
+
+
+def moment(wall_ns: int, now_wall_ns: int, milliseconds: bool = False) -> str:
+    """Return a time of day; of another day than now's, the date and the minute."""
+    if now_wall_ns and wall_ns // DAY_NANOSECONDS != now_wall_ns // DAY_NANOSECONDS:
+        return date(wall_ns)
+    return clock(wall_ns, milliseconds)
 
 
 def offset(value_seconds: float) -> str:

@@ -94,6 +94,13 @@ class History:
         times = [packed.frame.wall_ns for packed in self._frames]
         return self._frames[nearest(times, wall_ns)].frame.number if times else -1
 
+    def number_from(self, wall_ns: int) -> int:
+        """Return the number of the first frame that is not before a moment, or of the newest."""
+        number = self.number_at(wall_ns)
+        packed = self._packed(number)
+        earlier = packed is not None and packed.frame.wall_ns < wall_ns
+        return min(number + earlier, self.newest)
+
     def tallies(self, node: str, number: int, seconds: float) -> list[Tally]:
         """Return the probe samples of a node in the last `seconds` before frame `number`."""
         found: list[Tally] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import nan
 
 from isinglass.glass.severity import ERROR, WARNING
 from isinglass.glass.snapshot import Snapshot
@@ -18,7 +19,8 @@ from isinglass_console.model.lag import Measured, measured_lags
 from isinglass_console.model.log import Log, LogEntry
 from isinglass_console.model.members import cluster_of
 from isinglass_console.model.reading import Reading
-from isinglass_console.model.series import SeriesBook
+from isinglass_console.model.series import CAPACITY, SeriesBook
+from isinglass_console.model.told import Past
 
 OVER = (Condition.KILLED, Condition.LEFT)
 CONSOLE = "console"
@@ -44,6 +46,7 @@ class Hub:
     log: Log = field(default_factory=Log)
     _memories: dict[str, _Memory] = field(default_factory=dict)
     _number: int = -1
+    _began: tuple[int, float] = (0, 1.0)  # when the first frame was, and the interval then
 
     def take(self, readings: Sequence[Reading], wall_ns: int, interval_seconds: float) -> Frame:
         """Return the next frame.
@@ -54,6 +57,8 @@ class Hub:
             interval_seconds: the interval at which frames are made now.
         """
         self._number += 1
+        if self._number == 0:
+            self._began = (wall_ns, interval_seconds)
         lags = measured_lags(
             reading.snapshot
             for reading in readings
@@ -66,6 +71,13 @@ class Hub:
             kept = ((name, value) for name, value in node.figures.items() if alive or name in LAGS)
             self.series.put(self._number, (((node.name, name), value) for name, value in kept))
         return Frame(self._number, wall_ns, interval_seconds, nodes)
+
+    def remember(self, past: Past) -> None:
+        """Take what a monitor knows of the time before the first frame; there must be one."""
+        wall_ns, interval = self._began
+        seconds = [int(wall_ns / 1e9 - back * interval) for back in range(CAPACITY, 0, -1)]
+        for key, values in past.items():
+            self.series.remember(key, [values.get(second, nan) for second in seconds])
 
     def _node(self, reading: Reading, wall_ns: int, lags: Measured) -> NodeFrame:
         memory = self._memories.setdefault(reading.node, _Memory())

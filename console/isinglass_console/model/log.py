@@ -27,6 +27,15 @@ class LogEntry:
     flag: str
     message: str
     where: str = ""
+    place: tuple[int, int, int] = (0, 0, 0)  # stamp, stream, sequence, where they are known
+
+    @property
+    def key(self) -> str:
+        """What tells the event from all others."""
+        stamp, stream, sequence = self.place
+        if stamp:
+            return f"{self.node} {stamp:x} {stream:x} {sequence}"
+        return f"{self.node} {self.wall_ns} {self.process} {self.message}"
 
     @property
     def search(self) -> str:

@@ -41,12 +41,20 @@ class Series:
 
 
 class SeriesBook:
-    """The series of everything that has a trend on some screen, by key."""
+    """The series of everything that has a trend on some screen, by key.
 
-    __slots__ = ("_series",)
+    What others know of the time before the first frame stands before it, as if there had been some.
+    """
+
+    __slots__ = ("_past", "_series")
 
     def __init__(self) -> None:
         self._series: dict[Hashable, Series] = {}
+        self._past: dict[Hashable, array[float]] = {}
+
+    def remember(self, key: Hashable, values: Sequence[float]) -> None:
+        """Take the values of the frames that would have been before the first, oldest first."""
+        self._past[key] = array("d", values)
 
     def put(self, number: int, values: Iterable[tuple[Hashable, float]]) -> None:
         """Append the values of one frame; a key never seen begins a series."""
@@ -58,8 +66,13 @@ class SeriesBook:
 
     def tail(self, key: Hashable, length: int, number: int) -> list[float]:
         """Return the values that end with frame `number`; all NaN for an unknown key."""
-        series = self._series.get(key)
-        return series.tail(length, number) if series is not None else [nan] * length
+        series, past = self._series.get(key), self._past.get(key)
+        found = series.tail(length, number) if series is not None else [nan] * length
+        before = length - number - 1  # so many of the values are from before frame 0
+        if past is not None and before > 0:
+            known = past[-before:].tolist()
+            found[before - len(known) : before] = known
+        return found
 
 
 def sparkline(values: Sequence[float], top: float | None = None) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from isinglass_console.model import format as text
 from isinglass_console.model.cursor import Cursor
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.layout import Column
+from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.reading import Reading
 from isinglass_console.model.table import (
     Row,
@@ -22,11 +24,13 @@ from isinglass_console.model.table import (
     next_match,
     selected_index,
 )
+from isinglass_console.model.told import Told
 from isinglass_console.screens.scene import Scene
 from isinglass_console.screens.settings import Settings
 
 # Their rows are nodes: a row that is selected in one is the node of all views.
 NODE_TABLES = ("nodes", "flow", "lag")
+LOG_TABLE = "log"
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -40,6 +44,8 @@ class Desk:
         self.settings = Settings()
         self.interval_seconds = interval_seconds
         self.silent_seconds = 0.0
+        self.told = Told()
+        self._remembered = self.told.past
 
     # ------------------------------------------------------------------ frames
     def absorb(self, readings: Iterable[Reading], wall_ns: int, interval_seconds: float) -> Frame:
@@ -49,6 +55,13 @@ class Desk:
         if not self.settings.node and frame.nodes:
             self.settings.node = frame.nodes[0].name
         return frame
+
+    def hear(self, told: Told) -> None:
+        """Take what a monitor told."""
+        self.told = told
+        if told.past is not self._remembered and self.history.newest >= 0:
+            self._remembered = told.past
+            self.hub.remember(told.past)
 
     @property
     def number(self) -> int:
@@ -69,32 +82,68 @@ class Desk:
             history=self.history,
             series=self.hub.series,
             log=self.hub.log.until(frame.wall_ns if not self.cursor.live else 2**63),
+            whole_log=self.hub.log,
+            told=self.told,
+            request=self._log_request(frame),
             settings=self.settings,
             width=width,
             height=height,
             silent_seconds=self.silent_seconds,
         )
 
+    def _log_request(self, frame: Frame) -> LogRequest:
+        """Return the part of the log that belongs to the moment shown, as the operator set it."""
+        choice = self.settings.log
+        at_ns = choice.at_ns
+        if at_ns is None and not self.cursor.live:
+            at_ns = frame.wall_ns
+        node = self.settings.node if choice.node_only else ""
+        return LogRequest(at_ns, node, choice.severity, self.settings.filter)
+
     # ------------------------------------------------------------------ time
     def pause(self) -> None:
         """Hold the moment that is shown, or let go."""
         if self.cursor.live:
-            self.cursor = self.cursor.held(self.history.oldest, self.history.newest)
+            self._look_at(self.cursor.held(self.history.oldest, self.history.newest))
         else:
             self.live()
 
     def live(self) -> None:
         """Show the newest frame from now on."""
-        self.cursor = Cursor()
+        self._look_at(Cursor())
 
     def step(self, frames: int) -> None:
         """Hold a moment so many frames from the one that is shown."""
-        self.cursor = self.cursor.moved(frames, self.history.oldest, self.history.newest)
+        self._look_at(self.cursor.moved(frames, self.history.oldest, self.history.newest))
 
     def go_to(self, wall_ns: int) -> None:
         """Hold the frame at a moment, or the oldest that is kept."""
         number = self.history.number_at(wall_ns)
-        self.cursor = Cursor(number if number >= 0 else None)
+        self._look_at(Cursor(number if number >= 0 else None))
+
+    def _look_at(self, cursor: Cursor) -> None:
+        """Move the cursor; the log goes with it, from wherever it was read."""
+        self.cursor = cursor
+        self.settings.log.at_ns = None
+        self.settings.tables.pop(LOG_TABLE, None)
+
+    def jump(self, wall_ns: int, event: str = "") -> str:
+        """Hold the first frame that can show what happened at a moment; return what to say.
+
+        The log stays at the moment also where the frames do not reach so far.
+
+        Args:
+            event: the key of the event that is selected in the log then; empty for the moment's.
+        """
+        history, settings = self.history, self.settings
+        self._look_at(Cursor(history.number_from(wall_ns) if history.newest >= 0 else None))
+        settings.log.at_ns = wall_ns
+        if event:
+            self.select(LOG_TABLE, event)
+        oldest, at = history.frame(history.oldest), text.clock(wall_ns)
+        if oldest is None or wall_ns >= oldest.wall_ns:
+            return f"every view shows {at}; L: live again"
+        return f"{at} is older than the other views reach: they show {text.clock(oldest.wall_ns)}"
 
     def toggle_baseline(self) -> None:
         """Count from the shown frame on, or show rates again."""

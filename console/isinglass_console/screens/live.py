@@ -23,7 +23,7 @@ from isinglass_console.widgets.palette import Palette
 class LiveScreen(Screen[None]):
     """Status row, page, keys; a subclass gives the page."""
 
-    KEYS_SHOWN = ""
+    KEYS_SHOWN: Sequence[str] = ()  # the longest text of them that has room is shown
 
     def __init__(self, desk: Desk, palette: Palette, ascii_only: bool) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -12,9 +12,11 @@ from isinglass_console.hands import NOT_OURS, Deed, Hands, deed_of
 from isinglass_console.keys import KEYS
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
-from isinglass_console.screens.desk import NODE_TABLES, Desk, rows_to_copy
+from isinglass_console.screens.alarms import ALARM_TABLE
+from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, Desk, rows_to_copy
 from isinglass_console.screens.help import HelpScreen
-from isinglass_console.screens.live import LiveScreen
+from isinglass_console.screens.monitor_keys import NO_MONITOR, MonitorKeys
+from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
@@ -25,7 +27,7 @@ from isinglass_console.widgets.line import text_of
 from isinglass_console.widgets.palette import Palette
 
 
-class MainScreen(LiveScreen):
+class MainScreen(MonitorKeys):
     """Shows one view of the desk at a time."""
 
     # Priority: the app runs the action before it looks at the next key, so what is typed quickly
@@ -33,25 +35,32 @@ class MainScreen(LiveScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.help, id=key.id, priority=True) for key in KEYS
     ]
-    KEYS_SHOWN = "space pause   [ ] step   / filter   ? help   q quit"
-    KEYS_OF_DEMO = "Z stop  K kill  U start  space pause  ? help  q quit"
+    KEYS_SHOWN = (
+        "space pause   [ ] step   / filter   ? help   q quit",
+        "space pause  / filter  ? help",
+        "? help",
+    )
+    KEYS_OF_DEMO = (
+        "Z stop  K kill  U start  space pause  ? help  q quit",
+        "Z stop  K kill  U start  ? help",
+        "? help",
+    )
 
     def __init__(
         self,
         desk: Desk,
         palette: Palette,
         ascii_only: bool,
-        set_interval: Callable[[float], None],
         keymap: Mapping[str, str],
-        hands: Hands | None = None,
+        outside: Outside,
     ) -> None:
         super().__init__(desk, palette, ascii_only)
-        self._hands = hands
-        if hands is not None:
+        self.outside = outside
+        self._hands = outside.hands
+        if self._hands is not None:
             self.KEYS_SHOWN = self.KEYS_OF_DEMO
         self._palette = palette
         self._ascii_only = ascii_only
-        self._set_interval = set_interval
         self._keymap = keymap
         self.files = SourceFiles()
 
@@ -60,15 +69,10 @@ class MainScreen(LiveScreen):
         return page_of(scene, self.files)
 
     def views(self) -> Sequence[tuple[str, str]]:
-        """Return the views that the selected node has data for."""
+        """Return the views that there is data for."""
         scene = self.desk.scene(0, 0)
-        found = views_of(scene) if scene.node is not None else []
+        found = [view for view in views_of(scene) if scene.node is not None or not view.of_node]
         return [(view.digit, view.name) for view in found]
-
-    def say(self, sentence: str) -> None:
-        """Show a sentence in the last row until the next key."""
-        self.desk.settings.notice = sentence
-        self.paint()
 
     def dress(self, palette: Palette) -> None:
         """Take another palette, also for screens that are pushed later."""
@@ -79,15 +83,14 @@ class MainScreen(LiveScreen):
     def action_view(self, name: str) -> None:
         """Show a view, or say why there is none."""
         self.desk.settings.notice = ""
-        if self.desk.scene(0, 0).node is None:
-            self.desk.settings.view = name
-            return
-        if name not in [view.name for view in views_of(self.desk.scene(0, 0))]:
+        scene = self.desk.scene(0, 0)
+        absent = name not in [view.name for view in views_of(scene)]
+        if absent and any(view.of_monitor and view.name == name for view in VIEWS):
+            self.say(self.desk.told.sentence or NO_MONITOR)
+        elif absent and scene.node is not None:
             self.say(f"this node has no panels for the view {name}; 9 shows those it has")
-            return
-        self.desk.settings.view = name
-        self.desk.settings.zoomed = False
-        self.paint()
+        else:
+            self.show_view(name)
 
     def action_view_next(self, steps: int) -> None:
         """Show the view to the right or left."""
@@ -104,7 +107,10 @@ class MainScreen(LiveScreen):
     def action_move(self, steps: int) -> None:
         """Move the selection."""
         self.desk.settings.notice = ""
-        self.desk.move(self.page.table, self.page.rows, steps)
+        if self.page.table == LOG_TABLE:
+            self.move_log(steps)
+        else:
+            self.desk.move(self.page.table, self.page.rows, steps)
         self.paint()
 
     def action_page(self, direction: int) -> None:
@@ -128,6 +134,10 @@ class MainScreen(LiveScreen):
         """Open what is selected: a node's threads, a thread's source."""
         if self.page.table in NODE_TABLES:
             self.action_view("probes")
+        elif self.page.table == LOG_TABLE:
+            self.open_event()
+        elif self.page.table == ALARM_TABLE:
+            self.open_alarm()
         elif self.page.table == "threads" and self.page.rows:
             rows = rows_to_copy(self.desk, "threads", self.page.rows)
             await self._open_source(self.desk.table("threads").selected or rows[0].key)
@@ -196,8 +206,11 @@ class MainScreen(LiveScreen):
         await self.app.push_screen(PromptScreen("/", before.text, "regex; ! inverts", typed), done)
 
     def action_match(self, steps: int) -> None:
-        """Select the next row that matches."""
-        self.desk.match(self.page.table, self.page.rows, steps)
+        """Select the next row that matches; in the log all rows do."""
+        if self.page.table == LOG_TABLE:
+            self.move_log(steps)
+        else:
+            self.desk.match(self.page.table, self.page.rows, steps)
         self.paint()
 
     def action_sort_column(self, steps: int) -> None:
@@ -270,7 +283,7 @@ class MainScreen(LiveScreen):
     def action_faster(self, steps: int) -> None:
         """Make frames more or less often."""
         interval = self.desk.next_interval(steps)
-        self._set_interval(interval)
+        self.outside.set_interval(interval)
         self.say(f"a frame every {interval:g} s")
 
     async def action_help(self) -> None:

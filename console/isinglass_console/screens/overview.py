@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isfinite
 
 from isinglass_console.model import format as text
-from isinglass_console.model.board import severity_of
+from isinglass_console.model.board import GLYPHS, ROLES, Severity, severity_of
 from isinglass_console.model.frame import Condition, NodeFrame
 from isinglass_console.model.layout import Column, place, split
 from isinglass_console.model.series import sparkline
@@ -174,7 +174,7 @@ def _row(scene: Scene, node: NodeFrame, widths: dict[str, int]) -> Row:
             "trend": _spark(scene, node, "applied_rate", widths.get("trend", 1)),
             "offered": cell(text.count(node.figure("offered_rate"))),
             "oldest": cell(text.seconds(node.figure("oldest_seconds"))),
-            "alarms": cell(alarms, glyph[1] if node.severity else "dim"),
+            "alarms": cell(alarms, _role(alarms, glyph[1])),
         },
         sort={
             "node": node.name,
@@ -197,12 +197,20 @@ def _row(scene: Scene, node: NodeFrame, widths: dict[str, int]) -> Row:
 def _alarms(scene: Scene, node: NodeFrame, width: int) -> str:
     """Return the worst glyph with what is wrong: sentences where there is room, else a word."""
     life = words.life_sentence(node, scene.frame.wall_ns, scene.frame.interval_seconds)
-    if not life and not node.troubles:
+    own = [] if life else [each.sentence() for each in node.troubles]
+    raised = scene.sheet.active_of(node.name) if scene.sheet is not None else ()
+    if not life and not own and not raised:
         return ""
-    glyph = words.glyph(node.severity)[0]
+    glyph = words.glyph(max([node.severity, *(alarm.severity for alarm in raised)]))[0]
     if width < SENTENCE_CELLS:
-        return f"{glyph} {words.state_word(node)}"
-    return f"{glyph} {life or '; '.join(each.sentence() for each in node.troubles)}"
+        return f"{glyph} {words.state_word(node) if life or own else raised[0].rule}"
+    return f"{glyph} {'; '.join(filter(None, [life, *(each.rule for each in raised), *own]))}"
+
+
+def _role(alarms: str, role: str) -> str:
+    """Return the role of the column of alarms: a monitor may see what the node's life does not."""
+    worse = {GLYPHS[each]: ROLES[each] for each in (Severity.WARNING, Severity.CRITICAL)}
+    return worse.get(alarms[:1], role)
 
 
 def _lag_cell(seconds: float) -> Cell:

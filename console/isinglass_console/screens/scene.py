@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from isinglass_console.model import heat
+from isinglass_console.model.alarms import AlarmSheet, sheet_at
 from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_freshness
 from isinglass_console.model.history import History
 from isinglass_console.model.layout import Column
-from isinglass_console.model.log import LogEntry
+from isinglass_console.model.log import Log, LogEntry
+from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.members import companions
 from isinglass_console.model.rates import Pair
 from isinglass_console.model.series import SeriesBook
 from isinglass_console.model.table import Row, arrange
+from isinglass_console.model.told import Told
 from isinglass_console.screens.settings import Settings
 from isinglass_console.widgets.line import Block, noted_rule
 from isinglass_console.widgets.table import paint_table
@@ -27,7 +30,8 @@ class Scene:
     """One paint's worth of facts.
 
     `earlier` is the frame before, or the baseline; `silent_seconds` is how long no reading came,
-    when that is longer than it should be.
+    when that is longer than it should be. `log` is what the rings said up to the frame, `whole_log`
+    all of it; `told` is what a monitor said last, `request` the part of its log that is wanted.
     """
 
     frame: Frame
@@ -37,6 +41,9 @@ class Scene:
     history: History
     series: SeriesBook
     log: list[LogEntry]
+    whole_log: Log
+    told: Told
+    request: LogRequest
     settings: Settings
     width: int
     height: int
@@ -47,6 +54,12 @@ class Scene:
         """The selected node, or the first."""
         chosen = self.frame.node(self.settings.node)
         return chosen or (self.frame.nodes[0] if self.frame.nodes else None)
+
+    @property
+    def sheet(self) -> AlarmSheet | None:
+        """The alarms at the moment shown; None without a monitor."""
+        sheet = self.told.sheet
+        return sheet if sheet is None or self.live else sheet_at(sheet, self.frame.wall_ns)
 
     @property
     def counting(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from isinglass_console.model.filter import Filter
+from isinglass_console.model.log_page import LogChoice
 from isinglass_console.model.table import TableState
 
 
@@ -20,6 +21,7 @@ class Settings:
     tables: dict[str, TableState] = field(default_factory=dict)
     scrolled: dict[str, int] = field(default_factory=dict)  # by a page's table: lines
     baseline: int | None = None
+    log: LogChoice = field(default_factory=LogChoice)
     notice: str = ""
 
     def table(self, name: str) -> TableState:

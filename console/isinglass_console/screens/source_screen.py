@@ -20,7 +20,10 @@ from isinglass_console.widgets.palette import Palette
 class SourceScreen(LiveScreen):
     """One thread's source with its heat."""
 
-    KEYS_SHOWN = "↑↓ thread   ←→ one step   PgUp PgDn scroll   space pause   L live   Esc back"
+    KEYS_SHOWN = (
+        "↑↓ thread   ←→ one step   PgUp PgDn scroll   space pause   L live   Esc back",
+        "↑↓ thread   ←→ one step   Esc back",
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "thread(-1)", "the thread before", priority=True, id="source.up"),
         Binding("down,j", "thread(1)", "the next thread", priority=True, id="source.down"),

@@ -43,6 +43,7 @@ def _left(scene: Scene) -> list[tuple[str, str]]:
         (f"   ▲ {warnings}", "warning" if warnings else "dim"),
         (f"   ✖ {critical}", "critical" if critical else "dim"),
     ]
+    parts += _alarms(scene)
     chosen = scene.node
     if chosen is not None:
         sentence = words.life_sentence(chosen, scene.frame.wall_ns, scene.frame.interval_seconds)
@@ -51,6 +52,22 @@ def _left(scene: Scene) -> list[tuple[str, str]]:
             who = f"{chosen.name} " if len(nodes) > 1 else ""
             parts.append((f"   {who}{glyph} {sentence}", role))
     return parts
+
+
+def _alarms(scene: Scene) -> list[tuple[str, str]]:
+    """Return what the monitor says, on every view: how many alarms, the worst one's sign."""
+    sheet = scene.sheet
+    if sheet is None or not sheet.raised:
+        return []
+    active = sheet.active
+    if not active:
+        return [(f"   {_alarms_of(len(sheet.raised))} held back", "dim")]
+    sign, role = words.glyph(max(alarm.severity for alarm in active))
+    return [(f"   {sign} {_alarms_of(len(active))}", role)]
+
+
+def _alarms_of(count: int) -> str:
+    return f"{count} alarm{'s' if count > 1 else ''}"
 
 
 def _right(scene: Scene) -> list[tuple[str, str]]:
@@ -67,28 +84,36 @@ def _right(scene: Scene) -> list[tuple[str, str]]:
     return [*baseline, (f" PAUSED {text.offset(back)} ", "banner"), clock]
 
 
-def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: str) -> Block:
+def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: Sequence[str]) -> Block:
     """Return the last row: the views by digit, and the keys worth knowing here.
 
     Args:
         views: digit and name of each view.
-        keys: what stands at the right when there is no notice.
+        keys: what stands at the right when there is no notice: the first text that has room.
     """
     block = Block(scene.width)
+    settings = scene.settings
+    note, role = settings.notice, "warning"
+    if settings.filter:
+        note, role = f"/{settings.filter.text}  Esc clears   {settings.notice}".rstrip(), "accent"
+    names = sum(cells(digit) + cells(name) + 1 for digit, name in views)
+    least = cells(keys[-1]) if keys else 0
+    gap = "  " if names + 2 * len(views) + least < scene.width else " "
+    rest = scene.width - names - len(gap) * len(views) - 1
+    if cells(note) > rest:
+        # What was just said, or is left out, matters more than which views there are.
+        block.add(Pen(scene.width).put(" ").put(note, role).line())
+        return block
     pen = Pen(scene.width).put(" ")
     for digit, name in views:
         left = pen.at
-        active = name == scene.settings.view
+        active = name == settings.view
         pen.put(digit, "key" if not active else "accent").put(" ")
         pen.put(name, "accent" if active else "dim")
-        block.hits.append(Hit(0, left, pen.at, "view", name))
-        pen.put("  ")
-    note, role = scene.settings.notice or keys, "warning" if scene.settings.notice else "dim"
-    if scene.settings.filter:
-        note, role = f"/{scene.settings.filter.text}  Esc clears   {note}", "accent"
-    room = scene.width - pen.at - 1
-    if cells(note) > room:
-        note = note[: max(0, room - 1)] + "…" if scene.settings.notice else "? help "
-    pen.to(scene.width - cells(note) - 1).put(note, role)
-    block.add(pen.line())
+        if pen.at > left:
+            block.hits.append(Hit(0, left, pen.at, "view", name))
+        pen.put(gap)
+    if not note:
+        note, role = next((each for each in keys if cells(each) <= rest), ""), "dim"
+    block.add(pen.to(scene.width - cells(note) - 1).put(note, role).line())
     return block

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from isinglass_console.screens import (
+    alarms,
     flow,
     lag,
+    log,
     overview,
     panels,
     probes,
@@ -30,6 +32,8 @@ class View:
     """One view: its digit, its name, the panels of which it needs one, its builder.
 
     `of_daemon`: all that it shows is the daemon's own, so all of it is old when the daemon is.
+    `of_node`: it is about the selected node, so without any node it has nothing to show.
+    `of_monitor`: it shows what only a monitor has.
     """
 
     digit: str
@@ -37,6 +41,8 @@ class View:
     needs: tuple[str, ...]
     build: Builder
     of_daemon: bool = False
+    of_node: bool = True
+    of_monitor: bool = False
 
 
 def _without_files(build: Callable[[Scene], Page]) -> Builder:
@@ -50,16 +56,23 @@ VIEWS: tuple[View, ...] = (
     View("4", "flow", ("flow",), _without_files(flow.build)),
     View("5", "lag", ("cluster",), _without_files(lag.build)),
     View("6", "store", ("store", "timer"), _without_files(store.build), of_daemon=True),
+    View("7", "log", (), _without_files(log.build), of_node=False),
+    View("8", "alarms", (), _without_files(alarms.build), of_node=False, of_monitor=True),
     View("9", "panels", (), _without_files(panels.build)),
 )
 
 
 def views_of(scene: Scene) -> list[View]:
-    """Return the views that the selected node has data for."""
+    """Return the views that the selected node, and a monitor, have data for."""
     node = scene.node
     owner = node.snapshot.owner if node is not None and node.snapshot is not None else None
     names = {panel.name for panel in owner.panels} if owner is not None else set()
-    return [view for view in VIEWS if not view.needs or names.intersection(view.needs)]
+    return [
+        view
+        for view in VIEWS
+        if (not view.needs or names.intersection(view.needs))
+        and (not view.of_monitor or scene.told.sheet is not None)
+    ]
 
 
 def shown_view(scene: Scene) -> View:
@@ -71,11 +84,11 @@ def shown_view(scene: Scene) -> View:
 def page_of(scene: Scene, files: SourceFiles) -> Page:
     """Return the page to show: a view of the selected node, or why there is none."""
     node, view = scene.node, shown_view(scene)
-    if node is None:
+    if node is None and view.of_node:
         return waiting.build(scene)
-    if node.snapshot is None and view is not VIEWS[0]:
+    if node is not None and node.snapshot is None and view is not VIEWS[0] and view.of_node:
         return Page(waiting.unread_node(scene, node))
     page = view.build(scene, files)
-    if view.of_daemon and age_note(scene, node):
+    if node is not None and view.of_daemon and age_note(scene, node):
         page.block = dimmed(page.block)
     return page

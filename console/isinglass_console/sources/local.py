@@ -12,6 +12,7 @@ from collections import Counter
 
 from isinglass import clock
 from isinglass.cli.schedstat import SchedStat
+from isinglass.emit.rings import place_text
 from isinglass.errors import (
     MachineRebooted,
     SegmentError,
@@ -19,6 +20,7 @@ from isinglass.errors import (
     SegmentMissing,
 )
 from isinglass.glass import layout
+from isinglass.glass.journal import Event
 from isinglass.glass.layout import RegionWord
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Process, Snapshot, Verdict
@@ -26,6 +28,7 @@ from isinglass_console.model.frame import CONDITIONS, Condition
 from isinglass_console.model.heat import Tally, ThreadKey
 from isinglass_console.model.log import LogEntry
 from isinglass_console.model.reading import Reading
+from isinglass_monitor.query.text import harmless
 
 PROBE_BYTES = layout.PROBE_LINES * layout.PROBE_LINE_BYTES
 LINE_WORDS = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
@@ -150,20 +153,22 @@ class LocalSource:
                 seen = self._seen_events.get(key, 0)
                 news = [event for event in process.events if event.sequence > seen]
                 counts[key] = max((event.sequence for event in news), default=counts[key])
-                entries.extend(
-                    LogEntry(
-                        event.wall_ns,
-                        self.node,
-                        process.name,
-                        event.severity,
-                        event.flag,
-                        " ".join([event.message, *(f"{k}={v}" for k, v in event.fields.items())]),
-                        f"{event.path}:{event.line}" if event.path else "",
-                    )
-                    for event in news
-                )
+                entries.extend(self._entry(process, event) for event in news)
         self._seen_events = counts
         return tuple(entries)
+
+    def _entry(self, process: Process, event: Event) -> LogEntry:
+        facts = (f"{name}={value}" for name, value in event.fields.items())
+        return LogEntry(
+            event.wall_ns,
+            self.node,
+            harmless(process.name),
+            event.severity,
+            harmless(event.flag),
+            harmless(" ".join([event.message, *facts])),
+            harmless(place_text(event.path, event.line)),
+            (event.stamp, process.claim << 32 | process.slot, event.sequence),
+        )
 
     def _tally(self, snapshot: Snapshot) -> Tally:
         now_ns = clock.monotonic_ns()

@@ -30,7 +30,7 @@ class SpoolSource:
         self._reader, self._question = SpoolReader(folder), question
         self._cursor = cursor
         self._told: set[tuple[int, int, int]] = set()  # by `past`, and perhaps met again
-        self.remark = _remark(folder)
+        self.remark = remark_on(folder)
 
     def past(self, newest: int) -> Iterator[Entry]:
         """Yield what is there now: all, the `newest` ones when not 0, or what a cursor leaves."""
@@ -113,7 +113,7 @@ def open_source(
         StoreError: the one that is named has no spool, or it cannot be read.
         SegmentMissing: there is neither a spool nor a node.
     """
-    folder = None if rings else _folder(monitor)
+    folder = None if rings else spool_folder(monitor)
     if folder is not None:
         return SpoolSource(folder, question, cursor)
     if cursor is not None:
@@ -135,7 +135,16 @@ def spool_names(root: Path) -> list[str]:
     return [name for name in names if segment_numbers(root / name / FOLDER)]
 
 
-def _folder(monitor: str) -> Path | None:
+def spool_folder(monitor: str) -> Path | None:
+    """Return the folder of a monitor's spool; None when none is named and there is none.
+
+    Args:
+        monitor: its name or the folder itself; empty for the one of this machine.
+
+    Raises:
+        UsageError: there are several monitors, and none is named.
+        StoreError: the one that is named has no spool.
+    """
     root = data_directory()
     if monitor:
         folder = Path(monitor) if "/" in monitor else root / monitor / FOLDER
@@ -158,7 +167,7 @@ def _listed(names: Iterable[str]) -> str:
     return f"there are {found}" if found else "there is none here"
 
 
-def _remark(folder: Path) -> str:
+def remark_on(folder: Path) -> str:
     """Return a sentence when the monitor of a spool does not run on this machine."""
     name = folder.parent.name
     if ownership.owner_of(Path(layout.runtime_directory()) / name) is not None:
