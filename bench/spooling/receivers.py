@@ -118,13 +118,21 @@ class Monitor(Receiver):
         self._name, self.together = name, together
 
     def count(self) -> Count:
-        """Return what is in the spool, and what it reports as lost."""
+        """Return what is in the spool, its own events not counted, and what it reports as lost."""
         with SegmentReader(self._name) as reader:
             snapshot = reader.snapshot()
         intake, spool = snapshot.panel("intake"), snapshot.panel("spool")
         assert intake is not None and spool is not None
         lost = int(str(intake["lost"])) + int(str(intake["before"]))
-        return Count(int(str(spool["events"])), lost)
+        senders = [
+            {field.name: field.value for field in panel.fields}
+            for process in snapshot.processes
+            for panel in process.panels
+            if panel.name == "sender"
+        ]
+        own = [row for row in senders if row["process"] == "monitor"]
+        own_events = sum(int(str(row["received"])) + int(str(row["repaired"])) for row in own)
+        return Count(int(str(spool["events"])) - own_events, lost)
 
 
 @contextmanager
