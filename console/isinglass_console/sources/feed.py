@@ -7,7 +7,6 @@ behind, the oldest readings are dropped, not the newest.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from isinglass.glass import layout
 from isinglass_console.model.frame import Condition
 from isinglass_console.model.reading import Reading
 from isinglass_console.sources.local import LocalSource
+from isinglass_console.sources.reading_thread import ReadingThread
 
 SAMPLES_PER_SECOND = 20.0
 WAITING_READINGS = 120
@@ -33,7 +33,7 @@ class Delivery:
     interval_seconds: float
 
 
-class Feed(threading.Thread):
+class Feed(ReadingThread):
     """Reads nodes at an interval until it is stopped.
 
     Args:
@@ -45,7 +45,7 @@ class Feed(threading.Thread):
     def __init__(
         self, nodes: Sequence[str], interval_seconds: float, arrived: Callable[[], None]
     ) -> None:
-        super().__init__(name="feed", daemon=True)
+        super().__init__("feed")
         self.interval_seconds = interval_seconds
         self.samples_per_second = SAMPLES_PER_SECOND
         self.problem = ""
@@ -53,8 +53,6 @@ class Feed(threading.Thread):
         self._sources: dict[str, LocalSource] = {}
         self._arrived = arrived
         self._waiting: deque[Delivery] = deque(maxlen=WAITING_READINGS)
-        self._ended = threading.Event()
-        self._hurry = threading.Event()
 
     def take(self) -> list[Delivery]:
         """Return what was read since the last call, oldest first."""
@@ -67,13 +65,6 @@ class Feed(threading.Thread):
         """Read at another interval from now on."""
         self.interval_seconds = seconds
         self._hurry.set()
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._ended.set()
-        self._hurry.set()
-        if self.is_alive():
-            self.join(5)
 
     def run(self) -> None:
         """Read, sample until the next reading is due, and again."""

@@ -10,7 +10,6 @@ screen misses some of them.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from isinglass.settings import data_directory
 from isinglass_console.model.alarms import AlarmSheet, sheet_of
 from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.told import Past, Told
+from isinglass_console.sources.reading_thread import ReadingThread
 from isinglass_console.sources.spool_log import SpoolLog
 from isinglass_console.sources.statistics import pasts
 from isinglass_monitor.commands.alarms_text import current
@@ -34,7 +34,7 @@ ALARMS_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 
 
-class MonitorFeed(threading.Thread):
+class MonitorFeed(ReadingThread):
     """Reads a monitor's files until it is stopped.
 
     Args:
@@ -44,7 +44,7 @@ class MonitorFeed(threading.Thread):
     """
 
     def __init__(self, monitor: str, arrived: Callable[[], None]) -> None:
-        super().__init__(name="monitor feed", daemon=True)
+        super().__init__("monitor feed")
         self.told = Told()
         self.places: Places | None = None
         self._monitor, self._arrived = monitor, arrived
@@ -53,8 +53,6 @@ class MonitorFeed(threading.Thread):
         self._pasts: Iterator[Past] | None = None
         self._past_begun = False
         self._alarms_due_ns = 0
-        self._ended = threading.Event()
-        self._hurry = threading.Event()
 
     def want(self, request: LogRequest | None) -> None:
         """Say which part of the log is on the screen; None: none is, and none is read."""
@@ -74,13 +72,6 @@ class MonitorFeed(threading.Thread):
         if self.places is None:
             raise MonitorAway("No monitor runs here.")
         ask(self.places.runtime, {**order, "by": operator()}, PATIENCE_SECONDS)
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._ended.set()
-        self._hurry.set()
-        if self.is_alive():
-            self.join(5)
 
     def run(self) -> None:
         """Look, rest, and again."""
