@@ -1,4 +1,7 @@
-"""What tests of a cluster's screens get: three staged members, or seven, read once a module."""
+"""What tests of screens get: a staged node, or the members of a cluster, and the app on a desk.
+
+A module that shows something else has a `desk` of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,35 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from stage import Stage
+from stage import Stage, filled_desk, stage
 from staged_cluster import ALIVE_TICKS, ALL_TICKS, MANY, NAMES, Frames, cluster
 
 from isinglass.glass.snapshot import Verdict
+from isinglass_console.app import IsinglassApp
 from isinglass_console.model.reading import Reading
+from isinglass_console.screens.desk import Desk
+
+
+@pytest.fixture
+def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
+    """A node with one life of twelve seconds."""
+    with stage("alder", tmp_path) as node:
+        yield node
+
+
+@pytest.fixture
+def desk(alder: Stage) -> Desk:
+    """A desk with that life on it."""
+    return filled_desk(alder)
+
+
+@pytest.fixture
+def app(desk: Desk, tmp_path: Path) -> IsinglassApp:
+    """The console on the desk; it reads nothing."""
+    return IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
 
 
 @pytest.fixture(scope="module")

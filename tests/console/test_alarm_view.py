@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import pytest
 from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage, filled_desk, stage
+from stage import SECOND, START_NS, Stage, filled_desk
 from test_views import assert_exact, row_of
 from textual.pilot import Pilot
 from textual.widgets import Label
@@ -83,21 +82,10 @@ def sheet() -> AlarmSheet:
 
 
 @pytest.fixture
-def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
-    with stage("alder", tmp_path) as node:
-        yield node
-
-
-@pytest.fixture
 def desk(alder: Stage, sheet: AlarmSheet) -> Desk:
     made = filled_desk(alder)
     made.told = Told("orchard", "", None, sheet)
     return made
-
-
-@pytest.fixture
-def app(desk: Desk, tmp_path: Path) -> IsinglassApp:
-    return IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
 
 
 def shown(desk: Desk, width: int = 120, height: int = 34) -> str:

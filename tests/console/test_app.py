@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,17 +18,6 @@ from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
-
-
-@pytest.fixture
-def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
-    with stage("alder", tmp_path) as node:
-        yield node
-
-
-@pytest.fixture
-def app(alder: Stage, tmp_path: Path) -> IsinglassApp:
-    return IsinglassApp(desk=filled_desk(alder), feeding=False, keymap_path=tmp_path / "none")
 
 
 def test_digits_show_views_and_absent_ones_say_so(app: IsinglassApp) -> None:

@@ -14,12 +14,13 @@ from textual.widgets import Label
 
 from isinglass.errors import UsageError
 from isinglass_console.app import IsinglassApp
+from isinglass_console.screens.desk import Desk
 from isinglass_console.widgets.line import text_of
 
 
 @pytest.fixture
-def app(frames: Frames, tmp_path: Path) -> IsinglassApp:
-    return IsinglassApp(desk=desk_of(frames, *NAMES), feeding=False, keymap_path=tmp_path / "none")
+def desk(frames: Frames) -> Desk:
+    return desk_of(frames, *NAMES)
 
 
 def test_a_node_that_is_chosen_in_one_view_is_chosen_in_all(app: IsinglassApp) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import isnan
-from pathlib import Path
 
 import pytest
-from stage import FSYNC, PUT, SECOND, START_NS, Stage, filled_desk, stage
+from stage import FSYNC, PUT, SECOND, START_NS, Stage, filled_desk
 
 from isinglass.glass.histogram import HistogramValue
 from isinglass.glass.snapshot import Snapshot, Verdict
@@ -18,12 +16,6 @@ from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.rates import Pair
 from isinglass_console.model.reading import Reading
-
-
-@pytest.fixture
-def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
-    with stage("alder", tmp_path) as node:
-        yield node
 
 
 def plain(value: object) -> object:

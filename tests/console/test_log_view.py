@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage, filled_desk, stage
+from stage import SECOND, START_NS, Stage, filled_desk
 from test_views import assert_exact
 from textual.pilot import Pilot
 
@@ -29,12 +29,6 @@ MANY = [entry(at / 10, f"event {at}") for at in range(1000)]
 
 
 @pytest.fixture
-def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
-    with stage("alder", tmp_path) as node:
-        yield node
-
-
-@pytest.fixture
 def desk(alder: Stage) -> Desk:
     """Twelve seconds, an event in the middle of each; the third warns, the sixth is an error."""
     made = filled_desk(alder)
@@ -42,11 +36,6 @@ def desk(alder: Stage) -> Desk:
     made.hub.log.add(entry(at + 0.5, f"half past {at}", levels.get(at, 9)) for at in range(1, 13))
     made.hub.log.add([entry(7.6, "seen from birch", 13, "birch")])
     return made
-
-
-@pytest.fixture
-def app(desk: Desk, tmp_path: Path) -> IsinglassApp:
-    return IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
 
 
 def shown(desk: Desk, width: int = 120, height: int = 34) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playing import body, play, screen_text
@@ -29,11 +28,6 @@ def desk(many_frames: Frames) -> Desk:
     desk = desk_of(many_frames, *MANY, ticks=2, view="lag")
     desk.select(TABLE, "cedar")
     return desk
-
-
-@pytest.fixture
-def app(desk: Desk, tmp_path: Path) -> IsinglassApp:
-    return IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
 
 
 def page(desk: Desk, width: int, height: int) -> Page:

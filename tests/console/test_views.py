@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stage import SECOND, SOURCE, START_NS, Stage, filled_desk, stage
+from stage import SECOND, SOURCE, START_NS, Stage
 
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.model.filter import Filter
@@ -22,17 +21,6 @@ from isinglass_console.widgets.line import Block, cells, text_of
 from programs import program
 
 SIZES = [(80, 24), (100, 30), (120, 36), (160, 48), (200, 60), (60, 12), (33, 5)]
-
-
-@pytest.fixture
-def alder(tmp_path: Path, home: Path) -> Iterator[Stage]:
-    with stage("alder", tmp_path) as node:
-        yield node
-
-
-@pytest.fixture
-def desk(alder: Stage) -> Desk:
-    return filled_desk(alder)
 
 
 def page(desk: Desk, view: str, width: int = 120, height: int = 34) -> str:
