@@ -15,8 +15,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-from isinglass.glass import segment
-from isinglass.glass.events import ERRORS
+from isinglass.glass.events import ERRORS, EVENTS
 from isinglass.glass.severity import DEBUG, ERROR, FATAL, INFO, WARNING
 
 TRACE = 1
@@ -87,7 +86,7 @@ class GlassHandler(logging.Handler):
             if record.exc_info and (error := record.exc_info[1]) is not None:
                 fields["error"] = f"{type(error).__name__}: {error}"
                 ERRORS.record(type(error).__name__, str(error), _raised_at(error) or place)
-            segment.event_of(_severities[record.levelno], record.name, message, fields)
+            EVENTS.emit(_severities[record.levelno], record.name, message, fields)
         except Exception:
             self.handleError(record)
 
@@ -128,5 +127,5 @@ def structlog_processor(
         if name not in ("event", "level", "logger", "timestamp")
     }
     flag = str(event_dict.get("logger", "structlog"))
-    segment.event_of(_BY_NAME.get(level, INFO), flag, str(event_dict.get("event", "")), rest)
+    EVENTS.emit(_BY_NAME.get(level, INFO), flag, str(event_dict.get("event", "")), rest)
     return event_dict

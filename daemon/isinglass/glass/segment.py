@@ -258,11 +258,6 @@ def event(severity: int, flag: str, message: str, /, **fields: object) -> None:
     EVENTS.emit(severity, flag, message, fields)
 
 
-def event_of(severity: int, flag: str, message: str, fields: dict[str, object]) -> None:
-    """Store an event whose fields may have any names."""
-    EVENTS.emit(severity, flag, message, fields)
-
-
 def current() -> Segment | None:
     """Return the segment that this process has a region of, if any."""
     return _current
