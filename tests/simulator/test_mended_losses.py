@@ -9,10 +9,19 @@ from isinglass.node.primary import ACK_PRIMARY, Receipt
 from isinglass.wire.bodies import REPAIR, UPDATES
 from isinglass.wire.reports import JOINING
 from simulator import checks
+from simulator.cluster import Cluster
 from simulator.conftest import MakeCluster
 from simulator.faults import forget_everywhere
+from simulator.host import Host
 from simulator.test_mended import VALUE, life_of, pass_time
 from simulator.world import MILLISECOND, SECOND
+
+
+def wait_for_vector(cluster: Cluster, host: Host) -> str:
+    """Let time pass until a host's copy has its vector, and no record; return the source's name."""
+    while (copy := life_of(host).replica.healing._copy) is None or not copy.vector:
+        pass_time(cluster, 0.001)
+    return copy.source.name
 
 
 @pytest.mark.parametrize("before", [0, 1])
@@ -104,8 +113,7 @@ def test_what_a_copy_brought_beyond_its_vector_survives_a_kill(make_cluster: Mak
     alder.wipe()
     cluster.network.cut.add((3, 1))
     alder.start()
-    while (copy := life_of(alder).replica.healing._copy) is None or not copy.vector:
-        pass_time(cluster, 0.001)
+    wait_for_vector(cluster, alder)
     alder.stopped_until = cluster.world.now + 50 * MILLISECOND
     for host in (birch, cedar):
         host.store.flush = lambda: None  # type: ignore[method-assign]
@@ -201,9 +209,7 @@ def test_a_copy_is_of_one_life_of_its_source(make_cluster: MakeCluster) -> None:
     pass_time(cluster, 0.5)
     cedar.wipe()
     cedar.start()
-    while (copy := life_of(cedar).replica.healing._copy) is None or not copy.vector:
-        pass_time(cluster, 0.001)
-    assert copy.source.name == "birch"
+    assert wait_for_vector(cluster, cedar) == "birch"
     cedar.stopped_until = cluster.world.now + 50 * MILLISECOND
     birch.power_failure()
     del birch.store.flush

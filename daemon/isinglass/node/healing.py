@@ -68,19 +68,24 @@ class _Copy:
     """One copy that is under way."""
 
     __slots__ = (
-        "brought", "buckets", "cursor", "expected", "items", "let_go", "life", "source", "vector",
+        "brought", "buckets", "cursor", "expected", "items", "let_go", "source", "vector",
         "waiting", "whole",
     )  # fmt: skip
 
     def __init__(self, source: Member, *, whole: bool) -> None:
         self.source, self.whole, self.waiting = source, whole, True
-        self.life = ANY_LIFE
         self.vector: list[list[int]] = []
         self.let_go: dict[int, int] = {}
         self.buckets: list[int] = []
         self.cursor: list[Any] = []
         self.items: list[list[Any]] = []  # fetched, not yet in line
         self.brought, self.expected = 0, 0.0  # records that came, and about as many will have come
+
+    @property
+    def life(self) -> int:
+        """The life of the source that the vector is of."""
+        lives = (row[1] for row in self.vector if row[0] == self.source.origin)
+        return max(lives, default=ANY_LIFE)
 
 
 class Healing:
@@ -254,8 +259,6 @@ class Healing:
             self._failed(copy)
             return
         copy.vector, horizon, theirs, tables, let_go, copy.expected = answer
-        lives = (row[1] for row in copy.vector if row[0] == copy.source.origin)
-        copy.life = max(lives, default=ANY_LIFE)
         self._on_copying(horizon)
         copy.let_go = dict(let_go)
         copy.vector += self._let_go_by(copy.let_go)
