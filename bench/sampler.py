@@ -1,8 +1,9 @@
 """What sampling costs at 1,000 Hz on 16 busy processes: the tool, and the processes it looks at.
 
 The processes do the same work over and over, with marks, and count their rounds in the segment. In
-each round four windows take turns: nobody looks (twice; the difference of the two is the noise),
-`isinglass top` looks, and py-spy looks at the same processes, where it is installed and allowed.
+each round five windows take turns: nobody looks (twice; the difference of the two is the noise),
+`isinglass top` looks, a process only wakes up as often, and py-spy looks at the same processes,
+where it is installed and allowed.
 The processes keep every CPU busy, which is when a sampler is hardest put to be on time, and when it
 must take its time from theirs. So the same is done once more with processes that work and rest in
 turn, as daemons do, and leave a part of the machine idle: there it counts how long their work
@@ -20,6 +21,7 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from math import nan
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -35,6 +37,7 @@ PY_SPY = Path(sys.executable).with_name("py-spy")
 NODE, PROCESSES, RATE_HZ = "sampled", 16, 1000
 SETTLE_SECONDS = 1.0
 NOBODY, NOBODY_AGAIN, TOP, SPY = "nobody", "nobody, again", "isinglass top", "py-spy record"
+WAKING = "(waking up alone)"
 ROUNDS_TOGETHER = 20  # of a process that rests in between
 
 WORK = """
@@ -76,6 +79,21 @@ RUN = (
     "import sys, isinglass; isinglass.instrument('busy_work');"
     "import busy_work; busy_work.run(*sys.argv[1:])"
 )
+# What no sampler at that rate can do without: it only wakes up, at the priority of `top`.
+WAKE = """
+import sys, time
+from isinglass.cli.punctual import be_punctual
+rate_hz = int(sys.argv[1])
+way, wakes, start, sleep, now = be_punctual(), 0, time.monotonic(), time.sleep, time.monotonic
+try:
+    while True:
+        rest = start + (wakes + 1) / rate_hz - now()
+        if rest > 0:
+            sleep(rest)
+        wakes += 1
+except KeyboardInterrupt:
+    print(wakes / (now() - start), way, flush=True)
+"""
 # One parent for all, because py-spy follows one process and its children.
 PARENT = """
 import subprocess, sys
@@ -123,8 +141,10 @@ class Bench:
         self.rests = rests
         self._parent_pid, self._directory, self._seconds = parent_pid, directory, seconds
         self._reader = SegmentReader(NODE)
-        self.looks: dict[str, list[Look]] = {TOP: [], SPY: []}
-        self.work: dict[str, list[float]] = {NOBODY: [], TOP: [], NOBODY_AGAIN: [], SPY: []}
+        self.looks: dict[str, list[Look]] = {TOP: [], WAKING: [], SPY: []}
+        self.work: dict[str, list[float]] = {
+            name: [] for name in (NOBODY, TOP, NOBODY_AGAIN, WAKING, SPY)
+        }
 
     def _progress(self) -> tuple[int, int, int]:
         """Return rounds done, CPU time had, and the time now, both in nanoseconds.
@@ -173,6 +193,15 @@ class Bench:
                 samples["on_time_share"],
                 samples["scheduling"],
             )
+        )
+        return seen.rate
+
+    def waking(self) -> float:
+        """Measure the processes while another one wakes up as often as `top`, and does nothing."""
+        seen = self._beside(WAKING, [sys.executable, "-c", WAKE, str(RATE_HZ)])
+        achieved_hz, _space, way = seen.output.decode().strip().partition(" ")
+        self.looks[WAKING].append(
+            Look(seen.cpu_share, seen.whole_cpu_share, float(achieved_hz), nan, way)
         )
         return seen.rate
 
@@ -288,11 +317,11 @@ def table(bench: Bench, figures: dict[str, list[float]], title: str) -> Table:
             100 * middle(looks[name], lambda look: look.cpu_share),
             100 * middle(looks[name], lambda look: look.whole_cpu_share),
             middle(looks[name], lambda look: look.samples_hz),
-            100 * middle(looks[name], lambda look: look.on_time_share),
+            None if name == WAKING else 100 * middle(looks[name], lambda look: look.on_time_share),
             100 * slow_down(figures, name),
             100 * slow_down(work, name),
         )
-        for name in (TOP, SPY)
+        for name in (TOP, WAKING, SPY)
         if looks[name]
     ]
     rows.append(("(noise)", None, None, None, None, 100 * noise(figures), 100 * noise(work)))
@@ -333,6 +362,8 @@ def add(
         f"With every processor busy `top` takes its time from the processes: {cpu_share:.2%} of one"
         f" of {len(os.sched_getaffinity(0))} processors; the rest of the slow-down are its"
         f" {RATE_HZ:,} wake-ups a second.",
+        f"Waking up {RATE_HZ:,} times a second, and nothing else, takes"
+        f" {middle(looks[WAKING], lambda look: look.cpu_share):.2%} of a core here.",
         "A py-spy sample counts as on time when there is one: it does not say when it was taken."
         " For its price py-spy gives whole stacks, and asks for no marks in the code.",
     ]
@@ -353,6 +384,7 @@ def measure(report: Report, arguments: Namespace, *, rests: bool, spies: bool) -
             NOBODY: bench.nobody(NOBODY),
             TOP: bench.top,
             NOBODY_AGAIN: bench.nobody(NOBODY_AGAIN),
+            WAKING: bench.waking,
         }
         if spies:
             cases[SPY] = bench.spy

@@ -1,9 +1,10 @@
 """The sampling loop of `isinglass top`: reads probe words a thousand times a second, cheaply.
 
 A sample is one read of every live thread's word into a list; nothing is decoded or counted then.
-After each window of about 100 ms the samples are turned into columns, one a thread, and joined
-with the kernel's account of that thread (`tally`). Processes and threads that come and go are seen
-between windows, by comparing a few words; only when those changed is a whole snapshot taken.
+After each window of a quarter of a second the samples are turned into columns, one a thread, and
+joined with the kernel's account of that thread (`tally`). Processes and threads that come and go
+are seen between windows, by comparing a few words; only when those changed is a whole snapshot
+taken.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from isinglass.glass.reader import SegmentReader
 from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Snapshot
 
-WINDOW_NS = 100_000_000
-FOLLOW_EVERY_WINDOWS = 5
+WINDOW_NS = 250_000_000
+FOLLOW_EVERY_WINDOWS = 2
 SECONDS_PER_NANOSECOND = 1e-9
 LIVING = frozenset(("alive", "stalled"))
 _LINE_WORDS = layout.PROBE_LINE_BYTES // layout.WORD_BYTES

@@ -2,9 +2,10 @@
 
 A sample says on which line a thread stood; the kernel (`schedstat`) says how long the thread ran,
 how long it waited for a CPU, and so how long it was blocked. Neither says how long it ran *on that
-line*, so the two are joined window by window (about 100 ms): a window's blocked time goes first to
-lines that wait on purpose (`mark.waiting`), since they are there to block, then to the others in
-proportion to their samples; what remains of each line is divided as the whole thread's was.
+line*, so the two are joined window by window (a quarter of a second): a window's blocked time goes
+first to lines that wait on purpose (`mark.waiting`), since they are there to block, then to the
+others in proportion to their samples; what remains of each line is divided as the whole thread's
+was.
 
 Pure: no clock, no file, no segment.
 """

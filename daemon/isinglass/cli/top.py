@@ -70,7 +70,7 @@ COMMAND = Command(
     notes=(
         "Shares are of the time of all threads; lines where a thread waits on purpose stand apart."
         " Running, waiting for a CPU and blocked are the kernel's account of the thread, divided"
-        " among the lines that were seen in the same tenth of a second.",
+        " among the lines that were seen in the same quarter of a second.",
         "Exit code: as for `isinglass dump`.",
     ),
     examples=(
