@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from isinglass.cli.options import Values
     from isinglass_monitor.query.filters import Filter
     from isinglass_monitor.query.sources import Source
-    from isinglass_monitor.spool.reading import Question
+    from isinglass_monitor.spool.reading import Cursor, Question
     from isinglass_monitor.spool.records import Entry
 
 FOLLOW_LINES = 10
@@ -57,6 +57,14 @@ COMMAND = Command(
         Option("json", "Print one JSON document a line."),
         Option("after", "Only what came in after this cursor.", value="CURSOR"),
         Option("show-cursor", "Print, at the end, the cursor for --after."),
+        Option(
+            "cursor-file", "Only what came in after the cursor in this file, if there is one; and"
+            " keep there how far it came.", value="FILE", completes="files",
+        ),
+        Option(
+            "otlp", "Send the events to an OpenTelemetry collector instead of printing them.",
+            value="URL",
+        ),
         Option("monitor", "The monitor, or the folder of its spool.", value="NAME"),
         Option("rings", "Read the nodes' own rings, although there is a monitor."),
         Option("install-lnav", "Let lnav read what --json prints: write its format file."),
@@ -71,6 +79,7 @@ COMMAND = Command(
         "isinglass log --since -10m --level warn",
         "isinglass log --node alder --node birch --follow",
         "isinglass log --since yesterday --json | lnav",
+        "isinglass log --follow --cursor-file sent --otlp http://localhost:4318/v1/logs",
     ),
 )  # fmt: skip
 
@@ -88,16 +97,28 @@ def main(arguments: list[str]) -> int:
 
     question, passing = _question(values)
     cursor = parse_cursor(values.text("after")) if values.given("after") else None
+    if values.given("cursor-file"):
+        cursor = _kept_cursor(values)
     if values.flag("follow") and values.given("until"):
         raise UsageError("--follow has no end: leave out --until.")
     source = open_source(values.text("monitor"), question, cursor, rings=values.flag("rings"))
     try:
         if source.remark:
             print(f"isinglass: {source.remark}", file=sys.stderr)
-        _print_all(source, values, passing)
+        _tell_all(source, values, passing)
     finally:
         source.close()
     return 0
+
+
+def _kept_cursor(values: Values) -> Cursor | None:
+    from pathlib import Path
+
+    from isinglass_monitor.commands.log_delivery import kept_cursor
+
+    if values.given("after"):
+        raise UsageError("--after and --cursor-file both say where to begin: leave one out.")
+    return kept_cursor(Path(values.text("cursor-file")))
 
 
 def _question(values: Values) -> tuple[Question, Filter]:
@@ -120,12 +141,46 @@ def _question(values: Values) -> tuple[Question, Filter]:
     return question, Filter(processes, flags, pattern)
 
 
-def _print_all(source: Source, values: Values, passing: Filter) -> None:
+def _tell_all(source: Source, values: Values, passing: Filter) -> None:
+    """Print the log, or send it to a collector."""
+    keep = _keeper(source, values)
+    if not values.given("otlp"):
+        _show_all(source, values, passing, _printer(as_json=values.flag("json")), keep)
+        return
+    from isinglass_monitor.commands.log_delivery import Delivery
+
+    delivery = Delivery(values.text("otlp"), patient=values.flag("follow"))
+    try:
+        _show_all(source, values, passing, delivery, keep)
+    finally:
+        delivery.close()
+
+
+def _keeper(source: Source, values: Values) -> Callable[[], None]:
+    """Return what keeps how far the source was told, where that is wanted."""
+    if not values.given("cursor-file"):
+        return lambda: None
+    from pathlib import Path
+
+    from isinglass_monitor.commands.log_delivery import keep_cursor
+
+    source.cursor()  # whether there can be one is said before anything is told
+    path = Path(values.text("cursor-file"))
+    return lambda: keep_cursor(path, source.cursor())
+
+
+def _show_all(
+    source: Source,
+    values: Values,
+    passing: Filter,
+    show: Callable[[Iterable[Entry]], None],
+    keep: Callable[[], None],
+) -> None:
     follow = values.flag("follow")
     newest = values.whole("lines") if values.given("lines") else 0
-    if follow and not newest and not values.given("since"):
+    whole = values.given("since") or values.given("otlp")
+    if follow and not newest and not whole:
         newest = FOLLOW_LINES
-    show = _printer(as_json=values.flag("json"))
     narrow = passing != type(passing)()
     # The spool knows the newest of what it has an index for; what else is asked is counted here.
     past: Iterable[Entry] = filter(passing.wants, source.past(0 if narrow else newest))
@@ -134,10 +189,11 @@ def _print_all(source: Source, values: Values, passing: Filter) -> None:
 
         past = deque(past, newest)
     show(past)
+    keep()
     try:
         if follow:
             sys.stdout.flush()
-            _follow(source, passing, show)
+            _follow(source, passing, show, keep)
     finally:
         # Whoever ends --follow with Ctrl-C gets the cursor, too.
         if values.flag("show-cursor"):
@@ -153,13 +209,19 @@ def _print_cursor(cursor: str, *, as_json: bool) -> None:
         print(f"-- cursor: {cursor}")
 
 
-def _follow(source: Source, passing: Filter, show: Callable[[Iterable[Entry]], None]) -> None:
+def _follow(
+    source: Source,
+    passing: Filter,
+    show: Callable[[Iterable[Entry]], None],
+    keep: Callable[[], None],
+) -> None:
     while True:
         clock.sleep(LOOK_SECONDS)
         found = [entry for entry in source.new() if passing.wants(entry)]
         if found:
             show(found)
             sys.stdout.flush()
+            keep()
 
 
 def _printer(*, as_json: bool) -> Callable[[Iterable[Entry]], None]:
