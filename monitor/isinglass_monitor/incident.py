@@ -13,7 +13,6 @@ from isinglass.cli.units import number, seconds, wall_time
 from isinglass.clock import NANOSECONDS_PER_SECOND, stamp_wall_ns
 from isinglass.glass.severity import severity_name
 from isinglass_monitor.alarms.messages import printable
-from isinglass_monitor.alarms.rules import Rule
 from isinglass_monitor.figure_names import split
 from isinglass_monitor.trends import Trend
 
@@ -52,15 +51,9 @@ def concerned(alarms: Iterable[Mapping[str, Any]], window: Window) -> list[Mappi
     return sorted(found, key=lambda alarm: int(alarm["raised_wall_ns"]))
 
 
-def wanted_fields(
-    known: Iterable[str], alarms: Iterable[Mapping[str, Any]], rules: Mapping[str, Rule]
-) -> list[str]:
-    """Return which of a node's figures belong into the report."""
-    wanted = set(USUAL)
-    for alarm in alarms:
-        rule = rules.get(alarm["rule"])
-        if rule is not None:
-            wanted |= {".".join(r) for condition in rule.conditions for r in condition.references}
+def wanted_fields(known: Iterable[str], alarms: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return which of a node's figures belong into the report: those that alarms looked at, too."""
+    wanted = set(USUAL).union(*(alarm["figures"] for alarm in alarms))
     return [f for f in known if f"{split(f).panel}.{split(f).field}" in wanted]
 
 

@@ -23,10 +23,13 @@ def watch(tmp_path: Path) -> Iterator[WatchProcess]:
     out = tmp_path / "told"
     command = json.dumps(["sh", "-c", f'echo "$ISINGLASS_SUBJECT" >> {out}'])
     rules.write_text(
+        'panels = ["bakery"]\n'
         f'[[notifier]]\nname = "log"\nkind = "command"\ncommand = {command}\n'
         '[[notifier]]\nname = "broken"\nkind = "command"\ncommand = ["false"]\n'
         '[[rule]]\nname = "store-refuses"\nhelp = "It takes no writes."\n'
         """when = 'store.state != "ready"'\nlook = "At the disk."\nseverity = "error"\n"""
+        '[[rule]]\nname = "cold-oven"\nhelp = "The oven is cold."\nwhen = "bakery.heat < 100"\n'
+        'look = "At the oven."\n'
     )
     with running_watch(tmp_path, rules=rules) as made:
         yield made
@@ -149,6 +152,16 @@ def test_history_prints_trends_of_nodes_also_of_those_that_are_gone(watch: Watch
     isinglass(
         "history", "alder", "node.up", "--since", "2001-01-01", "--until", "2001-01-02", expect=1
     )
+
+
+def test_an_incident_shows_the_figures_of_ones_own_rules(watch: WatchProcess) -> None:
+    watch.say({"alder": (0.0, {"bakery.heat": 20.0, "bakery.loaves": 3.0})})
+    watch.wait_told(1)
+    clock.sleep(2.0)
+    [alarm] = watch.alarms()
+    report = json.loads(isinglass("incident", str(alarm["number"]), "--json").stdout)
+    shown = {trend["field"] for trend in report["statistics"]}
+    assert "bakery.heat" in shown and "bakery.loaves" not in shown
 
 
 def test_an_incident_is_one_page(watch: WatchProcess, tmp_path: Path) -> None:

@@ -135,7 +135,6 @@ def _events(where: Places, window: Window, severity: int) -> list[dict[str, Any]
 
 
 def _trends(where: Places, window: Window, alarms: Iterable[Mapping[str, Any]]) -> list[Trend]:
-    from isinglass_monitor.alarms.rules import default_rules
     from isinglass_monitor.incident import wanted_fields
     from isinglass_monitor.statistics_store import DIRECTORY, StatisticsFile
     from isinglass_monitor.trends import step_for, trend
@@ -145,12 +144,12 @@ def _trends(where: Places, window: Window, alarms: Iterable[Mapping[str, Any]]) 
     except StoreError:
         return []
     since, until = (at // clock.NANOSECONDS_PER_SECOND for at in (window.since, window.until))
-    step, rules = step_for(until - since, TREND_STEPS), default_rules()
+    step = step_for(until - since, TREND_STEPS)
     try:
         return [
             trend(node, field, file.read(node, field, since, until), step)
             for node in file.nodes()
-            for field in wanted_fields(file.fields(node), alarms, rules)
+            for field in wanted_fields(file.fields(node), alarms)
         ]
     finally:
         file.close()
