@@ -1,161 +1,176 @@
-"""The console's steady CPU at one frame a second on a terminal of 160 x 48, beside htop and btop.
+"""What the console costs on a terminal of 160 x 48, beside htop, btop, glances and an empty app.
 
-Each program runs in a tmux of its own (a real pseudo-terminal) on the same machine at the same time
-as a demo node with its clients, takes turns with the others, settles first, and is then measured by
-the kernel's account of all its processes. Bytes are what it sent to the terminal meanwhile.
+It looks at five nodes with about sixteen threads each, and their monitor. Steady cost: each program
+runs in a tmux of its own, takes turns with the others, settles first, and is then measured by the
+kernel's account of all its processes. First paint and the switch of a view are measured on a bare
+pseudo-terminal, by the bytes that come; views are switched while paused, so that nothing else is
+painted. Memory is watched over a day at one frame a second that is gone through in some minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from argparse import Namespace
 from pathlib import Path
 from statistics import median
 
-import psutil
-from harness import Report, Table, finish, options
+from consoled.stage import stage
+from consoled.terminal import Cost, Pty, steady_cost
+from harness import Claim, Report, Table, finish, folders, options
 
-from isinglass import clock
-
-WIDTH, HEIGHT = 160, 48
-ISINGLASS = Path(sys.executable).with_name("isinglass")
-NODE = "alder"
-
-
-class Terminal:
-    """A tmux server of its own with one program in it."""
-
-    def __init__(self, directory: Path, command: str, environment: dict[str, str]) -> None:
-        # A socket for each: the last server may still be on its way out.
-        self._tmux = ["tmux", "-S", f"{directory}/tmux", "-f", "/dev/null"]
-        self._bytes = directory / "bytes"
-        size = ["-x", str(WIDTH), "-y", str(HEIGHT)]
-        subprocess.run(
-            [*self._tmux, "new-session", "-d", *size, command], env=environment, check=True
-        )
-        subprocess.run([*self._tmux, "pipe-pane", f"cat > {self._bytes}"], check=True)
-        answer = self._ask("list-panes", "-F", "#{pane_pid}")
-        self.pid = int(answer)
-
-    def _ask(self, *words: str) -> str:
-        return subprocess.run(
-            [*self._tmux, *words], capture_output=True, text=True, check=True
-        ).stdout
-
-    def sent_bytes(self) -> int:
-        """Return how much the program has written to the terminal."""
-        return self._bytes.stat().st_size
-
-    def screen(self) -> str:
-        """Return what the terminal shows."""
-        return self._ask("capture-pane", "-p")
-
-    def close(self) -> None:
-        """End the program and its tmux server."""
-        subprocess.run([*self._tmux, "kill-server"], check=False)
+ISINGLASS = str(Path(sys.executable).with_name("isinglass"))
+VIEWS = {
+    "overview": "1", "probes": "2", "queue": "3", "flow": "4", "lag": "5", "store": "6",
+    "log": "7", "alarms": "8", "panels": "9",
+}  # fmt: skip
+PEERS = {
+    "htop": "htop -d 10",
+    "btop": "btop --utf-force",
+    "glances": "glances --time 1 --disable-check-update",
+}
+EMPTY = """
+from textual.app import App
+from textual.widgets import Static
+class Empty(App):
+    def compose(self):
+        yield Static("ready")
+Empty().run()
+"""
+PARTS = ("steady", "views", "paint", "switch", "day")
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    root = psutil.Process(pid)
-    return [root, *root.children(recursive=True)]
-
-
-def _cpu_seconds(pid: int) -> float:
-    times = [process.cpu_times() for process in _family(pid)]
-    return sum(each.user + each.system for each in times)
-
-
-def measure(
-    command: str, environment: dict[str, str], settle: float, seconds: float
-) -> dict[str, float]:
-    """Run one program in a terminal; return CPU percent, MiB and bytes a second."""
-    with tempfile.TemporaryDirectory() as directory:
-        terminal = Terminal(Path(directory), command, environment)
-        try:
-            clock.sleep(settle)
-            began, cpu, sent = (
-                clock.monotonic_ns(),
-                _cpu_seconds(terminal.pid),
-                terminal.sent_bytes(),
-            )
-            clock.sleep(seconds)
-            passed = (clock.monotonic_ns() - began) / 1e9
-            memory = sum(process.memory_info().rss for process in _family(terminal.pid))
-            if len(terminal.screen().split()) < 20:
-                raise SystemExit(f"{command} shows nothing: {terminal.screen()}")
-            return {
-                "cpu": 100 * (_cpu_seconds(terminal.pid) - cpu) / passed,
-                "memory": memory / 2**20,
-                "sent": (terminal.sent_bytes() - sent) / passed,
-            }
-        finally:
-            terminal.close()
-
-
-@contextmanager
-def demo(directory: str) -> Iterator[dict[str, str]]:
-    """Run the demo, a daemon with clients at work; yield the environment in which it is found."""
-    runtime, config = Path(directory, "run"), Path(directory, "config", "btop")
-    environment = {
+def environment_for(folder: Path) -> dict[str, str]:
+    """Return the environment in which the programs run."""
+    config = folder / "config" / "btop"
+    config.mkdir(parents=True)
+    (config / "btop.conf").write_text("update_ms=1000\n")
+    return {
         **os.environ,
-        "ISINGLASS_RUNTIME_DIR": str(runtime),
-        "XDG_CONFIG_HOME": f"{directory}/config",
+        "XDG_CONFIG_HOME": str(folder / "config"),
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
         "SHELL": "/bin/sh",
     }
-    config.mkdir(parents=True)
-    (config / "btop.conf").write_text("update_ms=1000\n")
-    line = [ISINGLASS, "demo", "--nodes", "1", "--headless", "--seconds", "3600"]
-    line += ["--runtime-dir", str(runtime)]
-    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as running:
-        try:
-            waiting = [ISINGLASS, "dump", NODE, "--wait", "30"]
-            subprocess.run(waiting, env=environment, stdout=subprocess.DEVNULL, check=True)
-            yield environment
-        finally:
-            running.send_signal(signal.SIGINT)
-            running.wait()
 
 
-def commands() -> dict[str, str]:
-    """Return the programs to compare, those that are installed."""
-    wanted = {
-        "isinglass console, overview": f"{ISINGLASS} console {NODE}",
-        "htop": "htop -d 10",
-        "btop": "btop --utf-force",
+def console(interval_seconds: float = 1.0) -> str:
+    """Return the command line of the console."""
+    return f"{ISINGLASS} console --interval {interval_seconds:g}"
+
+
+def steady(report: Report, environment: dict[str, str], arguments: Namespace) -> None:
+    """Compare the overview with other programs."""
+    cases = {"isinglass, overview, 1 Hz": console(), "isinglass, overview, 4 Hz": console(0.25)}
+    cases |= {name: line for name, line in PEERS.items() if shutil.which(line.split()[0])}
+    found: dict[str, list[Cost]] = {name: [] for name in cases}
+    for _ in range(arguments.rounds):
+        for name, line in cases.items():
+            cost = steady_cost(line, environment, arguments.settle, arguments.seconds)
+            found[name].append(cost)
+    costs = {name: Cost(*map(median, zip(*runs, strict=True))) for name, runs in found.items()}
+    columns = ("program", "CPU % of a core", "RSS MiB", "KiB/s to the terminal")
+    rows = [(name, *cost) for name, cost in costs.items()]
+    report.tables.append(Table(columns, rows, "Steady"))
+    once, often = (costs[name] for name in list(cases)[:2])
+    report.claims += [
+        Claim("CPU of the overview at 1 Hz, % of a core", once.cpu, 1.5),
+        Claim("KiB a second to the terminal at 1 Hz", once.sent, 30),
+        Claim("CPU of the overview at 4 Hz, % of a core", often.cpu, 4.0),
+    ]
+    report.notes += [f"{name} is not installed here." for name in PEERS if name not in cases]
+
+
+def views(report: Report, environment: dict[str, str], arguments: Namespace) -> None:
+    """Measure each view, at one and at four frames a second."""
+    rows = []
+    for name, key in VIEWS.items():
+        costs = [
+            steady_cost(console(seconds), environment, arguments.settle, arguments.seconds, key)
+            for seconds in (1.0, 0.25)
+        ]
+        rows.append((name, costs[0].cpu, costs[0].sent, costs[1].cpu, costs[1].sent))
+    columns = ("view", "CPU %, 1 Hz", "KiB/s, 1 Hz", "CPU %, 4 Hz", "KiB/s, 4 Hz")
+    report.tables.append(Table(columns, rows, "Each view, one run"))
+    worst = max(rows, key=lambda row: row[1])
+    report.claims += [
+        Claim(f"CPU of the dearest view ({worst[0]}) at 1 Hz, % of a core", worst[1], 1.5),
+        Claim("KiB a second of the most talkative view at 1 Hz", max(row[2] for row in rows), 30),
+        Claim("CPU of the dearest view at 4 Hz, % of a core", max(row[3] for row in rows), 4.0),
+    ]
+
+
+def paint(report: Report, environment: dict[str, str], arguments: Namespace) -> None:
+    """Measure the time from exec to the first frame."""
+    cases = {
+        "isinglass console": (console().split(), b"LIVE", b"q"),
+        "an empty Textual app": ([sys.executable, "-c", EMPTY], b"ready", b"\x11"),
     }
-    return {name: line for name, line in wanted.items() if shutil.which(line.split()[0])}
+    found: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(3 * arguments.rounds):
+        for name, (command, text, last_key) in cases.items():
+            program = Pty(command, environment)
+            found[name].append(1000 * program.wait_for(text))
+            program.rest()
+            program.close(last_key)
+    rows = [(name, median(times), min(times), max(times)) for name, times in found.items()]
+    report.tables.append(Table(("first paint", "median, ms", "least", "most"), rows))
+    share = median(
+        ours / empty for ours, empty in zip(*(found[name] for name in cases), strict=True)
+    )
+    report.claims.append(Claim("first paint over that of an empty Textual app", share, 2.5))
+
+
+def switch(report: Report, environment: dict[str, str], arguments: Namespace) -> None:
+    """Measure the time from a digit to the last byte of its view, while paused."""
+    program = Pty(console().split(), environment)
+    program.wait_for(b"LIVE")
+    program.press(b" ")
+    found: dict[str, list[float]] = {name: [] for name in VIEWS}
+    for _ in range(3 * arguments.rounds):
+        for name, key in VIEWS.items():
+            found[name].append(1000 * program.press(key.encode()))
+    program.close(b"q")
+    rows = [(name, median(times), max(times)) for name, times in found.items()]
+    report.tables.append(Table(("switch to", "median, ms", "most"), rows))
+    slowest = max(rows, key=lambda row: row[1])
+    report.claims.append(Claim(f"switch to the slowest view ({slowest[0]}), ms", slowest[1], 50))
+
+
+def long_day(report: Report, names: tuple[str, ...], arguments: Namespace) -> None:
+    """Watch memory in a process of its own."""
+    line = f"from consoled.day import day; print(*day({names!r}, {arguments.ticks}))"
+    done = subprocess.run(
+        [sys.executable, "-c", line], stdout=subprocess.PIPE, text=True, check=True,
+        cwd=Path(__file__).parent,
+    )  # fmt: skip
+    ticks, full, end = (float(word) for word in done.stdout.split())
+    row = (int(ticks), full, end)
+    columns = ("frames", "MiB when the history is full", "MiB at the end")
+    report.tables.append(Table(columns, [row], "A day at one frame a second, gone through faster"))
+    report.claims.append(Claim("memory at the end over that with a full history", end / full, 1.05))
 
 
 def main() -> int:
-    """Compare the console with htop and btop."""
+    """Measure all parts, or those that are named."""
     parser = options(__doc__.split("\n")[0], rounds=3)
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds a measurement")
     parser.add_argument("--settle", type=float, default=5.0, help="seconds before it")
-    arguments: argparse.Namespace = parser.parse_args()
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in commands()}
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory, demo(directory) as environment:
-        for _ in range(arguments.rounds):
-            for name, command in commands().items():
-                figures = measure(command, environment, arguments.settle, arguments.seconds)
-                found[name].append(figures)
-    report = Report("console.py", "steady cost of the console at 1 Hz, 160 x 48")
-    rows = [
-        (name, *(median(figures[key] for figures in runs) for key in ("cpu", "memory", "sent")))
-        for name, runs in found.items()
-    ]
-    columns = ("program", "CPU % of a core", "RSS MiB", "bytes/s to the terminal")
-    report.tables.append(Table(columns, rows))
-    missing = {"htop", "btop"} - set(found)
-    report.notes += [f"{name} is not installed here." for name in sorted(missing)]
+    parser.add_argument("--ticks", type=int, default=86_400, help="frames of the day")
+    arguments = parser.parse_args()
+    report = Report("console.py", "the console on five nodes of sixteen threads, 160 x 48")
+    wanted = arguments.only or PARTS
+    with folders() as folder, stage(folder) as names:
+        environment = environment_for(folder)
+        parts = {"steady": steady, "views": views, "paint": paint, "switch": switch}
+        for name, part in parts.items():
+            if name in wanted:
+                part(report, environment, arguments)
+        if "day" in wanted:
+            long_day(report, names, arguments)
     return finish(report, arguments)
 
 

@@ -41,7 +41,7 @@ class Host:
         self.life: Life | None = None
         self.lives = 0
         self.reclaimed: dict[tuple[str, bytes], bytes] = {}
-        self.least_incarnation = 0
+        self.outlived = 0  # a life that the next one must be later than
         self.removed = False
         self.stamped: list[Stamped] = []
         self.lost: Callable[[], None] = lambda: None  # told when it gives up what it had

@@ -8,6 +8,7 @@ order: offer, number, send; take, apply with notes, flush, say so.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ import msgpack
 from isinglass.clock import HybridLogicalClock
 from isinglass.errors import StoreError
 from isinglass.node.figures import Figures
+from isinglass.node.lives import DRAWN_BITS, later_life
 from isinglass.node.outside import Self
 from isinglass.node.primary import Receipt
 from isinglass.node.replica import Replica
@@ -59,9 +61,10 @@ class Life:
     def __init__(self, host: Host) -> None:
         self.host, self.world = host, host.world
         self.alive = True
-        incarnation = host.wall() // MILLISECOND
-        incarnation = max(incarnation, host.least_incarnation)
-        incarnation = max(incarnation, int.from_bytes(host.store.notes().get(b"i", b""), "big") + 1)
+        noted = int.from_bytes(host.store.notes().get(b"i", b""), "big")
+        drawn = random.Random(f"{host.name} {host.lives}").randrange(1 << DRAWN_BITS)
+        earlier = max(noted, host.outlived)
+        incarnation = later_life(earlier, host.wall() // MILLISECOND, drawn)
         host.store.apply([], notes={b"i": incarnation.to_bytes(8, "big")}, sync=True)
         self.clock = HybridLogicalClock(host.store.newest_stamp())
         self.panel = QueuePanel(f"{host.name}{host.lives}")
@@ -150,7 +153,7 @@ class Life:
     def _start_again(self) -> None:
         """Do what only a new life can mend: be greater than an earlier one, or join anew."""
         host, replica = self.host, self.replica
-        host.least_incarnation = max(replica.outlived, replica.me.incarnation) + 1
+        host.outlived = max(replica.outlived, replica.me.incarnation)
         host.wipe() if replica.forgotten else host.crash()
         host.lost()
         self.world.after(RESTART_DELAY, lambda: None if host.removed else host.start())

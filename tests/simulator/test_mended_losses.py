@@ -218,3 +218,29 @@ def test_a_copy_is_of_one_life_of_its_source(make_cluster: MakeCluster) -> None:
     pass_time(cluster, 8)
     assert not checks.differences(cluster)
     assert cedar.current("plain", b"k") is not None
+
+
+def test_what_a_repair_brought_beyond_its_number_reaches_all(make_cluster: MakeCluster) -> None:
+    """Cedar repairs alder's update with the record as it is now, which only cedar has changed."""
+    cluster = make_cluster(skew=0)
+    pass_time(cluster, 2)
+    alder, birch, cedar = cluster.hosts.values()
+    own = life_of(cedar).replica.own
+    serve = life_of(cedar).replica.repairs.serve
+    life_of(cedar).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
+    life_of(cedar).replica.repairs.serve = (  # type: ignore[method-assign]
+        lambda asker, stream, edges, now_ns: stream != own and serve(asker, stream, edges, now_ns)
+    )
+    cluster.network.partition({1}, {2}, both=False)
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.02)
+    newer, *_ = life_of(cedar).put("plain", b"k", VALUE)
+    pass_time(cluster, 1)
+    assert birch.current("plain", b"k") == newer
+    assert (alder.current("plain", b"k") or b"") < newer
+    cluster.network.heal()
+    cedar.wipe()
+    cedar.start()
+    pass_time(cluster, 8)
+    assert alder.current("plain", b"k") == newer
+    assert not checks.differences(cluster)

@@ -1,14 +1,17 @@
 """Adopting: what only this node may still have of a life that has ended, sent again as its own.
 
-Two ways lead to records that no other node can ask for, because no number tells of them:
+Three ways lead to records that no other node can ask for, because no number tells of them:
 
     above a gap       updates came above one that nobody can send again (see `repairs`)
+    by a repair       it stands for an update's number, and brings the record as it is now: with
+                      later updates, perhaps of another node, whose own numbers are still to come
     beyond a vector   a copy takes time, so it also brings what its source applied while it lasted;
                       were the source's power cut then, these records would be here alone; and so
                       would be what came of a copy that was not ended
 
-For the first the journal has the names. For the second, and where the journal is too short, the
-store is read: of a life's records those count that are newer than the horizon, which is everywhere.
+For the first the journal has the names. What repairs brought is remembered by name until the
+horizon, which is everywhere, has passed it. For the third, and where journal or memory are too
+short, the store is read: of a life's records those count that are newer than the horizon.
 Sent again they do no harm where they are known: applying is a join. Until they are sent this node's
 horizon stands still. A node that is killed while it is wary does not see which lives end meanwhile:
 so it notes that it is, and its next life looks for the records of all nodes.
@@ -31,9 +34,12 @@ from typing import Any
 from isinglass.node.outside import Outside, Shelf
 from isinglass.store.buckets import COUNT
 from isinglass.store.records import VERSION
+from isinglass.wire.journal import Name
 from isinglass.wire.streams import StreamId
 
 WARY_NOTE = b"w"
+REPAIRED_LIMIT = 10_000  # names, about 2 MB
+LOOK_EVERY_TICKS = 20  # at repaired records that are everywhere by now; a second
 _STAMP = struct.Struct(">Q")
 _ANYBODY = 0  # no node has this number
 ALL_BUCKETS = list(range(COUNT))
@@ -67,6 +73,9 @@ class Adopting:
         self._origins: dict[int, int] = {}  # whose records are to be read: above which stamp
         self._reading: dict[int, int] | None = None
         self._level: int | None = None  # while wary: what is newer may be here alone
+        self._repaired: dict[Name, int] = {}  # what repairs brought, and its stamp
+        self._is_due = False  # it is to be sent
+        self._ticks = 0
         self._noted = notes.get(WARY_NOTE, b"")
         if self._noted:
             (self._level,) = _STAMP.unpack(self._noted)
@@ -76,7 +85,7 @@ class Adopting:
     @property
     def busy(self) -> bool:
         """Whether something is still to be sent."""
-        return bool(self._origins) or self._reading is not None
+        return self._is_due or bool(self._origins) or self._reading is not None
 
     def begins(self, level: int) -> None:
         """A copy begins; stamps up to `level` are everywhere."""
@@ -86,8 +95,18 @@ class Adopting:
         """A copy has ended, or was given up."""
         self._wary_through = self._latest_stamp()
 
+    def repaired(self, table: str, key: bytes, stamp: int) -> None:
+        """A repair has brought a record as it is now, of that stamp."""
+        if not self._repaired:
+            self.begins(self._horizon())
+        self._repaired[table, key] = stamp
+        if len(self._repaired) > REPAIRED_LIMIT:  # as after a copy: the store is read instead
+            self._repaired = {}
+            self.copied()
+
     def life_ended(self, origin: int) -> None:
         """A life of a node is over, and with it what it had not told others."""
+        self._is_due = self._is_due or bool(self._repaired)
         if self._copying() or self._horizon() < self._wary_through:
             self.look_for(origin)
 
@@ -97,12 +116,20 @@ class Adopting:
         self._place = self._shelf.last_place
 
     def tick(self) -> None:
-        """Read what is to be read, once it is in the store."""
+        """Send what is due; read what is to be read, once it is in the store."""
+        self._ticks += 1
+        if self._is_due:
+            self._is_due = False
+            self._send(set(self._repaired))
+            self._repaired = {}
+        elif self._repaired and self._ticks % LOOK_EVERY_TICKS == 0:
+            horizon = self._horizon()
+            self._repaired = {n: stamp for n, stamp in self._repaired.items() if stamp > horizon}
         if self._copying():
             self._place = self._shelf.last_place
         elif self._shelf.applied_through >= self._place:
             self._read()
-            if not self.busy and self._horizon() >= self._wary_through:
+            if not (self.busy or self._repaired) and self._horizon() >= self._wary_through:
                 self._level = None
 
     def notes(self) -> dict[bytes, bytes]:
@@ -144,15 +171,18 @@ class Adopting:
         if stamp > reading.get(origin, reading.get(_ANYBODY, stamp)):
             self._publish(table, (key, record), self._shelf.last_place)
 
-    def gap(self, stream: StreamId, names: set[tuple[str, bytes] | None]) -> None:
+    def gap(self, stream: StreamId, names: set[Name | None]) -> None:
         """Send again what came above a gap.
 
         Args:
             names: of the records, as the journal has them; None for one that it has no more.
         """
-        for table, key in sorted(name for name in names if name is not None):
+        self._send({name for name in names if name is not None})
+        if None in names:
+            self.look_for(stream[0])
+
+    def _send(self, names: set[Name]) -> None:
+        for table, key in sorted(names):
             record = self._shelf.current(table, key)
             if record is not None:
                 self._publish(table, (key, record), self._shelf.last_place)
-        if None in names:
-            self.look_for(stream[0])

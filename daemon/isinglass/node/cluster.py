@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ from isinglass.node.cluster_settings import ClusterSettings
 from isinglass.node.figures import Figures
 from isinglass.node.intake import Intake
 from isinglass.node.listener import WIRE, Listener
+from isinglass.node.lives import DRAWN_BITS, later_life
 from isinglass.node.losses import Losses
 from isinglass.node.outbox import Outbox
 from isinglass.node.outside import Answered, Self
@@ -68,7 +70,8 @@ def next_life(store: Store, cluster: str) -> int:
             f" {known}, or give the node another name or an empty data folder"
         )
     last = int.from_bytes(notes.get(LIFE_NOTE, b""), "big")
-    life = max(last + 1, clock.wall_ns() // clock.NANOSECONDS_PER_MILLISECOND)
+    drawn = int.from_bytes(os.urandom(DRAWN_BITS // 8), "big")
+    life = later_life(last, clock.wall_ns() // clock.NANOSECONDS_PER_MILLISECOND, drawn)
     fresh = {LIFE_NOTE: life.to_bytes(8, "big"), CLUSTER_NOTE: cluster.encode()}
     with contextlib.suppress(DiskFull, MapFull):  # a later life is later by the clock, too
         store.apply([], notes=fresh, sync=True)

@@ -12,7 +12,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from isinglass.errors import TableMissing
 from isinglass.node.figures import Figures
@@ -28,7 +28,11 @@ from isinglass.wire.streams import Inbox, StreamId
 
 
 class Receiving:
-    """What comes in datagrams, on its way into the queue."""
+    """What comes in datagrams, on its way into the queue.
+
+    Attributes:
+        on_repaired: told the table, the key and the stamp of a record that came as it is now.
+    """
 
     def __init__(
         self, vectors: Vectors, journal: Journal, shelf: Shelf, outside: Outside, figures: Figures
@@ -36,6 +40,7 @@ class Receiving:
         self._vectors, self._journal = vectors, journal
         self._shelf, self._outside, self._figures = shelf, outside, figures
         self.parts = PartBuffer()
+        self.on_repaired: Callable[[str, bytes, int], None] | None = None
 
     def updates(self, datagram: Datagram) -> Inbox | None:
         """Take in updates of the sender's own stream; return its inbox."""
@@ -118,7 +123,10 @@ class Receiving:
         if not place:
             return
         if record:
-            self._outside.observe(version_stamp(record))
+            stamp = version_stamp(record)
+            self._outside.observe(stamp)
+            if self.on_repaired is not None:
+                self.on_repaired(table, key, stamp)
         else:
             place = self._shelf.last_place
         self._note(stream, inbox, fresh, (table, key), place)

@@ -103,6 +103,7 @@ class Replica:
             lambda: self.healing.copying, notes,
         )  # fmt: skip
         self.vectors.on_closed = self.adopting.life_ended
+        self.receiving.on_repaired = self.adopting.repaired
         self.repairs = Repairs(
             self.vectors, self.journal, self.members, shelf, outside, figures,
             random_source or random.Random(me.incarnation),
@@ -162,6 +163,7 @@ class Replica:
         """Take in what another node sent."""
         member = self.roster.speaks(datagram.origin, datagram.incarnation)
         if not member and datagram.kind != bodies.STATE:
+            self.roster.met(datagram.origin, datagram.incarnation)
             return  # its heartbeat is still to come; what is in this one is asked for again
         try:
             self._receivers[datagram.kind](datagram)

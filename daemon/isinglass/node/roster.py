@@ -92,6 +92,14 @@ class Roster:
         member = self._members.members.get(origin)
         return member is not None and member.incarnation == incarnation
 
+    def met(self, origin: int, incarnation: int) -> None:
+        """Tell of a member's life, from now on, of which no heartbeat was heard.
+
+        An earlier one is not listened to any more, and must learn why when it comes back.
+        """
+        if origin in self._members.members:
+            self._vectors.inbox((origin, incarnation))
+
     def hear(self, datagram: Datagram, report: Report, now_ns: int) -> Member | None:
         """Take over a heartbeat; return the member, or None when it does not count."""
         self._hear_forgotten(report)
