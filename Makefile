@@ -51,6 +51,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m isinglass.settings > docs/settings.md
 	$(BIN)/python -m isinglass.reference > docs/panels.md
 	$(BIN)/python -m isinglass.machines docs/protocol.md
+	$(BIN)/python -m isinglass_console.reference docs/console.md
 
 bench: $(VENV)/.installed-bench
 	@set -e; for script in bench/*.py; do \

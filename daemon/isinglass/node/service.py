@@ -31,6 +31,7 @@ from isinglass.glass import layout, segment
 from isinglass.glass.probe import mark
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import ERROR, INFO, WARNING
+from isinglass.glass.stacks import stacks_on_request
 from isinglass.node import kept_aside, lifetime
 from isinglass.node.applier import Applier
 from isinglass.node.cluster import Cluster
@@ -290,6 +291,14 @@ def _segment_before(node: str) -> SegmentReader | None:
         return None
 
 
+def _offer_stacks(glass: segment.Segment) -> None:
+    """Write stacks on request; a daemon that cannot is a daemon all the same."""
+    try:
+        stacks_on_request()
+    except SegmentError as error:
+        glass.event(WARNING, "stacks", "no stacks can be asked for", error=str(error))
+
+
 def run(settings: Settings, ready: Callable[[], None]) -> int:
     """Be the daemon of a node until a signal ends it; return the exit code.
 
@@ -308,6 +317,7 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
     """
     past = _segment_before(settings.node)
     with StopSignals() as signals, segment.create(settings.node) as glass:
+        _offer_stacks(glass)
         service = Service(settings, glass, signals.end, past)
         service.start()
         # Cycles are rare here, and what queue and journal hold is much to look through for them.
