@@ -175,9 +175,8 @@ def test_hot_lines_are_summed_up(two: list[Stage], tmp_path: Path) -> None:
     play(app, script, (160, 40))
 
 
-def test_another_version_of_a_file_is_not_summed_and_said(two: list[Stage], tmp_path: Path) -> None:
-    desk = filled_desk(two[0], ticks=3)
-    app = console(desk, tmp_path)
+def test_another_version_of_a_file_is_not_summed_and_said(alder: Stage) -> None:
+    desk = filled_desk(alder, ticks=3)
     node = desk.scene(0, 0).node
     assert node is not None and node.snapshot is not None
     entries = spots.entries_of(node, node.tally)
