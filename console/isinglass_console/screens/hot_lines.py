@@ -51,11 +51,15 @@ def _entries(
 
 
 def spots_shown(scene: Scene, node: NodeFrame, process: Process, thread: Thread) -> list[Spot]:
-    """Return the hot lines, against the baseline when there is one."""
+    """Return the hot lines, against the baseline when there is one.
+
+    Of one thread they stand in order; of many, of which most wait, work stands before waits.
+    """
     now = spots.spots_of(entries_shown(scene, node, process, thread))
     baseline = scene.settings.baseline
     if baseline is None:
-        return now
+        alone = scene.settings.heat_of == spots.THREAD
+        return now if alone else sorted(now, key=lambda spot: spot.waits)
     return spots.compared(now, spots.spots_of(_entries(scene, baseline, node, process, thread)))
 
 

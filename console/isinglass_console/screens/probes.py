@@ -76,14 +76,20 @@ def _rows(scene: Scene, node: NodeFrame, files: SourceFiles) -> list[Row]:
     """Return the rows of one node's threads; among those of others they say whose they are."""
     if node.snapshot is None:
         return []
-    tally = scene.heat(node)
+    tally, everywhere = scene.heat(node), scene.settings.everywhere
+    processes = [
+        process
+        for process in node.snapshot.processes
+        # Who has left is nowhere at this instant.
+        if not everywhere or process.slot == 0 or process.verdict != Verdict.CLEAN_EXIT
+    ]
     rows = [
         _row(scene, process, thread, tally, files)
-        for process in node.snapshot.processes
+        for process in processes
         for thread in process.threads
     ]
-    rows += [_bare_row(process) for process in node.snapshot.processes if not process.threads]
-    if not scene.settings.everywhere:
+    rows += [_bare_row(process) for process in processes if not process.threads]
+    if not everywhere:
         return rows
     return [
         replace(
