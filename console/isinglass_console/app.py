@@ -31,7 +31,6 @@ from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
 from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.source_screen import SourceScreen
-from isinglass_console.screens.views import VIEWS
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
 from isinglass_console.sources.monitor import MonitorFeed
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
@@ -247,28 +246,16 @@ class IsinglassApp(App[int]):
 
     # ------------------------------------------------------------------ the palette
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Give the command palette the views and what the keys do."""
+        """Give the command palette what the keys do, from the same table."""
         main = self._main
         if main is not None and screen is main:
-            for view in VIEWS:
-                yield SystemCommand(
-                    f"View {view.name}",
-                    f"key {view.digit}",
-                    lambda name=view.name: main.action_view(name),
-                )
-            for key in keys.KEYS if self._hands is not None else ():
-                if key.group == keys.DEMO:
-                    name = key.id.partition(".")[2]
-                    act = partial(main.action_deed, name)
-                    yield SystemCommand(f"{name.capitalize()} the node", f"key {key.keys}", act)
-            yield SystemCommand("Pause or go on", "key space", main.action_pause)
-            yield SystemCommand("Live", "key L", main.action_live)
-            yield SystemCommand("Go to time", "key b", main.action_go_to_time)
-            yield SystemCommand("Filter", "key /", main.action_filter)
-            yield SystemCommand("Keys", "key ?", main.action_help)
+            for key in keys.of_screen("main"):
+                if key.group != keys.DEMO or self._hands is not None:
+                    act = partial(main.run_action, key.action)
+                    shown = f"key {keys.shown(key, self.own_keys)}   {key.id}"
+                    yield SystemCommand(keys.title(key), shown, act)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
-        yield SystemCommand("Quit", "key q", self.action_quit)
 
 
 def theme_names() -> list[str]:

@@ -180,6 +180,12 @@ def shown(key: Key, keymap: Mapping[str, str]) -> str:
     )
 
 
+def title(key: Key) -> str:
+    """Return what the command palette calls an action."""
+    words = f"view {key.help}" if key.id.startswith("view.") else key.help
+    return words[:1].upper() + words[1:]
+
+
 def help_lines(group: str, keymap: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the keys and the help of a group, keys that belong together on one line."""
     lines: list[tuple[str, str]] = []
