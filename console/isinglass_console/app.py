@@ -163,6 +163,8 @@ class IsinglassApp(App[int]):
             commanding.stacks,
             commanding.debug_flags,
             commanding.switch_debug,
+            commanding.drain,
+            commanding.resume,
         )
 
     def _leave(self) -> None:

@@ -70,6 +70,16 @@ def stacks(node: str, pid: int) -> Stacks:
     )
 
 
+def drain(node: str, time: str, reason: str) -> str:
+    """Drain a node of its clients' writes for a time; return what to say."""
+    return command("daemon", "drain", node, "--for", time, "--because", reason).strip()
+
+
+def resume(node: str) -> str:
+    """Have a drained node take its clients' writes again; return what to say."""
+    return command("daemon", "resume", node).strip()
+
+
 def debug_flags(node: str) -> list[tuple[str, float]]:
     """Return the debug flags of a node, with the seconds that each is still on, 0 when off."""
     document = json.loads(command("debug", node, "--json"))

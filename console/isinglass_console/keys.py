@@ -90,6 +90,7 @@ KEYS: tuple[Key, ...] = (
     Key("stacks", "S", "stacks", "Hands", "Python stacks of the process (touches it)"),
     Key("debug", "d", "debug", "Hands", "switch debug flags of the node, for a time"),
     Key("maintenance", "M", "maintenance", "Hands", "announce maintenance of the node"),
+    Key("drain", "D", "drain", "Hands", "drain the node of its clients' writes"),
     Key("export", "X", "export", "Hands", "write hot lines: speedscope, flame graphs"),
     Key("note", "m", "note", "Alarms", "make a note on the timeline, for all to read"),
     Key("alarm.acknowledge", "a", "acknowledge", "Alarms", "take the alarm in hand"),

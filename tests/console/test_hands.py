@@ -12,6 +12,7 @@ from test_sources import working_node
 from textual.pilot import Pilot
 from textual.widgets import Input, Label
 
+from daemon_process import daemon
 from isinglass.errors import UsageError
 from isinglass.glass.reader import SegmentReader
 from isinglass_console.app import IsinglassApp
@@ -210,3 +211,29 @@ def test_who_is_not_there_refuses() -> None:
     ):
         with pytest.raises(UsageError, match="this console shows no"):
             call()
+
+
+# ---------------------------------------------------------------------- drain
+def test_a_node_is_drained_and_takes_writes_again(tmp_path: Path) -> None:
+    app = IsinglassApp(interval_seconds=0.2, keymap_path=tmp_path / "none")
+
+    async def script(pilot: Pilot[int]) -> None:
+        await until(app, pilot, lambda: "· serving" in screen_text(app))
+        await pilot.press("D", *"5m", "enter")
+        await until(app, pilot, lambda: "has an end and a reason" in screen_text(app))
+        await pilot.press("D", *"5m new memory", "enter")
+        await pilot.pause()
+        assert "refuse writes of oak's clients for 5m, because: new memory?" in question(app)
+        await pilot.press("y")
+        await until(app, pilot, lambda: "takes no writes of its clients" in screen_text(app))
+        await until(app, pilot, lambda: "· drained" in screen_text(app))
+        await pilot.press("D")
+        await pilot.pause()
+        assert "have oak take its clients' writes again?" in question(app)
+        await pilot.press("n")
+        assert "it stays drained" in screen_text(app)
+        await pilot.press("D", "y")
+        await until(app, pilot, lambda: "· serving" in screen_text(app))
+
+    with daemon("oak"):
+        play(app, script, (160, 40))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from isinglass import __version__
@@ -17,7 +18,8 @@ from isinglass.errors import IsinglassError
 from isinglass.glass.snapshot import Process, Thread, Verdict
 from isinglass_console.model import format as text
 from isinglass_console.model import spots
-from isinglass_console.model.frame import NodeFrame
+from isinglass_console.model.frame import Condition, NodeFrame
+from isinglass_console.model.rates import word
 from isinglass_console.model.stacks import Stacks, nearest
 from isinglass_console.model.table import selected_index
 from isinglass_console.screens import hot_lines
@@ -31,8 +33,18 @@ from isinglass_console.widgets.palette import Palette
 MAINTENANCE_HINT = "30m new memory"
 SWITCH = re.compile(r"[+-][a-z0-9][a-z0-9_.-]*")
 DEBUG_TIME = "10m"
+DRAINED, LEFT_DRAINED = "drained", "it stays drained"
 TOUCHES = "This touches the process: it stands still for some milliseconds, or answers a signal."
 NO_THREAD = "2 shows the threads: select one of them"
+
+
+def _time_and_reason(said: str | None) -> tuple[str, str]:
+    """Return a length of time and what follows it; "" for what is missing or is none."""
+    time, _, reason = (said or "").strip().partition(" ")
+    try:
+        return time if time and seconds_of(time) else "", reason.strip()
+    except ValueError:
+        return "", reason.strip()
 
 
 class HandKeys(MonitorKeys):
@@ -160,14 +172,9 @@ class HandKeys(MonitorKeys):
             self.say(f"a flag is switched with + or -, for a time: +queue {DEBUG_TIME}")
             return
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._wait_and_say(lambda: self.outside.switch_debug(node, switches, times[0]))
-            else:
-                self.say("no flag was switched")
-
         question = f"switch {' '.join(switches)} at {node} for {text.seconds(seconds)}?"
-        await self.app.push_screen(ConfirmScreen(question), answered)
+        switch = partial(self.outside.switch_debug, node, switches, times[0])
+        await self._confirm(question, switch, "no flag was switched")
 
     # ------------------------------------------------------------------ maintenance
     async def action_maintenance(self) -> None:
@@ -178,15 +185,11 @@ class HandKeys(MonitorKeys):
             return
 
         async def done(value: str | None) -> None:
-            time, _, reason = (value or "").strip().partition(" ")
-            try:
-                seconds = seconds_of(time) if time else 0.0
-            except ValueError:
-                seconds = 0.0
-            if not seconds or not reason.strip():
+            time, reason = _time_and_reason(value)
+            if not time or not reason:
                 self.say(f"maintenance has an end and a reason, such as: {MAINTENANCE_HINT}")
                 return
-            await self._confirm_maintenance(node, seconds, reason.strip())
+            await self._confirm_maintenance(node, seconds_of(time), reason)
 
         label = f"maintenance of {node} for"
         await self.app.push_screen(PromptScreen(label, "", MAINTENANCE_HINT), done)
@@ -208,6 +211,42 @@ class HandKeys(MonitorKeys):
             self._order(order, f"maintenance of {node} for {shown}: its alarms are expected")
 
         question = f"expect the alarms of {node} for {shown}, because: {reason}?"
+        await self.app.push_screen(ConfirmScreen(question), answered)
+
+    # ------------------------------------------------------------------ drain
+    async def action_drain(self) -> None:
+        """Drain the selected node of its clients' writes for a time, or end it: asks back."""
+        node = self.desk.scene(0, 0).newest.node(self.desk.settings.node)
+        if node is None or node.condition != Condition.ALIVE:
+            self.say("only a node whose daemon lives can be drained")
+            return
+        panel = node.snapshot.panel("daemon") if node.snapshot is not None else None
+        if word(panel, "state") == DRAINED:
+            question = f"have {node.name} take its clients' writes again?"
+            await self._confirm(question, lambda: self.outside.resume(node.name), LEFT_DRAINED)
+            return
+
+        async def done(value: str | None) -> None:
+            time, reason = _time_and_reason(value)
+            if not time or not reason:
+                self.say(f"a drain has an end and a reason, such as: {MAINTENANCE_HINT}")
+                return
+            question = f"refuse writes of {node.name}'s clients for {time}, because: {reason}?"
+            drain = partial(self.outside.drain, node.name, time, reason)
+            await self._confirm(question, drain, "nothing was drained")
+
+        label = f"drain {node.name} of its clients' writes for"
+        await self.app.push_screen(PromptScreen(label, "", MAINTENANCE_HINT), done)
+
+    async def _confirm(self, question: str, work: Callable[[], str], left: str) -> None:
+        """Ask, and have a thread do it and say what came of it; or say that nothing was done."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._wait_and_say(work)
+            else:
+                self.say(left)
+
         await self.app.push_screen(ConfirmScreen(question), answered)
 
     # ------------------------------------------------------------------ export

@@ -38,6 +38,14 @@ def _no_switch(_node: str, _switches: tuple[str, ...], _time: str) -> str:
     raise UsageError("this console shows no node whose debug flags could be switched")
 
 
+def _no_drain(_node: str, _time: str, _reason: str) -> str:
+    raise UsageError("this console shows no node that could be drained")
+
+
+def _no_resume(node: str) -> str:
+    return _no_drain(node, "", "")
+
+
 def save(path: Path, text: str) -> None:
     """Write a new file; one that is there is left as it is.
 
@@ -61,8 +69,8 @@ class Outside:
     `note`: put a remark at a node on the timeline, and return what to say; raises as `order` does.
     `want_log`: say which part of the log is on the screen, None for none of it.
     `stacks`: take the stacks of a process, by node and pid; `debug_flags`, `switch_debug`: a node's
-    debug flags; `save`: write a file that is not there yet. They take up to some
-    seconds, and raise as `order` does.
+    debug flags; `drain`, `resume`: its clients' writes; `save`: write a file that is not there yet.
+    They take up to some seconds, and raise as `order` does.
     `hands`: what may be done to some nodes, or None for looking alone.
     """
 
@@ -74,4 +82,6 @@ class Outside:
     stacks: Callable[[str, int], Stacks] = _no_process
     debug_flags: Callable[[str], list[tuple[str, float]]] = _no_flags
     switch_debug: Callable[[str, tuple[str, ...], str], str] = _no_switch
+    drain: Callable[[str, str, str], str] = _no_drain
+    resume: Callable[[str], str] = _no_resume
     save: Callable[[Path, str], None] = save

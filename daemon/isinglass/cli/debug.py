@@ -94,7 +94,7 @@ def duration_seconds(text: str) -> float:
 def _switch(page: int, node: str, switches: list[str], values: Values) -> bool:
     length = duration_seconds(values.text("for"))
     until = clock.wall_ns() + int(length * clock.NANOSECONDS_PER_SECOND)
-    known = {state.name for state in control.states(page)}
+    known = {state.name for state in _flags(page)}
     for word in switches:
         if word[1:] not in known:
             names = ", ".join(sorted(known)) or "none"
@@ -106,11 +106,17 @@ def _switch(page: int, node: str, switches: list[str], values: Values) -> bool:
     return said.say(node, "debug", INFO, "debug", "debug logging was switched", **changes)
 
 
+def _flags(page: int) -> list[control.FlagState]:
+    """Return the debug flags; the others of the page switch the node itself."""
+    states = control.states(page)
+    return [state for state in states if not state.name.startswith(control.RESERVED)]
+
+
 def _print_json(page: int, node: str) -> None:
     import json
 
     now, flags = clock.wall_ns(), []
-    for state in control.states(page):
+    for state in _flags(page):
         on = bool(state.on) and state.until_wall_ns > now
         left = (state.until_wall_ns - now) / clock.NANOSECONDS_PER_SECOND
         flags.append({
@@ -124,7 +130,7 @@ def _print_json(page: int, node: str) -> None:
 
 def _section(page: int) -> Section:
     now, rows = clock.wall_ns(), []
-    for state in control.states(page):
+    for state in _flags(page):
         on = state.on and state.until_wall_ns > now
         left = (state.until_wall_ns - now) / clock.NANOSECONDS_PER_SECOND
         rows.append((

@@ -36,6 +36,7 @@ from isinglass.node import kept_aside, lifetime
 from isinglass.node.applier import Applier
 from isinglass.node.cluster import Cluster
 from isinglass.node.cluster_settings import cluster_of
+from isinglass.node.draining import Drain
 from isinglass.node.housekeeping import Housekeeping
 from isinglass.node.intake import ORIGIN, Intake
 from isinglass.node.lifetime import Troubles
@@ -57,6 +58,7 @@ from isinglass.store.panels import QueuePanel, StorePanel
 from isinglass.wire import messages, transport
 
 SOCKET_NAME = "port.sock"
+SERVING, DRAINED = "serving", "drained"
 COLLECT_AFTER = (20_000, 20, 20)  # new objects, and turns of the younger generations (module gc)
 
 
@@ -72,7 +74,7 @@ class Service:
     ) -> None:
         self._settings, self._glass, self._past = settings, glass, past
         self.troubles = Troubles(glass, "daemon", end, (StoreError,))
-        self._panel = DaemonPanel()
+        self._panel, self._drain = DaemonPanel(), Drain()
         self._panel.state, self._panel.started = "starting", clock.wall_ns()
         self._panel.version, self._panel.durability = isinglass.__version__, settings.durability
         self._panel.data_directory = str(settings.node_data_dir)
@@ -187,7 +189,7 @@ class Service:
         self._port.start()
         if self._cluster is not None:
             self._cluster.start()
-        self._panel.state = "serving"
+        self._panel.state = SERVING
         self._glass.ready()
         self._glass.event(
             INFO, "daemon", "the daemon serves", version=isinglass.__version__,
@@ -258,6 +260,8 @@ class Service:
             self.troubles.report(held_up)
         trouble = self._intake.trouble
         self._panel.trouble = str(trouble) if trouble else ""
+        if self._panel.state in (SERVING, DRAINED):
+            self._panel.state = DRAINED if self._drain.sentence(self._settings.node) else SERVING
 
     def _pat(self) -> None:
         """Tell the service manager that the daemon is well, if every thread gets on."""
