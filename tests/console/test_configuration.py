@@ -11,6 +11,7 @@ from playing import play, screen_text
 from stage import Stage, filled_desk
 from textual.pilot import Pilot
 
+from cli.commands import isinglass
 from import_graph import ROOT
 from isinglass.errors import SettingsError, UsageError
 from isinglass_console.app import IsinglassApp, theme_names
@@ -127,6 +128,13 @@ def test_the_command_line_goes_before_the_file(
         said("--config", str(tmp_path / "none"))
     with pytest.raises(UsageError, match="did you mean flow"):
         said("--view", "flo")
+
+
+def test_a_bad_file_that_was_named_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "night.toml"
+    path.write_text("\nview = 'flwo'\n")
+    error = isinglass("console", "--config", str(path), expect=2).stderr
+    assert error.startswith(f"isinglass: {path}:2: view is one of overview, probes, ")
 
 
 def test_the_console_begins_as_the_file_says(alder: Stage, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,14 @@ from playing import body, play, screen_text
 from stage import FSYNC, MODULE, PUT, SECOND, START_NS, WORK, Stage, filled_desk, stage
 from textual.pilot import Pilot
 
+from isinglass.cli.documents import node_document
+from isinglass.cli.dump import COMMAND as DUMP
+from isinglass.cli.selection import Selection
 from isinglass.cli.tally import Usage
 from isinglass.glass.snapshot import Verdict
 from isinglass_console import keys
 from isinglass_console.app import IsinglassApp
+from isinglass_console.model import format as text
 from isinglass_console.model import spots
 from isinglass_console.model.heat import Tally
 from isinglass_console.model.log import LogEntry
@@ -268,3 +272,55 @@ def test_what_is_shown_is_written_for_other_tools(
         assert {p["name"].split()[0] for p in document["profiles"]} == {"alder", "birch"}
         applier = next(p for p in document["profiles"] if "applier" in p["name"])
         assert sum(applier["weights"]) == pytest.approx(10.0)
+
+
+# ---------------------------------------------------------------------- agreement
+def test_a_figure_on_the_screen_is_that_of_the_dump(two: list[Stage], tmp_path: Path) -> None:
+    desk = filled_desk(*two)
+    app = console(desk, tmp_path)
+    panels: dict[str, dict[str, object]] = {}
+    for node in desk.scene(0, 0).frame.nodes:
+        assert node.snapshot is not None
+        document = node_document(node.snapshot, Selection(DUMP.parse(["--level", "debug"])))
+        daemon = json.loads(json.dumps(document))["processes"][0]
+        panels[node.name] = {
+            f"{panel['panel']}.{field['field']}": field["value"]
+            for panel in daemon["panels"]
+            for field in panel["fields"]
+        }
+
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("|")
+        for name, field, shown in AGREED:
+            values = [shown(float(str(panels[node][field]))) for node in ("alder", "birch")]
+            cells = row(app, name)
+            for value in values:
+                assert value in cells, (name, value, cells)
+
+    play(app, script, (200, 60))
+
+
+AGREED = [
+    ("load", "applier.load_1s", text.share),
+    ("length", "queue.backlog.entries", text.count),
+    ("bytes", "queue.backlog.size", text.size),
+    ("oldest", "queue.backlog.oldest", text.seconds),
+    ("map share", "store.used_share", text.share),
+    ("file bytes", "store.file_size", text.size),
+]
+
+
+# ---------------------------------------------------------------------- pictures
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+def test_columns_look_as_they_did(
+    snap_compare: Callable[..., bool], two: list[Stage], tmp_path: Path, size: tuple[int, int]
+) -> None:
+    app = console(filled_desk(*two), tmp_path)
+    assert snap_compare(app, press=["|", "l"], terminal_size=size)
+
+
+def test_threads_of_all_nodes_look_as_they_did(
+    snap_compare: Callable[..., bool], two: list[Stage], tmp_path: Path
+) -> None:
+    app = console(filled_desk(*two), tmp_path)
+    assert snap_compare(app, press=["2", "t", "u", "u", "u"], terminal_size=(120, 36))

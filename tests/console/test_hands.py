@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -237,3 +237,9 @@ def test_a_node_is_drained_and_takes_writes_again(tmp_path: Path) -> None:
 
     with daemon("oak"):
         play(app, script, (160, 40))
+
+
+def test_stacks_look_as_they_did(snap_compare: Callable[..., bool], app: IsinglassApp) -> None:
+    app.desk.settings.stacks.append(kept(12.0, lines=100))
+    keys = ["space", "S", "pagedown"]
+    assert snap_compare(app, press=keys, terminal_size=(100, 26))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import isinglass as product
@@ -64,6 +66,7 @@ def test_it_ends_by_itself_and_outlives_a_restart() -> None:
             database.create_table("orders")
         page = control.open_page(control.page_path("oak"), write=True)
         control.switch(page, control.DRAINED, clock.wall_ns() + 50_000_000, 1, 0)
+        os.close(page)
         wait_for_state("oak", "serving")
         database.create_table("orders")
 
