@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from textual_serve.server import Server
 
-from isinglass_console.serving import COOKIE, LOOPBACK, has_key, is_own, site
+from isinglass_console.page_key import COOKIE, LOOPBACK, has_key, is_own, site
 
 TITLE = "isinglass"
 

@@ -18,7 +18,7 @@ from test_sources import working_node
 
 from cli.commands import isinglass
 from isinglass_console.command import without_serving
-from isinglass_console.serving import has_key, is_own
+from isinglass_console.page_key import has_key, is_own
 from needs import needs
 
 LIMIT_SECONDS = 40.0
