@@ -1,9 +1,9 @@
 """Who is answered by a console that is served to browsers: its own page, with the key.
 
 A port of this machine's own address can be reached by every user of the machine, and by every page
-that any browser here has open. So a request must bring a key that was drawn at random (first in the
-address, then as a cookie), must be for this site by its one name (`Host`), and not be made by a page
-of another one (`Origin`).
+that any browser here has open. So a request must bring a key drawn at random (first in the address,
+then as a cookie), must be for this site by its one name (`Host`), and not be made by a page of
+another one (`Origin`).
 """
 
 from __future__ import annotations

@@ -76,7 +76,8 @@ def test_stacks_of_a_living_process_are_asked_for_shown_and_kept(
             assert "copied" in screen_text(app)
             await pilot.press("escape", "7")
             await until(app, pilot, lambda: "were taken" in screen_text(app))
-            await pilot.press("space", "2", "S")
+            app.desk.jump(app.desk.settings.stacks[-1].wall_ns)
+            await pilot.press("2", "S")
             await until(app, pilot, lambda: isinstance(app.screen, StacksScreen))
             await until(app, pilot, lambda: "WorkingNode.apply" in screen_text(app))
 
