@@ -279,5 +279,5 @@ class HandKeys(MonitorKeys):
         else:
             exporter = f"isinglass {__version__}"
             content = json.dumps(spots.speedscope_document(entries, title, exporter))
-        self.outside.save(path, content)
+        self.outside.write(path, content)
         return f"{path} holds the ten seconds that are shown"

@@ -46,7 +46,7 @@ def _no_resume(node: str) -> str:
     return _no_drain(node, "", "")
 
 
-def save(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Write a new file; one that is there is left as it is.
 
     Raises:
@@ -69,7 +69,7 @@ class Outside:
     `note`: put a remark at a node on the timeline, and return what to say; raises as `order` does.
     `want_log`: say which part of the log is on the screen, None for none of it.
     `stacks`: take the stacks of a process, by node and pid; `debug_flags`, `switch_debug`: a node's
-    debug flags; `drain`, `resume`: its clients' writes; `save`: write a file that is not there yet.
+    debug flags; `drain`, `resume`: its clients' writes; `write`: make a file that is not there yet.
     They take up to some seconds, and raise as `order` does.
     `hands`: what may be done to some nodes, or None for looking alone.
     """
@@ -84,4 +84,4 @@ class Outside:
     switch_debug: Callable[[str, tuple[str, ...], str], str] = _no_switch
     drain: Callable[[str, str, str], str] = _no_drain
     resume: Callable[[str], str] = _no_resume
-    save: Callable[[Path, str], None] = save
+    write: Callable[[Path, str], None] = write
