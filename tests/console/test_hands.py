@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage, filled_desk
+from stage import SECOND, START_NS, Stage, filled_desk, stage
 from test_sources import working_node
 from textual.pilot import Pilot
 from textual.widgets import Input, Label
@@ -15,6 +15,7 @@ from textual.widgets import Input, Label
 from daemon_process import daemon
 from isinglass.errors import UsageError
 from isinglass.glass.reader import SegmentReader
+from isinglass.glass.snapshot import Verdict
 from isinglass_console.app import IsinglassApp
 from isinglass_console.commanding import NotDone, debug_flags, note, stacks, switch_debug
 from isinglass_console.model.alarms import AlarmSheet
@@ -191,6 +192,33 @@ def test_maintenance_is_announced_with_an_end_and_a_reason(
         "seconds": 1800.0,
         "reason": "new memory",
     }
+
+
+def test_what_is_done_is_done_to_the_selected_node_also_when_it_is_dead(
+    alder: Stage, tmp_path: Path
+) -> None:
+    with stage("birch", tmp_path, pid=5000) as birch:
+        desk = filled_desk(alder, birch)
+        for tick in (13, 14):
+            dead = birch.reading(tick, Verdict.KILLED, tick - 12 + 0.2)
+            desk.absorb([alder.reading(tick), dead], START_NS + tick * SECOND, 1.0)
+    desk.told = Told("orchard", "", None, AlarmSheet("orchard"))
+    asked: list[str] = []
+    app = IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
+    app._outside = lambda: Outside(  # type: ignore[method-assign]
+        debug_flags=lambda node: asked.append(node) or []  # type: ignore[func-returns-value]
+    )
+
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("l", "M")
+        assert "maintenance of birch for" in question(app)
+        await pilot.press("escape", "d")
+        await until(app, pilot, lambda: "no process of birch has a debug flag" in screen_text(app))
+        await pilot.press("D")
+        assert "only a node whose daemon lives can be drained" in screen_text(app)
+
+    play(app, script, (160, 40))
+    assert asked == ["birch"]
 
 
 def test_without_a_monitor_there_is_nobody_to_announce_to(alder: Stage, tmp_path: Path) -> None:

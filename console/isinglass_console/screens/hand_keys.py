@@ -63,6 +63,11 @@ class HandKeys(MonitorKeys):
         self.desk.select(table, key)
         return key.rpartition(" ")[2]
 
+    def _node_selected(self) -> str:
+        """Return the selected node and no other, however it is; "" without any node."""
+        node = self.desk.scene(0, 0).node
+        return node.name if node is not None else ""
+
     def _process_selected(self) -> tuple[NodeFrame, Process, Thread | None] | None:
         """Return whose row is selected, or the daemon of the selected node in other views."""
         key = self.thread_selected()
@@ -130,7 +135,7 @@ class HandKeys(MonitorKeys):
     # ------------------------------------------------------------------ debug flags
     async def action_debug(self) -> None:
         """Switch debug flags of the selected node for a time: lists them, and asks back."""
-        node = self._node_that_listens()
+        node = self._node_selected()
         if not node:
             self.say("there is no node whose debug flags could be switched")
             return
@@ -179,7 +184,7 @@ class HandKeys(MonitorKeys):
     # ------------------------------------------------------------------ maintenance
     async def action_maintenance(self) -> None:
         """Announce maintenance of the selected node: its alarms are expected until the end."""
-        node = self._node_that_listens()
+        node = self._node_selected()
         if not node or self.desk.told.sheet is None:
             self.say(NO_MONITOR if node else "there is no node to announce maintenance of")
             return
