@@ -47,10 +47,12 @@ SEED ?=
 soak: $(VENV)/.installed-checks
 	cd tests && $(abspath $(BIN))/python -m simulator.run --seeds $(SEEDS) --first $(FIRST) $(SEED)
 
-docs: $(VENV)/.installed
+docs: $(VENV)/.installed-checks
 	$(BIN)/python -m isinglass.settings > docs/settings.md
 	$(BIN)/python -m isinglass.reference > docs/panels.md
 	$(BIN)/python -m isinglass.machines docs/protocol.md
+	$(BIN)/python -m isinglass_console.reference docs/console.md
+	$(BIN)/python -m isinglass_console.manual docs/man
 
 bench: $(VENV)/.installed-bench
 	@set -e; for script in bench/*.py; do \

@@ -42,7 +42,8 @@ LEAVE_SECONDS = 10.0
 class Shot:
     """One picture: the size of the terminal, the keys to type, what must be on the screen then.
 
-    `lasting`: how long what the keys do goes on before the picture is taken.
+    `lasting`: how long what the keys do goes on before the picture is taken; `after`: keys that
+    lead back to where the next one begins.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Shot:
     keys: tuple[str, ...]
     shows: str
     lasting: float = 2.5
+    after: tuple[str, ...] = ()
 
 
 # In this order: the last ones stop birch, let it heal, and kill it.
@@ -58,8 +60,10 @@ SHOTS = (
     Shot("overview", 120, 36, ("1", "g"), "REPLICATION LAG"),
     Shot("overview-wide", 200, 60, ("1",), "REPLICATION LAG"),
     Shot("overview-small", 80, 24, ("1",), "MERGES"),
+    Shot("columns", 160, 40, ("1", "|"), "flow backlog", after=("|",)),
     Shot("probes", 140, 36, ("2", "g", "j", "j"), "HOT LINES"),
-    Shot("source", 120, 32, ("2", "g", "j", "Enter"), "same hash"),
+    Shot("source", 120, 32, ("2", "g", "j", "j", "Enter"), "same hash"),
+    Shot("threads", 140, 36, ("Escape", "2", "t", "u", "u", "u"), "all nodes", after=("t", "u")),
     Shot("queue", 120, 36, ("Escape", "3"), "MERGE RULE"),
     Shot("flow", 120, 36, ("4",), "WRITERS"),
     Shot("lag", 120, 36, ("5",), "HEALING"),
@@ -191,6 +195,9 @@ def take(shot: Shot, terminal: Terminal) -> None:
     svg = draw(terminal.screen(colours=True), shot.columns)
     (HERE / f"{shot.name}.svg").write_text(svg)
     cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{shot.name}.png"), scale=SCALE)
+    for key in shot.after:
+        terminal.press(key)
+        time.sleep(0.4)
     print(f"screenshots/{shot.name}.svg .png  {shot.columns} x {shot.rows}")
 
 

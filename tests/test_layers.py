@@ -88,7 +88,7 @@ NOT_IMPORTED = [
         "they take the time as an argument",
     ),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
-    (r"isinglass\.durations", SANS_IO, "a length of time is what a text says"),
+    (r"isinglass\.(durations|toml_lines)", SANS_IO, "they say what a text says"),
     (
         r"isinglass_monitor\.spool\.(interval_set|records|streams|batch|retention)"
         r"|isinglass_monitor\.ingest\.(window|sender|intake|figures|backlog)",
@@ -98,7 +98,7 @@ NOT_IMPORTED = [
     (
         r"isinglass_monitor\.(views|moment|figure_names|scoreboard|statistics|obeying)"
         r"|isinglass_monitor\.alarms\.(alarm|book|findings|grammar|holding|messages"
-        r"|notifiers|rules|sights|states|toml_lines)",
+        r"|notifiers|rules|sights|states)",
         SANS_IO,
         "what is alarming is decided by functions of figures and the time",
     ),

@@ -43,9 +43,10 @@ def test_the_wheel_holds_every_module_and_no_tests(wheel: Path) -> None:
 
 def test_the_wheel_has_the_command_and_the_licence(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert [name.partition(".data/")[2] for name in names if ".data/" in name] == [
-        "scripts/isinglass"
-    ]
+    installed = {name.partition(".data/")[2] for name in names if ".data/" in name}
+    pages = {name for name in installed if name.startswith("data/share/man/man1/isinglass")}
+    assert installed - pages == {"scripts/isinglass"}
+    assert "data/share/man/man1/isinglass-dump.1" in pages
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 

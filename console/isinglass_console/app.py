@@ -17,20 +17,20 @@ from rich.console import Console
 from textual.app import App, SystemCommand
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from isinglass import clock
+from isinglass.cli.options import near
 from isinglass.errors import UsageError
-from isinglass_console import keys
+from isinglass_console import commanding, keys
+from isinglass_console.configuration import Configuration
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
-from isinglass_console.noting import note
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
 from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.source_screen import SourceScreen
-from isinglass_console.screens.views import VIEWS
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
 from isinglass_console.sources.monitor import MonitorFeed
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
@@ -38,6 +38,7 @@ from isinglass_console.widgets.palette import Palette
 
 SOURCE_SAMPLES_PER_SECOND = 100.0
 SILENT_INTERVALS = 3.0
+WEB_DRIVER = "textual.drivers.web_driver"
 DARK = Theme(
     name="isinglass",
     primary="#7aa7d9",
@@ -96,6 +97,8 @@ class IsinglassApp(App[int]):
         theme: str = "isinglass",
         keymap_path: Path | None = None,
         hands: Hands | None = None,
+        configuration: Configuration | None = None,
+        problem: str = "",
     ) -> None:
         """Make the app.
 
@@ -109,6 +112,8 @@ class IsinglassApp(App[int]):
             theme: the name of a Textual theme.
             keymap_path: the operator's keys; None for the usual place.
             hands: what may be done to some nodes; None for looking alone.
+            configuration: what the operator's file says.
+            problem: what is wrong with that file, "" when nothing is.
         """
         # Without this Textual would turn the terminal's own colours into black under NO_COLOR.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -116,6 +121,9 @@ class IsinglassApp(App[int]):
         self.register_theme(LIGHT)
         self.theme = theme
         self.desk = desk or Desk(interval_seconds)
+        if configuration is not None:
+            self.desk.begin(configuration)
+        self._problem = problem
         self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
         self.feed = Feed(nodes, interval_seconds, self._feed_arrived) if feeding else None
         self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived) if feeding else None
@@ -131,7 +139,7 @@ class IsinglassApp(App[int]):
         self._main = MainScreen(
             self.desk, self._palette(), self._ascii_only, self.own_keys, self._outside()
         )
-        self.desk.settings.notice = self._keymap_problem
+        self.desk.settings.notice = self._problem or self._keymap_problem
         self.push_screen(self._main)
         self.theme_changed_signal.subscribe(self, self._dress)
         if self.feed is not None:
@@ -139,7 +147,7 @@ class IsinglassApp(App[int]):
             if self.monitor_feed is not None:
                 self.monitor_feed.start()
             self.set_interval(1.0, self._check_feed)
-        if not self.is_headless:
+        if not self.is_headless and not _served():
             self._hangup = HangupWatch(self._leave)
             self._hangup.watch()
 
@@ -149,9 +157,14 @@ class IsinglassApp(App[int]):
         return Outside(
             self.feed.set_interval,
             self.monitor_feed.order,
-            note,
+            commanding.note,
             self.monitor_feed.want,
             self._hands,
+            commanding.stacks,
+            commanding.debug_flags,
+            commanding.switch_debug,
+            commanding.drain,
+            commanding.resume,
         )
 
     def _leave(self) -> None:
@@ -235,28 +248,21 @@ class IsinglassApp(App[int]):
 
     # ------------------------------------------------------------------ the palette
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Give the command palette the views and what the keys do."""
+        """Give the command palette what the keys do, from the same table."""
         main = self._main
         if main is not None and screen is main:
-            for view in VIEWS:
-                yield SystemCommand(
-                    f"View {view.name}",
-                    f"key {view.digit}",
-                    lambda name=view.name: main.action_view(name),
-                )
-            for key in keys.KEYS if self._hands is not None else ():
-                if key.group == keys.DEMO:
-                    name = key.id.partition(".")[2]
-                    act = partial(main.action_deed, name)
-                    yield SystemCommand(f"{name.capitalize()} the node", f"key {key.keys}", act)
-            yield SystemCommand("Pause or go on", "key space", main.action_pause)
-            yield SystemCommand("Live", "key L", main.action_live)
-            yield SystemCommand("Go to time", "key b", main.action_go_to_time)
-            yield SystemCommand("Filter", "key /", main.action_filter)
-            yield SystemCommand("Keys", "key ?", main.action_help)
+            for key in keys.of_screen("main"):
+                if key.group != keys.DEMO or self._hands is not None:
+                    act = partial(main.run_action, key.action)
+                    shown = f"key {keys.shown(key, self.own_keys)}   {key.id}"
+                    yield SystemCommand(keys.title(key), shown, act)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
-        yield SystemCommand("Quit", "key q", self.action_quit)
+
+
+def theme_names() -> list[str]:
+    """Return the names of all themes that a console may have."""
+    return sorted({DARK.name, LIGHT.name, *BUILTIN_THEMES})
 
 
 def run(
@@ -267,6 +273,8 @@ def run(
     ascii_only: bool = False,
     theme: str = "",
     hands: Hands | None = None,
+    configuration: Configuration | None = None,
+    problem: str = "",
 ) -> int:
     """Show the console until the operator quits; returns the exit code.
 
@@ -277,26 +285,46 @@ def run(
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
         hands: what may be done to some of the nodes; None for looking alone.
+        configuration: what the operator's file says.
+        problem: what is wrong with that file, "" when nothing is.
 
     Raises:
-        UsageError: standard input or output is not a terminal.
+        UsageError: standard input or output is not a terminal, or there is no such theme.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) and not _served():
         raise UsageError(
             "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
         )
-    few_colours = Console().color_system in (None, "standard")
-    plain = "NO_COLOR" in os.environ or few_colours
-    chosen = theme or os.environ.get("TEXTUAL_THEME") or ("ansi-dark" if plain else "isinglass")
     app = IsinglassApp(
         nodes,
         interval_seconds=interval_seconds,
         monitor=monitor,
         ascii_only=ascii_only or not terminal_speaks_utf8(),
-        theme=chosen,
+        theme=_theme(theme, configuration),
         hands=hands,
+        configuration=configuration,
+        problem=problem,
     )
     try:
         return app.run() or app.return_code or 0
     finally:
         app.stop_watching()
+
+
+def _served() -> bool:
+    """Return whether a browser is this console's terminal (`serving`)."""
+    return WEB_DRIVER in os.environ.get("TEXTUAL_DRIVER", "")
+
+
+def _theme(asked: str, configuration: Configuration | None) -> str:
+    """Return the theme: the one asked for, or what suits the terminal, or the file's."""
+    asked = asked or os.environ.get("TEXTUAL_THEME", "")
+    if asked and asked not in theme_names():
+        raise UsageError(
+            f"there is no theme {asked!r}{near(asked, theme_names())}; there are"
+            f" {', '.join(theme_names())}"
+        )
+    few_colours = Console().color_system in (None, "standard")
+    plain = "NO_COLOR" in os.environ or (few_colours and not _served())
+    own = configuration.theme if configuration is not None else ""
+    return asked or ("ansi-dark" if plain else own or DARK.name)

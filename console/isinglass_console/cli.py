@@ -49,6 +49,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("isinglass.cli.watch", "Print values and rates again and again."),
     "top": ("isinglass.cli.top", "Sample the probes: where time goes, to the line."),
     "ps": ("isinglass.cli.ps", "Print where each thread is now, and for how long."),
+    "stacks": ("isinglass.cli.stacks", "Print the whole Python stacks of processes; touches them."),
+    "export": (
+        "isinglass_monitor.commands.export",
+        "Print every figure of the nodes here as OpenMetrics.",
+    ),
     "load": ("isinglass.cli.load", "Load a CSV or JSON Lines file into a table."),
     "get": ("isinglass.cli.get", "Print one record."),
     "put": ("isinglass.cli.put", "Store one record."),

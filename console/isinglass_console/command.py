@@ -6,9 +6,14 @@ mistyped option answer at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.options import Command, Option, Positional, Values, near
+from isinglass.errors import SettingsError, UsageError
+from isinglass_console.configuration import Configuration, configuration_path, load
 
 HELP = "Watch nodes live in the terminal console."
 COMMAND = Command(
@@ -26,11 +31,10 @@ COMMAND = Command(
     options=(
         Option(
             "interval",
-            "Seconds from frame to frame; + and - change it while it runs.",
+            "Seconds from frame to frame, 1 when left out; + and - change it while it runs.",
             value="SECONDS",
             kind="positive",
             short="i",
-            default=1.0,
         ),
         Option(
             "monitor",
@@ -39,10 +43,23 @@ COMMAND = Command(
             value="NAME",
         ),
         Option("ascii", "Draw with ASCII alone; chosen by itself where the locale is not UTF-8."),
+        Option("view", "The view to begin with: overview, probes, flow ...", value="NAME"),
+        Option(
+            "filter", "The filter to begin with: a regular expression, ! inverts.", value="REGEX"
+        ),
+        Option(
+            "config",
+            "The file of settings; $XDG_CONFIG_HOME/isinglass/config.toml when left out.",
+            value="FILE",
+            completes="files",
+        ),
+        Option("serve", "Serve it to browsers on this machine instead, at 127.0.0.1."),
+        Option("port", "The port for --serve.", value="PORT", kind="count", default=8600),
         Option("theme", "A colour theme: isinglass, isinglass-light, ansi-dark ...", value="NAME"),
     ),
     notes=(
         "The last 15 minutes are always kept: space pauses, [ and ] step, b goes to a time.",
+        "Settings and thresholds of your own: docs/console.md; what is given here goes first.",
         "Keys of your own: $XDG_CONFIG_HOME/isinglass/keys.toml; ? shows all keys.",
         "NO_COLOR is respected.",
     ),
@@ -50,6 +67,7 @@ COMMAND = Command(
         "isinglass console",
         "isinglass console alder birch --interval 0.5",
         "isinglass console --monitor evening",
+        "isinglass console --config night.toml --view flow",
     ),
 )
 
@@ -57,12 +75,63 @@ COMMAND = Command(
 def main(arguments: Sequence[str]) -> int:
     """Run the console; returns the exit code."""
     values = COMMAND.parse(arguments)
-    from isinglass_console.app import run
+    if values.flag("serve"):
+        from isinglass_console.serving import serve
 
+        return serve(without_serving(arguments), values.whole("port"))
+    from isinglass_console.app import run, theme_names
+    from isinglass_console.screens.views import VIEWS
+
+    views = [view.name for view in VIEWS]
+    configuration, problem = configured(values, views, theme_names())
     return run(
-        values.texts("NODE"),
-        interval_seconds=values.number("interval"),
-        monitor=values.text("monitor"),
-        ascii_only=values.flag("ascii"),
+        values.texts("NODE") or configuration.nodes,
+        interval_seconds=configuration.interval_seconds,
+        monitor=configuration.monitor,
+        ascii_only=configuration.ascii,
         theme=values.text("theme"),
+        configuration=configuration,
+        problem=problem,
     )
+
+
+def without_serving(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a console that is served: without --serve and its port."""
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--port":
+            next(rest, None)
+        elif argument != "--serve" and not argument.startswith("--port="):
+            kept.append(argument)
+    return kept
+
+
+def configured(
+    values: Values, views: Collection[str], themes: Collection[str]
+) -> tuple[Configuration, str]:
+    """Return what the operator's file and the command line say together, and what is wrong.
+
+    Raises:
+        SettingsError: the file that was asked for cannot be used.
+        UsageError: there is no such view.
+    """
+    if values.given("config"):
+        path = Path(values.text("config"))
+        if not path.exists():
+            raise SettingsError(f"{path} is not there.")
+        found, problem = load(path, views, themes).strict(), ""
+    else:
+        loaded = load(configuration_path(), views, themes)
+        found, problem = loaded.configuration, loaded.notice
+    view = values.text("view")
+    if view and view not in views:
+        raise UsageError(f"there is no view {view!r}{near(view, list(views))}.")
+    given: dict[str, Any] = {
+        name: values.text(name) for name in ("view", "filter", "monitor") if values.given(name)
+    }
+    if values.given("interval"):
+        given["interval_seconds"] = values.number("interval")
+    if values.flag("ascii"):
+        given["ascii"] = True
+    return replace(found, **given), problem

@@ -5,6 +5,8 @@ Each binding has an id, and the operator's own keys go by these ids:
     # $XDG_CONFIG_HOME/isinglass/keys.toml
     quit = "ctrl+q"
     "move.down" = "down,j"
+
+Keys of other screens than the main one say so; what they need not say is on the help page, too.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from isinglass.toml_lines import TomlLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,10 @@ class Key:
     group: str
     help: str
     shown: str = ""
+    screen: str = "main"
 
 
+SOURCE, STACKS = "source", "stacks"  # the screens of a thread's source, a process's stacks
 KEYS: tuple[Key, ...] = (
     Key("view.overview", "1", "view('overview')", "Views", "overview: every node side by side"),
     Key("view.probes", "2", "view('probes')", "Views", "probes: where each thread is"),
@@ -40,6 +46,11 @@ KEYS: tuple[Key, ...] = (
     Key("view.panels", "9,p", "view('panels')", "Views", "panels: every field of every process"),
     Key("view.next", "tab", "view_next(1)", "Views", "the next view"),
     Key("view.previous", "shift+tab", "view_next(-1)", "Views", "the view before"),
+    Key(
+        "columns", "|,vertical_line", "columns", "Views", "overview: a column a node, or a row", "|"
+    ),
+    Key("threads.all", "t", "everywhere", "Views", "probes: threads of all nodes, or of one"),
+    Key("heat.of", "u", "heat_of", "Views", "hot lines: of thread, process, node, all"),
     Key("zoom", "z", "zoom", "Views", "zoom: the table alone, and back"),
     Key("move.down", "j,down", "move(1)", "Move", "one row down", "j"),
     Key("move.up", "k,up", "move(-1)", "Move", "one row up", "k"),
@@ -54,7 +65,7 @@ KEYS: tuple[Key, ...] = (
     Key("filter", "slash", "filter", "Find", "show only rows that match (regex; ! inverts)"),
     Key("match.next", "n", "match(1)", "Find", "the next match"),
     Key("match.previous", "N", "match(-1)", "Find", "the match before"),
-    Key("log.severity", "w", "log_severity", "Find", "log: only warnings; only errors; all"),
+    Key("log.severity", "v", "log_severity", "Find", "log: only warnings; only errors; all"),
     Key("log.node", "o", "log_node", "Find", "log: only the selected node; all"),
     Key("sort.left", "<,comma", "sort_column(-1)", "Find", "sort by the column to the left", "<"),
     Key("sort.right", ">,full_stop", "sort_column(1)", "Find", "sort by the column right", ">"),
@@ -69,15 +80,58 @@ KEYS: tuple[Key, ...] = (
     Key("step.on_ten", "}", "step(10)", "Time", "ten steps on"),
     Key("time", "b", "go_to_time", "Time", "go to a time: -3m, -90, 14:02:30"),
     Key("live", "L", "live", "Time", "live again"),
+    Key("error.next", "e", "trouble('error',1)", "Time", "the next moment of an error"),
+    Key("error.previous", "E", "trouble('error',-1)", "Time", "the error before"),
+    Key("warning.next", "w", "trouble('warning',1)", "Time", "the next moment of a warning"),
+    Key("warning.previous", "W", "trouble('warning',-1)", "Time", "the warning before"),
     Key("baseline", "=", "baseline", "Time", "count from now on; again: rates"),
     Key("rate.up", "+", "faster(1)", "Time", "more frames a second"),
     Key("rate.down", "-", "faster(-1)", "Time", "fewer frames a second"),
+    Key("stacks", "S", "stacks", "Hands", "Python stacks of the process (touches it)"),
+    Key("debug", "d", "debug", "Hands", "switch debug flags of the node, for a time"),
+    Key("maintenance", "M", "maintenance", "Hands", "announce maintenance of the node"),
+    Key("drain", "D", "drain", "Hands", "drain the node of its clients' writes"),
+    Key("export", "X", "export", "Hands", "write hot lines: speedscope, flame graphs"),
     Key("note", "m", "note", "Alarms", "make a note on the timeline, for all to read"),
     Key("alarm.acknowledge", "a", "acknowledge", "Alarms", "take the alarm in hand"),
     Key("alarm.silence", "s", "silence", "Alarms", "silence its rule for its node, for a time"),
     Key("demo.stop", "Z", "deed('stop')", "Demo", "stop the node (SIGSTOP); again: it goes on"),
     Key("demo.kill", "K", "deed('kill')", "Demo", "kill the node (kill -9)"),
     Key("demo.start", "U", "deed('start')", "Demo", "start the node again"),
+    Key("source.up", "up,k", "thread(-1)", "Source", "the thread before", "k", SOURCE),
+    Key("source.down", "down,j", "thread(1)", "Source", "the next thread", "j", SOURCE),
+    Key(
+        "source.back",
+        "left,h,left_square_bracket",
+        "step(-1)",
+        "Source",
+        "one step back",
+        "h",
+        SOURCE,
+    ),
+    Key(
+        "source.on", "right,l,right_square_bracket", "step(1)", "Source", "one step on", "l", SOURCE
+    ),
+    Key("source.page_up", "pageup", "scroll(-10)", "Source", "scroll up", "PgUp", SOURCE),
+    Key("source.page_down", "pagedown", "scroll(10)", "Source", "scroll down", "PgDn", SOURCE),
+    Key("source.pause", "space", "pause", "Source", "pause; again: live", "", SOURCE),
+    Key("source.live", "L", "live", "Source", "live again", "", SOURCE),
+    Key(
+        "source.heat",
+        "u",
+        "heat_of",
+        "Source",
+        "heat of thread, process, node, all nodes",
+        "",
+        SOURCE,
+    ),
+    Key("source.leave", "escape,enter,q", "leave", "Source", "back to the views", "Esc", SOURCE),
+    Key("stacks.up", "up,k", "scroll(-1)", "Stacks", "scroll up", "k", STACKS),
+    Key("stacks.down", "down,j", "scroll(1)", "Stacks", "scroll down", "j", STACKS),
+    Key("stacks.page_up", "pageup", "page(-1)", "Stacks", "one page up", "PgUp", STACKS),
+    Key("stacks.page_down", "pagedown,space", "page(1)", "Stacks", "one page down", "PgDn", STACKS),
+    Key("stacks.copy", "y", "copy", "Stacks", "copy all", "", STACKS),
+    Key("stacks.leave", "escape,enter,q", "leave", "Stacks", "back", "Esc", STACKS),
     Key("palette", "colon,ctrl+p", "command_palette", "Console", "command palette", ":"),
     Key("help", "?,f1", "help", "Console", "this page"),
     Key("quit", "q,ctrl+c", "quit", "Console", "quit"),
@@ -94,7 +148,14 @@ TOGETHER = {
     "sort.left": "sort by the column left, right",
     "step.back": "one step back, on",
     "step.back_ten": "ten steps back, on",
+    "error.next": "the next error or worse, the one before",
+    "warning.next": "the next warning or worse, the one before",
     "rate.up": "more or fewer frames a second",
+    "stacks.up": "scroll up, down",
+    "stacks.page_up": "one page up, down",
+    "source.up": "the thread before, the next one",
+    "source.back": "one step back, on",
+    "source.page_up": "scroll up, down",
 }
 
 _NAMES = {
@@ -102,6 +163,11 @@ _NAMES = {
     "comma": ",", "full_stop": ".", "tab": "Tab", "shift+tab": "⇧Tab", "home": "Home",
     "end": "End", "colon": ":", "down": "↓", "up": "↑", "left": "←", "right": "→", "f1": "F1",
 }  # fmt: skip
+
+
+def of_screen(screen: str) -> list[Key]:
+    """Return the bindings of a screen."""
+    return [key for key in KEYS if key.screen == screen]
 
 
 def shown(key: Key, keymap: Mapping[str, str]) -> str:
@@ -113,6 +179,12 @@ def shown(key: Key, keymap: Mapping[str, str]) -> str:
     return " ".join(
         _NAMES.get(name.strip(), name.strip().replace("ctrl+", "^")) for name in names if name
     )
+
+
+def title(key: Key) -> str:
+    """Return what the command palette calls an action."""
+    words = f"view {key.help}" if key.id.startswith("view.") else key.help
+    return words[:1].upper() + words[1:]
 
 
 def help_lines(group: str, keymap: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -146,8 +218,8 @@ def load_keymap(path: Path) -> tuple[dict[str, str], str]:
     A bad file never keeps the console from starting: what is right in it is used.
     """
     try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
+        text = path.read_text("utf-8")
+        table = tomllib.loads(text)
     except FileNotFoundError:
         return {}, ""
     except OSError as reason:
@@ -162,9 +234,17 @@ def load_keymap(path: Path) -> tuple[dict[str, str], str]:
         return good, ""
     first = bad[0]
     why = "is no binding" if first not in known else "needs keys such as 'j,down'"
-    return good, f"{path}: {first!r} {why}; see ? for the ids" + (
+    line = _line_of(TomlLines(text), first)
+    return good, f"{path}:{line}: {first!r} {why}; see ? for the ids" + (
         f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
     )
+
+
+def _line_of(lines: TomlLines, name: str) -> int:
+    """Return where a binding stands: as a key with dots, or below a header `[move]`."""
+    parts = name.split(".")
+    splits = ((".".join(parts[:at]), ".".join(parts[at:])) for at in range(len(parts)))
+    return next((line for table, key in splits if (line := lines.line(table, 0, key))), 0)
 
 
 def _flat(table: Mapping[str, object], before: str = "") -> dict[str, str]:

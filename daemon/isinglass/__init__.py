@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from isinglass.glass.probe import mark as mark
     from isinglass.glass.segment import event as event
     from isinglass.glass.segment import open_or_create as attach
+    from isinglass.glass.stacks import stacks_on_request as stacks_on_request
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,7 @@ _HOMES = {
     "structlog_processor": ("isinglass.glass.logging_handler", "structlog_processor"),
     "tell_monitors": ("isinglass.emit.program", "tell_monitors"),
     "mark": ("isinglass.glass.probe", "mark"),
+    "stacks_on_request": ("isinglass.glass.stacks", "stacks_on_request"),
 }
 __all__ = [
     "Client",
@@ -75,6 +77,7 @@ __all__ = [
     "instrument",
     "logging_handler",
     "mark",
+    "stacks_on_request",
     "structlog_processor",
     "tell_monitors",
 ]

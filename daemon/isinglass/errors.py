@@ -142,6 +142,10 @@ class AddUnknown(ClientError):
     """The connection broke during an add, and whether it counted cannot be told."""
 
 
+class NodeDrained(ClientError):
+    """An operator drained the node: it takes no writes of its clients for a while."""
+
+
 class RequestRefused(ClientError):
     """The daemon refused the request and said why."""
 

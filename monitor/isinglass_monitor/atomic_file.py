@@ -15,7 +15,7 @@ from typing import Any
 FILE_MODE = 0o640
 
 
-def replace_text(path: Path, text: str, *, durable: bool = False) -> None:
+def replace_text(path: Path, text: str, *, durable: bool = False, mode: int = FILE_MODE) -> None:
     """Put `text` in place of the file at `path`.
 
     Raises:
@@ -23,7 +23,7 @@ def replace_text(path: Path, text: str, *, durable: bool = False) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             if durable:

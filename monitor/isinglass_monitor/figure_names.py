@@ -54,7 +54,7 @@ DERIVED: Mapping[str, Mapping[str, FieldFacts]] = {
 _OF_HISTOGRAM = {"p50": "half took less", "p99": "all but 1 % took less", "max": "the most"}
 
 
-def _facts(kind: str, unit: str, text: str, name: str) -> Mapping[str, FieldFacts]:
+def facts_told(kind: str, unit: str, text: str, name: str) -> Mapping[str, FieldFacts]:
     """Return the facts of a field by its name; a histogram is told by three figures."""
     if kind != "histogram":
         return {name: FieldFacts(kind, unit, text)}
@@ -72,7 +72,7 @@ def catalogue() -> Mapping[str, Mapping[str, FieldFacts]]:
             told: known
             for field in panel.schema().fields
             for name, kind, unit, _level, text in rows(field)
-            for told, known in _facts(kind, unit, text, name).items()
+            for told, known in facts_told(kind, unit, text, name).items()
         }
         for panel in panel_classes()
     }

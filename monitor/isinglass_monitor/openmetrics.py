@@ -1,4 +1,4 @@
-"""Figures of all nodes as OpenMetrics over HTTP, from the catalogue: names, kinds, units and help.
+"""Figures of all nodes as OpenMetrics, from the catalogue: names, kinds, units and help.
 
     isinglass_queue_offered_updates_total{node="alder"} 1234.0
     isinglass_timer_last_duration_seconds{node="alder",timer="flush"} 0.002
@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from isinglass.clock import NANOSECONDS_PER_SECOND
 from isinglass.errors import SettingsError
-from isinglass_monitor.figure_names import FieldFacts, facts, split
+from isinglass.glass.histogram import HistogramValue
+from isinglass.glass.snapshot import Verdict
+from isinglass_monitor.figure_names import FieldFacts, facts, facts_told, split
 from isinglass_monitor.scoreboard import Row
 from isinglass_monitor.views import Figure
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
+
+    from isinglass.glass.snapshot import FieldView, PanelView, Snapshot
 
 LOOPBACK = "127.0.0.1"
 PREFIX = "isinglass"
@@ -42,6 +46,9 @@ _ODD = str.maketrans({"/": "_per_", "-": "_", ".": "_", " ": "_", "%": "percent"
 _A_SECOND = {"time": float(NANOSECONDS_PER_SECOND), "microseconds": 1e6}
 
 
+_UNKNOWN = FieldFacts("", "1", "A figure of a program's own panel.")
+
+
 class Family(NamedTuple):
     """A metric's name, kind and help, the label that tells instances apart, and a divisor."""
 
@@ -52,10 +59,14 @@ class Family(NamedTuple):
     divisor: float
 
 
-@lru_cache(maxsize=4_096)
 def family_of(panel: str, field: str) -> Family:
+    """Return the metric family of a field, by what the catalogue says of it."""
+    return family(panel, field, facts(panel, field) or _UNKNOWN)
+
+
+@lru_cache(maxsize=4_096)
+def family(panel: str, field: str, known: FieldFacts) -> Family:
     """Return the metric family of a field."""
-    known = facts(panel, field) or FieldFacts("", "1", "A figure of a program's own panel.")
     kind = {"counter": "counter", "text": "info", "": "unknown"}.get(known.kind, "gauge")
     name = f"{PREFIX}_{panel}_{field}".translate(_ODD)
     unit = _UNITS.get(known.unit, known.unit).translate(_ODD)
@@ -64,6 +75,78 @@ def family_of(panel: str, field: str) -> Family:
     if kind == "counter":
         name = name.removesuffix("_total")
     return Family(_legal(name), kind, known.help, _legal(panel), _A_SECOND.get(known.unit, 1.0))
+
+
+class Told(NamedTuple):
+    """One figure to export: its family, its labels, its field's name and its value."""
+
+    family: Family
+    labels: dict[str, str]
+    field: str
+    value: Figure
+
+
+def metrics(told: Iterable[Told]) -> Iterator[Metric]:
+    """Yield the library's metric families of some figures."""
+    from prometheus_client.metrics_core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        InfoMetricFamily,
+        UnknownMetricFamily,
+    )
+
+    classes: dict[str, Any] = {
+        "counter": CounterMetricFamily,
+        "gauge": GaugeMetricFamily,
+        "info": InfoMetricFamily,
+        "unknown": UnknownMetricFamily,
+    }
+    made: dict[str, tuple[Family, Any]] = {}
+    for family, labels, field, value in told:
+        if isinstance(value, str) != (family.kind == "info"):
+            continue
+        known = made.get(family.name)
+        if known is None:
+            metric = classes[family.kind](family.name, family.help, labels=())
+            known = made[family.name] = (family, metric)
+        if known[0] != family:
+            continue  # two fields of one name and of different kinds: the first counts
+        _add(known[1], family, labels, field, value)
+    for _, metric in made.values():
+        yield metric
+
+
+def of_snapshot(snapshot: Snapshot) -> Iterator[Told]:
+    """Yield every figure of a node's living processes, with what the segment itself says of it."""
+    for process in snapshot.processes:
+        if process.verdict != Verdict.ALIVE:
+            continue
+        labels = {"node": snapshot.node, "process": process.name}
+        if process.slot:  # Of the daemon there is one; its pid would make it another each time.
+            labels["pid"] = str(process.pid)
+        for panel in process.panels:
+            for field in panel.fields:
+                yield from _of_field(panel, field, labels)
+
+
+def _of_field(panel: PanelView, field: FieldView, labels: dict[str, str]) -> Iterator[Told]:
+    value = field.value
+    if isinstance(value, HistogramValue):
+        values: dict[str, Figure] = {
+            f"{field.name}.p50": value.percentile(0.5),
+            f"{field.name}.p99": value.percentile(0.99),
+            f"{field.name}.max": value.maximum,
+        }
+    else:
+        values = {field.name: value}
+    for (name, known), figure in zip(
+        facts_told(field.kind, field.unit, field.help, field.name).items(),
+        values.values(),
+        strict=True,
+    ):
+        found = family(panel.name, name, known)
+        own = {found.label: panel.instance} if panel.instance else {}
+        yield Told(found, {**labels, **own}, name, figure)
 
 
 def _legal(name: str) -> str:
@@ -87,37 +170,15 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metric families; called by the library at each scrape."""
-        from prometheus_client.metrics_core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            InfoMetricFamily,
-            UnknownMetricFamily,
-        )
+        yield from metrics(self._told())
 
-        classes: dict[str, Any] = {
-            "counter": CounterMetricFamily,
-            "gauge": GaugeMetricFamily,
-            "info": InfoMetricFamily,
-            "unknown": UnknownMetricFamily,
-        }
-        made: dict[str, tuple[Family, Any]] = {}
+    def _told(self) -> Iterator[Told]:
         for node, figures in self._shown:
             for key, value in figures.items():
                 name = split(key)
-                family = family_of(name.panel, name.field)
-                if isinstance(value, str) != (family.kind == "info"):
-                    continue
-                labels = ("node", family.label) if name.instance else ("node",)
-                known = made.get(family.name)
-                if known is None:
-                    metric = classes[family.kind](family.name, family.help, labels=())
-                    known = made[family.name] = (family, metric)
-                if known[0] != family:
-                    continue  # two fields of one name and of different kinds: the first counts
-                texts = (node, name.instance)[: len(labels)]
-                _add(known[1], family, dict(zip(labels, texts, strict=True)), name.field, value)
-        for _, metric in made.values():
-            yield metric
+                found = family_of(name.panel, name.field)
+                own = {found.label: name.instance} if name.instance else {}
+                yield Told(found, {"node": node, **own}, name.field, value)
 
 
 def _add(metric: Any, family: Family, labels: dict[str, str], field: str, value: Figure) -> None:

@@ -206,9 +206,9 @@ def stage(node: str, folder: Path, pid: int = 4711) -> Iterator[Stage]:
         yield Stage(node, process, pid)
 
 
-def filled_desk(*stages: Stage, ticks: int = 12) -> Desk:
+def filled_desk(*stages: Stage, ticks: int = 12, desk: Desk | None = None) -> Desk:
     """Return a desk with so many seconds of all nodes."""
-    desk = Desk()
+    desk = desk or Desk()
     for tick in range(1, ticks + 1):
         readings = [each.reading(tick) for each in stages]
         desk.absorb(readings, START_NS + tick * SECOND, 1.0)

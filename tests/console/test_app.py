@@ -153,6 +153,10 @@ def test_help_shows_every_key_and_the_palette_runs_views(app: IsinglassApp) -> N
     async def script(pilot: Pilot[int]) -> None:
         await pilot.press("?")
         shown = text_of(app.screen.query_one("#body", Canvas).lines)
+        assert "0 lines above" in shown
+        await pilot.press("pagedown")
+        shown += text_of(app.screen.query_one("#body", Canvas).lines)
+        assert "0 below" in shown, "the last line is there"
         for word in ("one row down", "pause; again: live", "command palette", "critical"):
             assert word in shown
         await pilot.press("escape", ":")

@@ -174,7 +174,7 @@ def test_deeds_are_offered_only_in_a_demo(
             pilot: Pilot[int], each: IsinglassApp = each, offered: bool = offered
         ) -> None:
             titles = [command.title for command in each.get_system_commands(each.screen)]
-            assert ("Kill the node" in titles) == offered
+            assert ("Kill the node (kill -9)" in titles) == offered
             await pilot.press("?")
             assert ("kill -9" in text_of(body(each).lines)) == offered
             await pilot.press("escape", "K")

@@ -168,7 +168,7 @@ def test_an_event_before_the_history_says_how_far_it_reaches(app: IsinglassApp) 
 
 def test_the_log_narrows_by_severity_and_by_node(app: IsinglassApp) -> None:
     async def script(pilot: Pilot[int]) -> None:
-        await pilot.press("w")
+        await pilot.press("v")
         assert app.desk.settings.view == "log"
         assert "WARN and worse" in screen_text(app)
         assert "half past 3" in screen_text(app)
@@ -176,10 +176,10 @@ def test_the_log_narrows_by_severity_and_by_node(app: IsinglassApp) -> None:
         await pilot.press("o")
         assert "of alder" in screen_text(app)
         assert "seen from birch" not in screen_text(app)
-        await pilot.press("w")
+        await pilot.press("v")
         assert "half past 3" not in screen_text(app)
         assert "half past 6" in screen_text(app)
-        await pilot.press("w", "o")
+        await pilot.press("v", "o")
         assert "seen from birch" in screen_text(app)
         assert "half past 5" in screen_text(app)
         await pilot.press("slash", *"nowhere", "enter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isnan, nan
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass.glass.severity import severity_name
-from isinglass_console.model.board import Board, Severity, Threshold
+from isinglass_console.model.board import Board, Levels, Severity, Threshold
 from isinglass_console.model.cursor import Cursor, nearest, parse_moment
 from isinglass_console.model.filter import Filter
 from isinglass_console.model.layout import Column, place, split
@@ -212,7 +213,8 @@ def test_the_book_forgets_nothing_it_was_not_asked() -> None:
 
 # ---------------------------------------------------------------------- thresholds and the log
 def test_a_threshold_clears_lower_than_it_raises() -> None:
-    board = Board((Threshold("load", 0.9, 0.8, Severity.WARNING, "loaded", "share", "load"),))
+    loaded = Threshold("load", 0.9, 0.8, Severity.WARNING, "loaded", "share", "load")
+    board = Board(Levels((loaded,)))
     seen = [bool(board.judge("a", {"load": load})) for load in (0.85, 0.91, 0.85, 0.79, 0.85)]
     assert seen == [False, True, True, False, False]
     assert not board.judge("b", {"load": 0.85}), "nodes are judged apart"
@@ -220,15 +222,40 @@ def test_a_threshold_clears_lower_than_it_raises() -> None:
 
 
 def test_the_worst_threshold_of_a_figure_is_told() -> None:
-    board = Board(
+    levels = Levels(
         (
             Threshold("map", 0.8, 0.7, Severity.WARNING, "map", "share", "map used"),
             Threshold("map", 0.9, 0.85, Severity.CRITICAL, "full", "share", "map used"),
         )
     )
+    board = Board(levels)
     (trouble,) = board.judge("a", {"map": 0.95})
     assert trouble.threshold.word == "full"
     assert trouble.sentence() == "map used 95 %"
+
+
+def test_a_threshold_holds_only_after_its_time() -> None:
+    slow = Threshold("lag", 1, 0.5, Severity.WARNING, "lag", "seconds", "behind", for_seconds=5)
+    board = Board(Levels((slow,)))
+
+    def seen(second: int, lag: float) -> bool:
+        return bool(board.judge("a", {"lag": lag}, second * 10**9))
+
+    assert [seen(at, 2.0) for at in (10, 12, 14)] == [False] * 3
+    assert not seen(14, 0.9), "a peak that ended begins anew"
+    assert [seen(at, 2.0) for at in (15, 19, 20)] == [False, False, True]
+    assert seen(21, 0.6), "above what clears it"
+    assert not seen(22, 0.4)
+
+
+def test_a_node_has_thresholds_of_its_own_and_low_may_be_bad() -> None:
+    every = Threshold("merged", 0.2, 0.3, Severity.WARNING, "unmerged", "share", "merged")
+    own = replace(every, raise_at=0.05, clear_at=0.1, nodes=("ce*",))
+    board = Board(Levels((every, own)))
+    assert board.judge("alder", {"merged": 0.1}) and not board.judge("cedar", {"merged": 0.1})
+    assert board.judge("alder", {"merged": 0.25}) and not board.judge("alder", {"merged": 0.31})
+    assert Levels((every, own)).severity_of("cedar", "merged", 0.04) == Severity.WARNING
+    assert Levels((every, own)).severity_of("cedar", "merged", nan) == Severity.WELL
 
 
 def test_late_events_are_put_where_they_belong() -> None:

@@ -210,3 +210,26 @@ def test_without_a_terminal_it_says_what_does_without(home: Path) -> None:
     assert done.returncode == 2
     assert "isinglass dump" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_file_of_settings_and_the_keys_of_the_desk(terminal: Terminal, home: Path) -> None:
+    (home / "night.toml").write_text("view = 'store'\ntheme = 'isinglass-light'\n")
+    with daemon("alder") as process:
+        terminal.start(f"{CONSOLE} --config {home}/night.toml --filter timer")
+        terminal.wait_for("LATENCY")
+        assert "/timer" in terminal.screen()
+        terminal.press("|")
+        terminal.wait_for("▸alder")
+        terminal.press("2", "t")
+        terminal.wait_for("NODE")
+        terminal.press("S")
+        terminal.wait_for(f"Stacks of daemon {process.pid} of alder?")
+        terminal.press("y")
+        terminal.wait_for(f"STACKS  alder  daemon {process.pid}")
+        terminal.wait_for('"MainThread"')
+        terminal.press("q")
+        terminal.wait_for("NOW AT")
+        terminal.resize(60, 20)
+        terminal.press("S")
+        screen = terminal.wait_for("any other key: leave it")
+        assert len(screen.split("\n")) <= 20, "a long question takes more rows"

@@ -9,6 +9,7 @@ import pytest
 from stage import SECOND, SOURCE, START_NS, Stage
 
 from isinglass.glass.snapshot import Verdict
+from isinglass_console.model import spots
 from isinglass_console.model.filter import Filter
 from isinglass_console.screens import source, waiting
 from isinglass_console.screens.desk import Desk
@@ -61,8 +62,11 @@ def test_no_line_of_any_view_is_too_long_or_too_short(
     for dead in (False, True):
         if dead:
             die(desk, alder)
-        for zoomed in (False, True):
+        for zoomed, turned in ((False, False), (True, False), (False, True), (True, True)):
             desk.settings.zoomed = zoomed
+            desk.settings.columns = desk.settings.everywhere = turned
+            desk.settings.baseline = 3 if turned else None
+            desk.settings.heat_of = spots.EVERYWHERE if turned else spots.THREAD
             scene = desk.scene(width, height)
             for view in VIEWS:
                 block = view.build(scene, SourceFiles()).block

@@ -1,7 +1,9 @@
-"""Who is in trouble: thresholds as data, with a level that raises and a lower one that clears.
+"""Who is in trouble: thresholds as data, with a level that raises and another that clears.
 
-Two levels, because a value that trembles around one level makes a light that blinks. What a panel
-does not have raises nothing: a third party's daemon is judged by its life alone.
+Two levels, because a value that trembles around one level makes a light that blinks; and a time for
+which the value must be that bad, because a peak is no trouble. Where the clearing level is above
+the raising one, low is bad. What a panel does not have raises nothing: a third party's daemon is
+judged by its life alone.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from isinglass_console.model import format as text
 
@@ -41,7 +45,11 @@ ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One condition on one figure; `word` is what the state column says while it holds."""
+    """One condition on one figure; `word` is what the state column says while it holds.
+
+    `for_seconds`: how long the figure must be that bad; `nodes`: globs of the nodes that it is for,
+    none for all.
+    """
 
     figure: str
     raise_at: float
@@ -50,6 +58,17 @@ class Threshold:
     word: str
     unit: str
     note: str
+    for_seconds: float = 0.0
+    nodes: tuple[str, ...] = ()
+
+    def passed(self, value: float, raised: bool = False) -> bool:
+        """Return whether a value is past the level that raises, or, once raised, that clears."""
+        level = self.clear_at if raised else self.raise_at
+        return value <= level if self.clear_at > self.raise_at else value >= level
+
+    def is_for(self, node: str) -> bool:
+        """Return whether the threshold is for a node."""
+        return not self.nodes or any(fnmatchcase(node, glob) for glob in self.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +84,63 @@ class Trouble:
         return f"{self.threshold.note} {shown}"
 
 
+@dataclass(frozen=True)
+class Levels:
+    """All thresholds; of those for a figure, a severity and a node the last one counts."""
+
+    thresholds: tuple[Threshold, ...]
+
+    def of(self, node: str) -> tuple[Threshold, ...]:
+        """Return the thresholds of a node."""
+        return _levels_of(self.thresholds, node)
+
+    def severity_of(self, node: str, figure: str, value: float) -> Severity:
+        """Return how bad one value of a figure is by itself, without memory of those before."""
+        passed = (
+            each.severity for each in self.of(node) if each.figure == figure and each.passed(value)
+        )
+        return max(passed, default=Severity.WELL)
+
+
+@lru_cache(maxsize=1_024)
+def _levels_of(thresholds: tuple[Threshold, ...], node: str) -> tuple[Threshold, ...]:
+    chosen = {(each.figure, each.severity): each for each in thresholds if each.is_for(node)}
+    return tuple(chosen.values())
+
+
 @dataclass(slots=True)
 class Board:
     """Which thresholds hold, node by node; remembers, because raising and clearing differ."""
 
-    thresholds: tuple[Threshold, ...]
+    levels: Levels
     _raised: dict[tuple[str, str, Severity], bool] = field(default_factory=dict)
+    _passed_ns: dict[tuple[str, str, Severity], int] = field(default_factory=dict)
 
-    def judge(self, node: str, figures: Mapping[str, float]) -> tuple[Trouble, ...]:
+    def judge(
+        self, node: str, figures: Mapping[str, float], now_ns: int = 0
+    ) -> tuple[Trouble, ...]:
         """Take a node's figures of one frame; return what is wrong, the worst first.
 
         A figure that is missing or not a number clears its thresholds.
         """
         found = []
-        for threshold in self.thresholds:
-            key = (node, threshold.figure, threshold.severity)
+        for threshold in self.levels.of(node):
             value = figures.get(threshold.figure, float("nan"))
-            level = threshold.clear_at if self._raised.get(key) else threshold.raise_at
-            holds = value >= level
-            self._raised[key] = holds
-            if holds:
+            if self._holds(node, threshold, value, now_ns):
                 found.append(Trouble(threshold, value))
         found.sort(key=lambda trouble: -trouble.threshold.severity)
         return _worst_of_each(found)
+
+    def _holds(self, node: str, threshold: Threshold, value: float, now_ns: int) -> bool:
+        key = (node, threshold.figure, threshold.severity)
+        raised = self._raised.get(key, False)
+        if not threshold.passed(value, raised):
+            self._raised.pop(key, None)
+            self._passed_ns.pop(key, None)
+            return False
+        since_ns = self._passed_ns.setdefault(key, now_ns)
+        self._raised[key] = raised or now_ns - since_ns >= threshold.for_seconds * text.NANOSECONDS
+        return self._raised[key]
 
 
 def _worst_of_each(troubles: Iterable[Trouble]) -> tuple[Trouble, ...]:
@@ -110,10 +163,4 @@ THRESHOLDS: tuple[Threshold, ...] = (
     Threshold("map_share", 0.97, 0.95, Severity.CRITICAL, "map full", "share", "the LMDB map is"),
 )
 
-
-def severity_of(figure: str, value: float) -> Severity:
-    """Return how bad one value of a figure is by itself, without memory of the ones before."""
-    return max(
-        (each.severity for each in THRESHOLDS if each.figure == figure and value >= each.raise_at),
-        default=Severity.WELL,
-    )
+BUILT_IN = Levels(THRESHOLDS)

@@ -11,6 +11,27 @@ from math import isnan, nan
 from isinglass.glass.snapshot import PanelView, Snapshot
 from isinglass_console.model.rates import Pair, number
 
+# figure: (unit, what it is); thresholds may be on any of them
+FIGURES: dict[str, tuple[str, str]] = {
+    "load": ("share", "applier load over a second"),
+    "offered_rate": ("updates/s", "updates offered to the queue"),
+    "merged_share": ("share", "writes avoided by merging"),
+    "applied_rate": ("updates/s", "updates written into the store"),
+    "backlog": ("share", "backlog of the queue's limit"),
+    "length": ("updates", "updates that wait"),
+    "bytes": ("bytes", "bytes that wait"),
+    "oldest_seconds": ("seconds", "age of the oldest update that waits"),
+    "pace": ("updates/s", "pace that flow control allows"),
+    "demand": ("updates/s", "what the writers ask for"),
+    "flow_backlog": ("share", "backlog that flow control sees"),
+    "lag_seconds": ("seconds", "how far behind the worst origin"),
+    "lag_updates": ("updates", "updates missing of the worst origin"),
+    "commit_seconds": ("seconds", "99 % of the commits of the last interval"),
+    "map_share": ("share", "used part of the LMDB map"),
+    "file_bytes": ("bytes", "size of the store's file"),
+    "records": ("records", "records in all tables"),
+    "overdue_seconds": ("seconds", "how late the latest periodic task is"),
+}
 MICROSECOND = 1e-6
 MERGED = ("superseded", "stale", "dropped", "rolled")
 

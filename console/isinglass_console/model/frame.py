@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from isinglass.glass.snapshot import Process, Snapshot, Verdict
-from isinglass_console.model.board import Severity, Trouble
+from isinglass_console.model.board import BUILT_IN, Levels, Severity, Trouble
 from isinglass_console.model.heat import Tally
 
 HEARTBEAT_SECONDS = 1.0
@@ -73,12 +73,13 @@ class NodeFrame:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """All nodes at one tick; `number` counts the frames of this console."""
+    """All nodes at one tick; `number` counts the frames of this console, `levels` judged them."""
 
     number: int
     wall_ns: int
     interval_seconds: float
     nodes: tuple[NodeFrame, ...] = ()
+    levels: Levels = BUILT_IN
 
     def node(self, name: str) -> NodeFrame | None:
         """Return a node by name."""

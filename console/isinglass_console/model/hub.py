@@ -6,6 +6,7 @@ back, what its counters were one reading ago.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import nan
@@ -13,11 +14,12 @@ from math import nan
 from isinglass.glass.severity import ERROR, WARNING
 from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model import figures
-from isinglass_console.model.board import THRESHOLDS, Board
+from isinglass_console.model.board import BUILT_IN, Board, Trouble
 from isinglass_console.model.frame import Condition, Frame, NodeFrame
 from isinglass_console.model.lag import Measured, measured_lags
 from isinglass_console.model.log import Log, LogEntry
 from isinglass_console.model.members import cluster_of
+from isinglass_console.model.moments import LEVELS, Moment
 from isinglass_console.model.reading import Reading
 from isinglass_console.model.series import CAPACITY, SeriesBook
 from isinglass_console.model.told import Past
@@ -25,6 +27,7 @@ from isinglass_console.model.told import Past
 OVER = (Condition.KILLED, Condition.LEFT)
 CONSOLE = "console"
 LAGS = ("lag_seconds", "lag_updates")
+RAISED_KEPT = 1_000
 
 
 @dataclass(slots=True)
@@ -35,15 +38,20 @@ class _Memory:
     snapshot: Snapshot | None = None
     ended_wall_ns: int = 0
     restarted_wall_ns: int = 0
+    troubles: tuple[Trouble, ...] = ()
 
 
 @dataclass(slots=True)
 class Hub:
-    """Turns readings into frames; owns the log, the trends and the board."""
+    """Turns readings into frames; owns the log, the trends and the board.
 
-    board: Board = field(default_factory=lambda: Board(THRESHOLDS))
+    `raised`: the moments at which thresholds were passed.
+    """
+
+    board: Board = field(default_factory=lambda: Board(BUILT_IN))
     series: SeriesBook = field(default_factory=SeriesBook)
     log: Log = field(default_factory=Log)
+    raised: deque[Moment] = field(default_factory=lambda: deque(maxlen=RAISED_KEPT))
     _memories: dict[str, _Memory] = field(default_factory=dict)
     _number: int = -1
     _began: tuple[int, float] = (0, 1.0)  # when the first frame was, and the interval then
@@ -70,7 +78,7 @@ class Hub:
             alive = node.condition == Condition.ALIVE
             kept = ((name, value) for name, value in node.figures.items() if alive or name in LAGS)
             self.series.put(self._number, (((node.name, name), value) for name, value in kept))
-        return Frame(self._number, wall_ns, interval_seconds, nodes)
+        return Frame(self._number, wall_ns, interval_seconds, nodes, self.board.levels)
 
     def remember(self, past: Past) -> None:
         """Take what a monitor knows of the time before the first frame; there must be one."""
@@ -91,6 +99,9 @@ class Hub:
         self.log.add(reading.events)
         snapshot = memory.snapshot
         found.update(lags.get((cluster_of(snapshot), reading.node), {}))
+        troubles = self.board.judge(reading.node, found if alive else {}, wall_ns)
+        self._raise(reading.node, memory.troubles, troubles, wall_ns)
+        memory.troubles = troubles
         return NodeFrame(
             name=reading.node,
             condition=reading.condition,
@@ -101,7 +112,7 @@ class Hub:
             ended_wall_ns=memory.ended_wall_ns,
             restarted_wall_ns=memory.restarted_wall_ns,
             figures=found,
-            troubles=self.board.judge(reading.node, found if alive else {}),
+            troubles=troubles,
         )
 
     def _follow_life(self, reading: Reading, memory: _Memory, wall_ns: int) -> None:
@@ -119,6 +130,16 @@ class Hub:
                 self._note(reading.node, wall_ns, ERROR, "the daemon was killed")
         if before == Condition.ALIVE and reading.condition == Condition.STOPPED:
             self._note(reading.node, wall_ns, WARNING, "the daemon does not move any more")
+
+    def _raise(
+        self, node: str, before: tuple[Trouble, ...], now: tuple[Trouble, ...], wall_ns: int
+    ) -> None:
+        """Remember which thresholds were passed since the frame before."""
+        known = {trouble.threshold for trouble in before}
+        for trouble in now:
+            if trouble.threshold not in known:
+                level = LEVELS[trouble.threshold.severity]
+                self.raised.append(Moment(wall_ns, level, node, trouble.sentence()))
 
     def _note(self, node: str, wall_ns: int, severity: int, message: str) -> None:
         self.log.add((LogEntry(wall_ns, node, CONSOLE, severity, "life", message),))

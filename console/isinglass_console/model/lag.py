@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import isfinite, nan
 
 from isinglass.glass.snapshot import PanelView, Snapshot
-from isinglass_console.model.board import Severity, severity_of
+from isinglass_console.model.board import BUILT_IN, Levels, Severity
 from isinglass_console.model.frame import Frame, NodeFrame, node_freshness
 from isinglass_console.model.members import (
     cluster_of,
@@ -30,17 +30,21 @@ PLACES = (("network", "lag_network"), ("queue", "lag_queue"), ("disk", "lag_disk
 class LagCell:
     """One replica behind one origin; NaN is what nobody says.
 
-    `stale`: who measured it does not move any more.
+    `stale`: who measured it does not move any more; `levels`: what judges the replica's lag.
     """
 
     updates: float
     seconds: float = nan
     stale: bool = False
+    replica: str = ""
+    levels: Levels = BUILT_IN
 
     @property
     def severity(self) -> Severity:
         """How bad it is; an old figure is judged by nobody."""
-        return Severity.STALE if self.stale else severity_of("lag_seconds", self.seconds)
+        if self.stale:
+            return Severity.STALE
+        return self.levels.severity_of(self.replica, "lag_seconds", self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,17 @@ def lag_matrix(frame: Frame, node: NodeFrame) -> LagMatrix:
         for name, each in nodes.items()
         if node_freshness(each, frame.interval_seconds).dim
     }
-    rows = tuple(_row(name, names, nodes, old) for name in names)
+    rows = tuple(_row(name, names, nodes, old, frame.levels) for name in names)
     stale = tuple(StaleOrigin(name, each.condition, each.age_seconds) for name, each in old.items())
     return LagMatrix(tuple(names), rows, stale)
 
 
 def _row(
-    replica: str, names: list[str], nodes: dict[str, NodeFrame], old: dict[str, NodeFrame]
+    replica: str,
+    names: list[str],
+    nodes: dict[str, NodeFrame],
+    old: dict[str, NodeFrame],
+    levels: Levels,
 ) -> LagRow:
     cells: dict[str, LagCell] = {}
     fresh: list[PanelView] = []
@@ -108,7 +116,8 @@ def _row(
         if measured is not None:
             stale = origin in old
             seconds = number(measured, "lag_seconds")
-            cells[origin] = LagCell(number(measured, "lag_updates"), seconds, stale)
+            updates = number(measured, "lag_updates")
+            cells[origin] = LagCell(updates, seconds, stale, replica, levels)
             if not stale:
                 fresh.append(measured)
         elif origin not in nodes and replica in nodes:

@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from isinglass.glass.severity import ERROR
+from isinglass_console.configuration import Configuration
 from isinglass_console.model import format as text
+from isinglass_console.model import moments, spots
+from isinglass_console.model.board import Board
 from isinglass_console.model.cursor import Cursor
+from isinglass_console.model.filter import Filter
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
@@ -31,6 +36,13 @@ from isinglass_console.screens.settings import Settings
 # Their rows are nodes: a row that is selected in one is the node of all views.
 NODE_TABLES = ("nodes", "flow", "lag")
 LOG_TABLE = "log"
+THREAD_TABLE, ALL_THREADS = "threads", "all threads"
+HEAT_OF = {
+    spots.THREAD: "the thread",
+    spots.PROCESS: "all threads of its process",
+    spots.NODE: "all threads of its node",
+    spots.EVERYWHERE: "all threads of all nodes",
+}
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -46,6 +58,15 @@ class Desk:
         self.silent_seconds = 0.0
         self.told = Told()
         self._remembered = self.told.past
+
+    def begin(self, configuration: Configuration) -> None:
+        """Begin as the operator's file says."""
+        settings = self.settings
+        self.hub.board = Board(configuration.levels)
+        settings.view = configuration.view
+        settings.columns = configuration.columns
+        settings.node = configuration.node or settings.node
+        settings.filter = Filter.parse(configuration.filter)
 
     # ------------------------------------------------------------------ frames
     def absorb(self, readings: Iterable[Reading], wall_ns: int, interval_seconds: float) -> Frame:
@@ -145,6 +166,40 @@ class Desk:
             return f"every view shows {at}; L: live again"
         return f"{at} is older than the other views reach: they show {text.clock(oldest.wall_ns)}"
 
+    def next_trouble(self, least: int, step: int) -> str:
+        """Go to the next moment (the one before, with -1) that is as bad as `least`; say which.
+
+        While the screen is live there is nothing later, so it is the newest one.
+        """
+        scene = self.scene(0, 0)
+        shown_ns = scene.request.at_ns or scene.frame.wall_ns
+        found = moments.beyond(
+            (
+                *moments.of_log(self.hub.log.entries),
+                *moments.of_alarms(self.told.sheet),
+                *self.hub.raised,
+            ),
+            least,
+            scene.newest.wall_ns + 1 if scene.live else shown_ns,
+            -1 if scene.live else step,
+        )
+        word = "error" if least >= ERROR else "warning"
+        if found is None:
+            where = "before this moment" if step < 0 or scene.live else "after this moment"
+            return f"no {word} is known {where}"
+        reached = self.jump(found.wall_ns, found.event)
+        if scene.newest.node(found.node) is not None:
+            self.select(NODE_TABLES[0], found.node)
+        at = text.moment(found.wall_ns, scene.newest.wall_ns)
+        older = f"; {reached}" if "older" in reached else ""
+        return f"{at} {found.node}: {found.sentence}{older}"
+
+    def sum_up(self) -> str:
+        """Take hot lines of the next larger scope; return what to say."""
+        at = spots.SCOPES.index(self.settings.heat_of) + 1
+        self.settings.heat_of = spots.SCOPES[at % len(spots.SCOPES)]
+        return f"hot lines are of {HEAT_OF[self.settings.heat_of]}"
+
     def toggle_baseline(self) -> None:
         """Count from the shown frame on, or show rates again."""
         baseline = self.settings.baseline
@@ -176,6 +231,10 @@ class Desk:
             self.settings.tables[each] = replace(self.table(each), selected=key)
         if of_nodes:
             self.settings.node = key
+        if table == ALL_THREADS:
+            node, _, thread = key.rpartition(" ")
+            self.select(NODE_TABLES[0], node)
+            self.select(THREAD_TABLE, thread)
 
     def move(self, table: str, rows: list[Row], steps: int) -> None:
         """Move the selection by rows."""

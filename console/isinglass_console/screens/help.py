@@ -15,6 +15,7 @@ from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import Block, Pen, beside
 from isinglass_console.widgets.palette import Palette
 
+COLUMN_CELLS = 58
 SIGNS: tuple[tuple[str, str], ...] = (
     ("· well   ▲ warning   ✖ critical   ~ stale   ? unknown", "plain"),
     ("● the thread works there   ○ it waits there on purpose", "plain"),
@@ -25,10 +26,14 @@ SIGNS: tuple[tuple[str, str], ...] = (
 
 
 class HelpScreen(Screen[None]):
-    """All keys; any of them goes back."""
+    """All keys; what has no room is scrolled to."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1,enter,space", "app.pop_screen", "back")
+        Binding("escape,q,question_mark,f1,enter", "app.pop_screen", "back"),
+        Binding("down,j", "scroll(1)", "one line down"),
+        Binding("up,k", "scroll(-1)", "one line up"),
+        Binding("pagedown,space", "scroll(15)", "down"),
+        Binding("pageup", "scroll(-15)", "up"),
     ]
 
     def __init__(
@@ -37,6 +42,7 @@ class HelpScreen(Screen[None]):
         """Take the operator's own keys by binding id, and whether the demo's keys are offered."""
         super().__init__()
         self._keymap, self._demo = keymap, demo
+        self._top = 0
         self._canvas = Canvas(palette, ascii_only=ascii_only, name="body")
 
     def compose(self) -> ComposeResult:
@@ -45,14 +51,37 @@ class HelpScreen(Screen[None]):
 
     def on_canvas_resized(self, message: Canvas.Resized) -> None:
         message.stop()
-        size = message.new_size
-        self._canvas.show(help_block(size.width, size.height, self._keymap, self._demo))
+        self.action_scroll(0)
+
+    def on_canvas_wheeled(self, message: Canvas.Wheeled) -> None:
+        message.stop()
+        self.action_scroll(message.steps)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll, as far as there is more."""
+        size = self._canvas.size
+        whole = help_block(size.width, self._keymap, self._demo)
+        self._top = min(max(self._top + lines, 0), max(0, len(whole.lines) - size.height))
+        self._canvas.show(shown_part(whole, self._top, size.height))
 
 
-def help_block(width: int, height: int, keymap: Mapping[str, str], demo: bool = False) -> Block:
-    """Return the help in one, two or three columns."""
+def shown_part(whole: Block, top: int, height: int) -> Block:
+    """Return the part of the help that has room: its first line stays, and says what is hidden."""
+    hidden = max(0, len(whole.lines) - height)
+    if not hidden:
+        return whole.sized(height)
+    head = Pen(whole.width).put(" isinglass", "accent").put("  keys; Esc goes back", "dim")
+    note = f"{top} lines above, {hidden - top} below: j k"
+    head.to(whole.width - len(note) - 1).put(note, "accent")
+    block = Block(whole.width, [head.line()])
+    block.extend(whole.without(1 + top))
+    return block.sized(height)
+
+
+def help_block(width: int, keymap: Mapping[str, str], demo: bool = False) -> Block:
+    """Return the help in columns that cut no text, as long as it gets."""
     groups = [_group(name, keymap) for name in keys.groups(demo)]
-    columns = 3 if width >= 150 else 2 if width >= 76 else 1
+    columns = min(3, max(1, width // COLUMN_CELLS))
     widths = split(width, columns)
     filled: list[list[Block]] = [[] for _ in range(columns)]
     for entries in groups:
@@ -68,10 +97,10 @@ def help_block(width: int, height: int, keymap: Mapping[str, str], demo: bool = 
     block = Block(width)
     block.add(Pen(width).put(" isinglass", "accent").put("  keys; Esc goes back", "dim").line())
     tallest = max(len(stack.lines) for stack in stacks)
-    block.extend(beside(stacks, min(tallest, max(1, height - 1))))
-    for text, role in SIGNS[: max(0, height - len(block.lines))]:
+    block.extend(beside(stacks, tallest))
+    for text, role in SIGNS:
         block.add(Pen(width).put(" ").put(text, role).line())
-    return block.sized(height)
+    return block
 
 
 Entries = list[tuple[str, str, str]]

@@ -31,7 +31,7 @@ COLUMNS = (
     Column("message", "EVENT", 28, 0, grow=1),
 )
 DETAIL_LINES, DETAIL_FROM = 3, 14
-KEYS = "Enter: that instant in every view   w: severity   o: this node"
+KEYS = "Enter: that instant in every view   v: severity   o: this node"
 CONTEXT_PART = 4  # of the height: what stays visible beyond the selected row
 
 

@@ -8,14 +8,17 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from isinglass.errors import IsinglassError
+from isinglass.glass.severity import ERROR, WARNING
 from isinglass_console.hands import NOT_OURS, Deed, Hands, deed_of
-from isinglass_console.keys import KEYS
+from isinglass_console.keys import of_screen
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
 from isinglass_console.screens.alarms import ALARM_TABLE
+from isinglass_console.screens.columns import TABLE as COLUMNS_TABLE
 from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, Desk, rows_to_copy
+from isinglass_console.screens.hand_keys import HandKeys
 from isinglass_console.screens.help import HelpScreen
-from isinglass_console.screens.monitor_keys import NO_MONITOR, MonitorKeys
+from isinglass_console.screens.monitor_keys import NO_MONITOR
 from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.scene import Page, Scene
@@ -26,14 +29,17 @@ from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
 from isinglass_console.widgets.palette import Palette
 
+LEAST = {"error": ERROR, "warning": WARNING}
 
-class MainScreen(MonitorKeys):
+
+class MainScreen(HandKeys):
     """Shows one view of the desk at a time."""
 
     # Priority: the app runs the action before it looks at the next key, so what is typed quickly
     # after `/` goes to the prompt.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key.keys, key.action, key.help, id=key.id, priority=True) for key in KEYS
+        Binding(key.keys, key.action, key.help, id=key.id, priority=True)
+        for key in of_screen("main")
     ]
     KEYS_SHOWN = (
         "space pause   [ ] step   / filter   ? help   q quit",
@@ -98,6 +104,21 @@ class MainScreen(MonitorKeys):
         names = [view.name for view in views_of(scene)]
         self.action_view(names[(names.index(shown_view(scene).name) + steps) % len(names)])
 
+    def action_everywhere(self) -> None:
+        """Show the threads of all nodes, or of the selected one."""
+        self.desk.settings.everywhere = not self.desk.settings.everywhere
+        self.show_view("probes")
+
+    def action_heat_of(self) -> None:
+        """Sum the hot lines up: of the thread, its process, its node, all nodes."""
+        self.say(self.desk.sum_up())
+
+    def action_columns(self) -> None:
+        """Show the overview with a column a node; once more: with a row a node."""
+        settings = self.desk.settings
+        settings.columns = not settings.columns or settings.view != VIEWS[0].name
+        self.show_view(VIEWS[0].name)
+
     def action_zoom(self) -> None:
         """Show the table alone, or all of the view."""
         self.desk.settings.zoomed = not self.desk.settings.zoomed
@@ -132,15 +153,14 @@ class MainScreen(MonitorKeys):
 
     async def action_open(self) -> None:
         """Open what is selected: a node's threads, a thread's source."""
-        if self.page.table in NODE_TABLES:
+        if self.page.table in (*NODE_TABLES, COLUMNS_TABLE):
             self.action_view("probes")
         elif self.page.table == LOG_TABLE:
             self.open_event()
         elif self.page.table == ALARM_TABLE:
             self.open_alarm()
-        elif self.page.table == "threads" and self.page.rows:
-            rows = rows_to_copy(self.desk, "threads", self.page.rows)
-            await self._open_source(self.desk.table("threads").selected or rows[0].key)
+        elif (key := self.thread_selected()) is not None:
+            await self._open_source(key)
 
     async def _open_source(self, thread_key: str) -> None:
         await self.app.push_screen(
@@ -275,6 +295,10 @@ class MainScreen(MonitorKeys):
 
         await self.app.push_screen(PromptScreen("go to", "", "-3m, -90, 14:02:30"), done)
 
+    def action_trouble(self, word: str, step: int) -> None:
+        """Go to the next error or warning, or the one before."""
+        self.say(self.desk.next_trouble(LEAST[word], step))
+
     def action_baseline(self) -> None:
         """Count since this moment, or show rates."""
         self.desk.toggle_baseline()
@@ -305,6 +329,8 @@ class MainScreen(MonitorKeys):
         kind, _, table = message.hit.kind.partition(":")
         if kind == "view":
             self.action_view(message.hit.value)
+        elif kind == "sort" and table == COLUMNS_TABLE:
+            self.desk.select(NODE_TABLES[0], message.hit.value)
         elif kind == "sort":
             self.desk.sort(table, message.hit.value)
         elif kind == "open":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 from isinglass.durations import seconds_of
 from isinglass.errors import IsinglassError
@@ -29,6 +30,8 @@ NO_MONITOR = (
     "no monitor runs here: `isinglass monitor start` starts one, `isinglass console --monitor`"
     " names another"
 )
+
+Result = TypeVar("Result")
 
 
 class MonitorKeys(LiveScreen):
@@ -211,12 +214,16 @@ class MonitorKeys(LiveScreen):
         alive = (node.name for node in nodes if node.condition == Condition.ALIVE)
         return next(alive, nodes[0].name if nodes else "")
 
+    async def waited(self, work: Callable[[], Result]) -> Result:
+        """Have a thread do what takes a moment, and return what it does."""
+        return await asyncio.to_thread(work)
+
     def _wait_and_say(self, work: Callable[[], str]) -> None:
         """Have a thread do what takes a moment, and say what it returns, or why it could not."""
 
         async def worked() -> None:
             try:
-                self.say(await asyncio.to_thread(work))
+                self.say(await self.waited(work))
             except IsinglassError as reason:
                 self.say(str(reason))
 

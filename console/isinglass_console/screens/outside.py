@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from isinglass.errors import UsageError
 from isinglass_console.hands import Hands
 from isinglass_console.model.log_page import LogRequest
+from isinglass_console.model.stacks import Stacks
 
 Order = Mapping[str, object]
 
@@ -24,6 +26,39 @@ def _nowhere(_node: str, _text: str) -> str:
     raise UsageError("this console shows no node that could take a note")
 
 
+def _no_process(_node: str, _pid: int) -> Stacks:
+    raise UsageError("this console shows no process that could be asked for its stacks")
+
+
+def _no_flags(_node: str) -> list[tuple[str, float]]:
+    raise UsageError("this console shows no node whose debug flags could be switched")
+
+
+def _no_switch(_node: str, _switches: tuple[str, ...], _time: str) -> str:
+    raise UsageError("this console shows no node whose debug flags could be switched")
+
+
+def _no_drain(_node: str, _time: str, _reason: str) -> str:
+    raise UsageError("this console shows no node that could be drained")
+
+
+def _no_resume(node: str) -> str:
+    return _no_drain(node, "", "")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a new file; one that is there is left as it is.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """The ways out.
@@ -33,6 +68,9 @@ class Outside:
     IsinglassError that says why it was not obeyed.
     `note`: put a remark at a node on the timeline, and return what to say; raises as `order` does.
     `want_log`: say which part of the log is on the screen, None for none of it.
+    `stacks`: take the stacks of a process, by node and pid; `debug_flags`, `switch_debug`: a node's
+    debug flags; `drain`, `resume`: its clients' writes; `write`: make a file that is not there yet.
+    They take up to some seconds, and raise as `order` does.
     `hands`: what may be done to some nodes, or None for looking alone.
     """
 
@@ -41,3 +79,9 @@ class Outside:
     note: Callable[[str, str], str] = _nowhere
     want_log: Callable[[LogRequest | None], None] = _nothing
     hands: Hands | None = None
+    stacks: Callable[[str, int], Stacks] = _no_process
+    debug_flags: Callable[[str], list[tuple[str, float]]] = _no_flags
+    switch_debug: Callable[[str, tuple[str, ...], str], str] = _no_switch
+    drain: Callable[[str, str, str], str] = _no_drain
+    resume: Callable[[str], str] = _no_resume
+    write: Callable[[Path, str], None] = write

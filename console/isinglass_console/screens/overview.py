@@ -9,12 +9,12 @@ from __future__ import annotations
 from math import isfinite
 
 from isinglass_console.model import format as text
-from isinglass_console.model.board import GLYPHS, ROLES, Severity, severity_of
+from isinglass_console.model.board import GLYPHS, ROLES, Severity
 from isinglass_console.model.frame import Condition, NodeFrame
 from isinglass_console.model.layout import Column, place, split
 from isinglass_console.model.series import sparkline
 from isinglass_console.model.table import Cell, Row
-from isinglass_console.screens import brief, words
+from isinglass_console.screens import brief, columns, words
 from isinglass_console.screens.events import events_block
 from isinglass_console.screens.node_panes import OF_CLUSTER, Pane, panes_of
 from isinglass_console.screens.panes import age_note, aged, dimmed
@@ -53,17 +53,19 @@ SENTENCE_CELLS = 16
 
 
 def build(scene: Scene) -> Page:
-    """Return the overview."""
-    columns = _columns(scene)
-    widths = {item.column.key: item.width for item in place(columns, scene.width - 2)}
+    """Return the overview: a row a node, or, turned, a column a node."""
+    if scene.settings.columns:
+        return columns.build(scene)
+    shown = _columns(scene)
+    widths = {item.column.key: item.width for item in place(shown, scene.width - 2)}
     rows = [_row(scene, node, widths) for node in scene.frame.nodes]
-    page = Page(Block(scene.width), TABLE, rows, columns)
+    page = Page(Block(scene.width), TABLE, rows, shown)
     if scene.settings.zoomed:
-        page.block, page.rows = table_block(scene, TABLE, columns, rows, scene.height)
+        page.block, page.rows = table_block(scene, TABLE, shown, rows, scene.height)
         return page
     table_height = min(len(rows) + 1, max(3, scene.height // 3))
     page.block, page.rows = table_block(
-        scene, TABLE, columns, rows, table_height, filtered=bool(len(rows) > 1)
+        scene, TABLE, shown, rows, table_height, filtered=bool(len(rows) > 1)
     )
     _below(scene, page.block, scene.height - table_height)
     return page
@@ -168,7 +170,7 @@ def _row(scene: Scene, node: NodeFrame, widths: dict[str, int]) -> Row:
             "backlog": _bar_cell(backlog, widths.get("backlog", 0), backlog >= 0.75, TARGET),
             "pace": cell(words.pace(node.figure("pace"))),
             "merged": cell(text.share(node.figure("merged_share"))),
-            "lag": _lag_cell(node.figure("lag_seconds")),
+            "lag": _lag_cell(scene, node),
             "lag_trend": _spark(scene, node, "lag_seconds", widths.get("lag_trend", 1)),
             "applied": cell(text.count(node.figure("applied_rate"))),
             "trend": _spark(scene, node, "applied_rate", widths.get("trend", 1)),
@@ -213,8 +215,10 @@ def _role(alarms: str, role: str) -> str:
     return worse.get(alarms[:1], role)
 
 
-def _lag_cell(seconds: float) -> Cell:
-    glyph, role = words.glyph(severity_of("lag_seconds", seconds))
+def _lag_cell(scene: Scene, node: NodeFrame) -> Cell:
+    seconds = node.figure("lag_seconds")
+    severity = scene.frame.levels.severity_of(node.name, "lag_seconds", seconds)
+    glyph, role = words.glyph(severity)
     shown = text.seconds(seconds)
     return ((f"{glyph} {shown}", role),) if role != "dim" else cell(shown)
 

@@ -86,9 +86,10 @@ class Scene:
         """Return the last values of a figure, up to the frame shown."""
         return self.series.tail((node.name, figure), length, self.frame.number)
 
-    def heat(self, node: NodeFrame, seconds: float = heat.WINDOW_SECONDS) -> heat.Tally:
-        """Return the probe samples of the seconds before the frame shown."""
-        return heat.window(self.history.tallies(node.name, self.frame.number, seconds))
+    def heat(self, node: NodeFrame, number: int | None = None) -> heat.Tally:
+        """Return the probe samples of the ten seconds before the frame shown, or another one."""
+        at = self.frame.number if number is None else number
+        return heat.window(self.history.tallies(node.name, at, heat.WINDOW_SECONDS))
 
     def resized(self, width: int, height: int) -> Scene:
         """Return the scene for a part of the screen."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from isinglass_console.model.filter import Filter
 from isinglass_console.model.log_page import LogChoice
+from isinglass_console.model.stacks import Stacks, shelf
 from isinglass_console.model.table import TableState
 
 
@@ -17,12 +19,16 @@ class Settings:
     node: str = ""
     filter: Filter = field(default_factory=Filter)
     zoomed: bool = False
+    columns: bool = False  # a column a node, not a row
+    everywhere: bool = False  # threads of all nodes
+    heat_of: str = "thread"  # whose time the hot lines are shares of
     tags: set[str] = field(default_factory=set)
     tables: dict[str, TableState] = field(default_factory=dict)
     scrolled: dict[str, int] = field(default_factory=dict)  # by a page's table: lines
     baseline: int | None = None
     log: LogChoice = field(default_factory=LogChoice)
     notice: str = ""
+    stacks: deque[Stacks] = field(default_factory=shelf)  # that were taken, with their instants
 
     def table(self, name: str) -> TableState:
         """Return the state of a table."""

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Thread
 from isinglass_console.model import format as text
-from isinglass_console.model import heat
+from isinglass_console.model import heat, spots
 from isinglass_console.model.series import sparkline
-from isinglass_console.screens import words
-from isinglass_console.screens.probes import find_thread, sampling_sentence, shown_share
+from isinglass_console.screens import hot_lines, words
+from isinglass_console.screens.desk import HEAT_OF
+from isinglass_console.screens.probes import find_thread
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.sources.files import SourceFile, SourceFiles
 from isinglass_console.widgets.bars import bar
@@ -61,20 +62,27 @@ def build(scene: Scene, thread_key: str, opened: Opened, files: SourceFiles) -> 
     _file_line(page.block, scene.width, anchor.path, file)
     room = scene.height - len(page.block.lines) - 3
     opened = _open(opened, anchor, len(file.lines), room)
-    hot = heat.by_line(tally, key, _lines_of(process, anchor.path, tally, key))
+    entries = hot_lines.entries_shown(scene, node, process, thread)
+    hot = spots.of_file(spots.spots_of(entries), anchor)
     here = thread.site.line if thread.site and thread.site.path == anchor.path else 0
     for number in range(opened.top + 1, min(opened.top + room, len(file.lines)) + 1):
-        found_hot = hot.get(number)
-        mark = process.site(found_hot.word) if found_hot is not None else None
-        works = mark is None or not mark.waits
-        source = file.lines[number - 1]
-        at_line = number == here
-        page.block.add(_code(source, number, found_hot, at_line, works, scene.width))
+        source, at_line = file.lines[number - 1], number == here
+        page.block.add(_code(source, number, hot.get(number), at_line, scene.width))
     page.block = page.block.sized(scene.height - 3)
     page.block.lines.append(rule(scene.width))
     page.block.add(_trend(scene, node.name, key, thread))
-    page.block.add(_others(scene, thread))
+    page.block.add(_versions(scene, entries, anchor) or _others(scene, thread))
     return page, opened
+
+
+def _versions(scene: Scene, entries: list[spots.Entry], anchor: Site) -> Line | None:
+    """Return which nodes' heat is left out because they run another version of the file."""
+    others = spots.other_versions(entries, anchor)
+    if not others:
+        return None
+    run = "runs" if len(others) == 1 else "run"
+    sentence = f" {', '.join(others)} {run} another version of this file: not summed here"
+    return Pen(scene.width).put(sentence, "warning").line()
 
 
 def _anchor(scene: Scene, process: Process, thread: Thread, tally: heat.Tally) -> Site | None:
@@ -105,7 +113,9 @@ def _title(
         f"  {words.thread_name(thread)}", "accent"
     )
     dead = process.verdict in words.DEAD
-    note = f"{process.verdict}: its last line" if dead else sampling_sentence(tally)
+    note = f"{process.verdict}: its last line" if dead else hot_lines.sampling_sentence(tally)
+    if not dead and scene.settings.heat_of != spots.THREAD:
+        note = f"heat of {HEAT_OF[scene.settings.heat_of]}; {note}"
     pen.to(scene.width - len(note) - 1).put(note, "critical" if dead else "dim")
     block.add(pen.line())
 
@@ -122,21 +132,7 @@ def _file_line(block: Block, width: int, path: str, file: SourceFile) -> None:
     block.add(pen.line())
 
 
-def _lines_of(
-    process: Process, path: str, tally: heat.Tally, key: heat.ThreadKey
-) -> dict[int, int]:
-    """Return the line numbers of the sampled words that lie in this file."""
-    found = {}
-    for word in tally.threads.get(key, {}):
-        site = process.site(word)
-        if site is not None and site.path == path:
-            found[word] = site.line
-    return found
-
-
-def _code(
-    source: str, number: int, hot: heat.LineHeat | None, here: bool, works: bool, width: int
-) -> Line:
+def _code(source: str, number: int, hot: spots.Spot | None, here: bool, width: int) -> Line:
     pen = Pen(width).put(SELECTED if here else " ", "accent")
     pen.put(f"{number:5}", "accent" if here else "dim").put("  ")
     role = "code" if not source.lstrip().startswith("#") else "comment"
@@ -147,10 +143,10 @@ def _code(
     known = hot.blocked == hot.blocked
     if known:
         for value in (hot.running, hot.cpu_wait, hot.blocked):
-            pen.put(shown_share(value), "plain", SHARE_CELLS, right=True)
+            pen.put(hot_lines.shown_share(value), "plain", SHARE_CELLS, right=True)
     else:
         pen.put(text.share(hot.share), "plain", 3 * SHARE_CELLS, right=True)
-    pen.put(" ").spans(bar(hot.share, BAR_CELLS, "bar" if works else "bar_dim"))
+    pen.put(" ").spans(bar(hot.share, BAR_CELLS, "bar_dim" if hot.waits else "bar"))
     line = pen.line()
     return styled(line, "cursor") if here else line
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from isinglass_console.keys import SOURCE, of_screen
 from isinglass_console.screens import source
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
@@ -21,27 +22,12 @@ class SourceScreen(LiveScreen):
     """One thread's source with its heat."""
 
     KEYS_SHOWN = (
-        "↑↓ thread   ←→ one step   PgUp PgDn scroll   space pause   L live   Esc back",
+        "↑↓ thread   ←→ one step   PgUp PgDn scroll   u sum up   space pause   L live   Esc back",
         "↑↓ thread   ←→ one step   Esc back",
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "thread(-1)", "the thread before", priority=True, id="source.up"),
-        Binding("down,j", "thread(1)", "the next thread", priority=True, id="source.down"),
-        Binding(
-            "left,h,left_square_bracket",
-            "step(-1)",
-            "one step back",
-            priority=True,
-            id="source.back",
-        ),
-        Binding(
-            "right,l,right_square_bracket", "step(1)", "one step on", priority=True, id="source.on"
-        ),
-        Binding("pageup", "scroll(-10)", "scroll up", priority=True, id="source.page_up"),
-        Binding("pagedown", "scroll(10)", "scroll down", priority=True, id="source.page_down"),
-        Binding("space", "pause", "pause", priority=True, id="source.pause"),
-        Binding("L", "live", "live again", priority=True, id="source.live"),
-        Binding("escape,enter,q", "leave", "back", priority=True, id="source.leave"),
+        Binding(key.keys, key.action, key.help, id=key.id, priority=True)
+        for key in of_screen(SOURCE)
     ]
 
     def __init__(
@@ -78,6 +64,11 @@ class SourceScreen(LiveScreen):
         """Scroll the file; the view no longer follows the thread."""
         top = max(0, self._opened.top + lines)
         self._opened = replace(self._opened, top=top, held=True)
+        self.paint()
+
+    def action_heat_of(self) -> None:
+        """Sum the heat up: of the thread, its process, its node, all nodes."""
+        self.desk.settings.notice = self.desk.sum_up()
         self.paint()
 
     def action_pause(self) -> None:

@@ -32,32 +32,39 @@ _COMPARISON = re.compile(
 )
 
 
-class Comparison:
-    """One `value operator literal`."""
+Parsed = tuple[str, Callable[[Figure, Figure], bool], Figure]
 
-    __slots__ = ("_compare", "_literal", "path")
 
-    def __init__(self, text: str) -> None:
-        found = _COMPARISON.fullmatch(text)
-        if found is None:
-            raise UsageError(
-                f"{text.strip()!r} is not a condition; write VALUE < NUMBER, as in"
-                " 'queue.length < 1'."
-            )
-        self.path = FieldPath(found["path"])
-        self._compare = OPERATORS[found["operator"]]
-        self._literal = _literal(found["literal"])
+def parsed(text: str) -> list[list[Parsed]]:
+    """Return the alternatives of a condition, each a list of (value's name, operator, literal).
 
-    def holds(self, snapshot: Snapshot, rates: Rates) -> bool:
-        """Return whether the comparison is true of a snapshot."""
-        figure = self.path.figure(snapshot, rates)
-        if figure is None or isinstance(figure, str) != isinstance(self._literal, str):
-            return False
-        return self._compare(figure, self._literal)
+    Raises:
+        UsageError: the text is not a condition.
+    """
+    return [
+        [_comparison(part) for part in re.split(r"\s+and\s+", alternative)]
+        for alternative in re.split(r"\s+or\s+", text)
+    ]
+
+
+def _comparison(text: str) -> Parsed:
+    found = _COMPARISON.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"{text.strip()!r} is not a condition; write VALUE < NUMBER, as in 'queue.length < 1'."
+        )
+    return found["path"], OPERATORS[found["operator"]], _literal(found["literal"])
+
+
+def true_of(figure: Figure | None, compare: Callable[[Figure, Figure], bool], than: Figure) -> bool:
+    """Return whether a value, if there is one, compares as asked."""
+    if figure is None or isinstance(figure, str) != isinstance(than, str):
+        return False
+    return compare(figure, than)
 
 
 class Condition:
-    """A whole condition: alternatives, each of them comparisons that must all hold.
+    """A whole condition on a node: alternatives, each of them comparisons that must all hold.
 
     Raises:
         UsageError: the text is not a condition.
@@ -68,14 +75,17 @@ class Condition:
     def __init__(self, text: str) -> None:
         self.text = text
         self._alternatives = [
-            [Comparison(part) for part in re.split(r"\s+and\s+", alternative)]
-            for alternative in re.split(r"\s+or\s+", text)
+            [(FieldPath(name), compare, than) for name, compare, than in alternative]
+            for alternative in parsed(text)
         ]
 
     def holds(self, snapshot: Snapshot, rates: Rates) -> bool:
         """Return whether the condition is true of a snapshot and its rates."""
         return any(
-            all(comparison.holds(snapshot, rates) for comparison in alternative)
+            all(
+                true_of(path.figure(snapshot, rates), compare, than)
+                for path, compare, than in alternative
+            )
             for alternative in self._alternatives
         )
 

@@ -1,4 +1,4 @@
-"""`isinglass daemon start|stop|status|run`: the life of a node's daemon.
+"""`isinglass daemon start|stop|status|drain|resume|run`: the life of a node's daemon.
 
 `run` is the daemon itself, in the foreground, as a service manager wants it; `start` is `run`
 behind a fork that survives the hang-up of its terminal, and ends when the daemon is ready or has
@@ -44,6 +44,8 @@ KILL_AFTER = Option(
     "kill-after", "Kill it when it has not ended by then.",
     value="SECONDS", kind="seconds",
 )  # fmt: skip
+FOR = Option("for", "How long: 90s, 30m, 2h; at most 24h.", value="TIME", default="30m")
+BECAUSE = Option("because", "Why, for whoever reads the log.", value="REASON")
 
 ACTIONS = {
     "start": Command(
@@ -70,6 +72,26 @@ ACTIONS = {
         notes=("Exit code: 0 it runs, 3 it does not.",),
         examples=("isinglass daemon status oak --json",),
     ),
+    "drain": Command(
+        "daemon drain",
+        "Have a node take no writes of its clients for a while; it goes on in its cluster.",
+        positionals=(NODE,),
+        options=(FOR, BECAUSE),
+        notes=(
+            "Its clients are told so with a sentence; reads go on, and so do updates of other"
+            " nodes and their immediate writes to records whose primary it is. It ends by itself,"
+            " and outlives a restart. Needs the right to write NODE/control beside the segment, as"
+            " `isinglass debug` does. An event says who did so.",
+            "Exit code: 0 done; 1 the node has no page of flags, or it may not be written.",
+        ),
+        examples=('isinglass daemon drain oak --for 30m --because "new memory"',),
+    ),
+    "resume": Command(
+        "daemon resume",
+        "Have a drained node take the writes of its clients again.",
+        positionals=(NODE,),
+        examples=("isinglass daemon resume oak",),
+    ),
     "run": Command(
         "daemon run",
         "Run the daemon of a node in the foreground, as a service manager does.",
@@ -83,7 +105,7 @@ COMMAND = Command(
     "daemon",
     HELP,
     positionals=(Positional("ACTION", f"One of: {', '.join(ACTIONS)}."), NODE),
-    options=(*RUN_OPTIONS, JSON, LIMIT, KILL_AFTER),
+    options=(*RUN_OPTIONS, JSON, LIMIT, KILL_AFTER, FOR, BECAUSE),
     notes=("`isinglass daemon ACTION --help` lists the options of one action.",),
     examples=tuple(line for action in ACTIONS.values() for line in action.examples),
 )
@@ -130,9 +152,23 @@ def _status(settings: Settings, values: Values) -> int:
     return print_status(settings, as_json=values.flag("json"))
 
 
+def _drain(settings: Settings, values: Values) -> int:
+    from isinglass.cli.drain import drain
+
+    return drain(settings.node, values.text("for"), values.text("because"))
+
+
+def _resume(settings: Settings, _: Values) -> int:
+    from isinglass.cli.drain import resume
+
+    return resume(settings.node)
+
+
 _RUNNERS: dict[str, Callable[[Settings, Values], int]] = {
     "start": _start,
     "stop": _stop,
     "status": _status,
+    "drain": _drain,
+    "resume": _resume,
     "run": _run,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from contextlib import suppress
 
 from isinglass import clock
@@ -19,6 +20,7 @@ from isinglass.glass import control
 from isinglass.glass.severity import INFO
 
 LONGEST_SECONDS = 24 * 3600
+FORMAT = 1
 COMMAND = Command(
     "debug",
     "Switch debug logging of a node's processes on and off, always with an end.",
@@ -33,6 +35,7 @@ COMMAND = Command(
                default="10m"),
         Option("rate", "Events a second that each process stores of it at most.", value="COUNT",
                kind="count", default=100),
+        Option("json", "Print one JSON document."),
     ),
     notes=(
         "The switch is a word in a file that every process of the node has mapped: it works while"
@@ -63,11 +66,15 @@ def main(arguments: list[str]) -> int:
         ) from error
     try:
         heard = _switch(page, node, switches, values) if switches else True
-        show([_section(page)])
+        if values.flag("json"):
+            _print_json(page, node)
+        else:
+            show([_section(page)])
     finally:
         os.close(page)
     if not heard:
-        print(f"Who switched what is {said.KEPT}.")
+        out = sys.stderr if values.flag("json") else sys.stdout
+        print(f"Who switched what is {said.KEPT}.", file=out)
     return 0
 
 
@@ -87,7 +94,7 @@ def duration_seconds(text: str) -> float:
 def _switch(page: int, node: str, switches: list[str], values: Values) -> bool:
     length = duration_seconds(values.text("for"))
     until = clock.wall_ns() + int(length * clock.NANOSECONDS_PER_SECOND)
-    known = {state.name for state in control.states(page)}
+    known = {state.name for state in _flags(page)}
     for word in switches:
         if word[1:] not in known:
             names = ", ".join(sorted(known)) or "none"
@@ -99,9 +106,31 @@ def _switch(page: int, node: str, switches: list[str], values: Values) -> bool:
     return said.say(node, "debug", INFO, "debug", "debug logging was switched", **changes)
 
 
+def _flags(page: int) -> list[control.FlagState]:
+    """Return the debug flags; the others of the page switch the node itself."""
+    states = control.states(page)
+    return [state for state in states if not state.name.startswith(control.RESERVED)]
+
+
+def _print_json(page: int, node: str) -> None:
+    import json
+
+    now, flags = clock.wall_ns(), []
+    for state in _flags(page):
+        on = bool(state.on) and state.until_wall_ns > now
+        left = (state.until_wall_ns - now) / clock.NANOSECONDS_PER_SECOND
+        flags.append({
+            "flag": state.name, "on": on, "left_seconds": round(left, 3) if on else 0.0,
+            "until_wall_ns": state.until_wall_ns if on else None,
+            "rate": state.rate if on else None,
+            "switched_by": account_name(state.user_id) if on else None,
+        })  # fmt: skip
+    sys.stdout.write(json.dumps({"format": FORMAT, "node": node, "flags": flags}, indent=1) + "\n")
+
+
 def _section(page: int) -> Section:
     now, rows = clock.wall_ns(), []
-    for state in control.states(page):
+    for state in _flags(page):
         on = state.on and state.until_wall_ns > now
         left = (state.until_wall_ns - now) / clock.NANOSECONDS_PER_SECOND
         rows.append((

@@ -15,6 +15,7 @@ from isinglass.cli.dump_text import sections
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import show
 from isinglass.cli.selection import OPTIONS, Selection
+from isinglass.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,22 @@ COMMAND = Command(
         Option("tsv", "Print one line a field, columns apart by tabs."),
         Option("csv", "Print one line a field, as CSV."),
         Option(
+            "fields",
+            "Only these values, PANEL.FIELD apart by commas, and a row a process.",
+            value="LIST",
+        ),
+        Option(
+            "select",
+            "Only nodes for which this holds, such as 'queue.length > 0'; as `isinglass watch`"
+            " --until.",
+            value="CONDITION",
+        ),
+        Option(
+            "sort",
+            "With --fields, by this value; - before it: the greatest first.",
+            value="FIELD",
+        ),
+        Option(
             "wait",
             "Wait so long for a node that is about to start.",
             value="SECONDS",
@@ -58,6 +75,7 @@ COMMAND = Command(
         "isinglass dump alder --panel queue --hide-zero",
         "isinglass dump --json --level debug | jq '.nodes[0].processes[].verdict'",
         "isinglass dump alder --wait 10",
+        "isinglass dump --fields queue.length,queue.oldest --sort -queue.length --tsv",
     ),
 )
 
@@ -70,12 +88,28 @@ def main(arguments: list[str]) -> int:
     snapshots = [
         nodes.take_snapshot(name, wait_seconds, events=values.flag("events")) for name in names
     ]
+    code = max(verdicts.exit_code(snapshot) for snapshot in snapshots)
+    if values.given("fields") or values.given("select") or values.given("sort"):
+        snapshots = _narrowed(snapshots, values)
     _print(snapshots, Selection(values), values)
-    return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
+    return code
+
+
+def _narrowed(snapshots: list[Snapshot], values: Values) -> list[Snapshot]:
+    """Return the nodes that `--select` chooses."""
+    from isinglass.cli.dump_fields import selected
+
+    if values.given("sort") and not values.given("fields"):
+        raise UsageError("--sort goes with --fields: it orders by one of them.")
+    return selected(snapshots, values)
 
 
 def _print(snapshots: list[Snapshot], selection: Selection, values: Values) -> None:
-    if values.flag("json"):
+    if values.given("fields"):
+        from isinglass.cli.dump_fields import print_fields
+
+        show(list(print_fields(snapshots, values)))
+    elif values.flag("json"):
         from isinglass.cli.documents import document
 
         sys.stdout.write(document(snapshots, selection))

@@ -94,17 +94,23 @@ class FieldPath:
         for process, panel, field in self.fields(snapshot):
             if self.is_rate:
                 return rates.get(rate_key(process, panel, field))
-            value = self._part(field)
+            value = self.part(field)
             if value is not None:
                 return value
         return None
 
-    def _part(self, field: FieldView) -> Figure | None:
+    @property
+    def part_name(self) -> str:
+        """Which figure of a histogram is meant."""
+        return self._field.partition(".")[2] or "count"
+
+    def part(self, field: FieldView) -> Figure | None:
+        """Return the figure of a field that the path means; None when it means another field."""
         value = field.value
         if isinstance(value, int | float | str):
             return value if fits(field.name, (self._field,)) else None
-        part = self._field.partition(".")[2] or "count"
-        return {"count": value.count, "sum": value.sum, **figures_of(value)}.get(part)
+        figures = {"count": value.count, "sum": value.sum, **figures_of(value)}
+        return figures.get(self.part_name)
 
 
 def rate_key(process: Process, panel: PanelView, field: FieldView) -> RateKey:

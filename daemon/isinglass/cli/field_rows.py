@@ -35,7 +35,7 @@ def _rows(snapshot: Snapshot, selection: Selection) -> Iterator[tuple[object, ..
         head = (snapshot.node, process.name, process.pid, process.verdict)
         for panel, fields in selection.panels(process):
             for field in fields:
-                for name, value in _values(field):
+                for name, value in values_of(field):
                     yield (
                         *head,
                         *(panel.name, panel.instance, name),
@@ -43,7 +43,7 @@ def _rows(snapshot: Snapshot, selection: Selection) -> Iterator[tuple[object, ..
                     )
 
 
-def _values(field: FieldView) -> Iterator[tuple[str, object]]:
+def values_of(field: FieldView) -> Iterator[tuple[str, object]]:
     """Yield a field's name and value; a histogram gives a line for each of its figures."""
     # what reads such lines knows "inf", which JSON does not
     value = field.value if isinstance(field.value, float) else field_json(field)

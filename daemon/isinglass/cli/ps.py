@@ -10,12 +10,25 @@ from isinglass.cli.printing import show
 from isinglass.cli.selection import ENDED, PROCESS, wanted
 from isinglass.cli.sheet import Section
 from isinglass.cli.source_text import Sources
+from isinglass.cli.tables import COLUMNS as COLUMNS_SHOWN
+from isinglass.cli.tables import (
+    CSV,
+    SELECT,
+    SORT,
+    TSV,
+    chosen_columns,
+    in_order,
+    selected,
+    separator,
+    write,
+)
 from isinglass.cli.units import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from isinglass.cli.tables import Row
     from isinglass.glass.snapshot import Process, Snapshot, Thread
 
     Place = tuple[Snapshot, Process, Thread]
@@ -34,13 +47,23 @@ COMMAND = Command(
     options=(
         PROCESS,
         ENDED,
+        COLUMNS_SHOWN,
+        SELECT,
+        SORT,
         Option("json", "Print one JSON document."),
+        TSV,
+        CSV,
     ),
     notes=(
         "A thread that is no longer alive shows the line where it stood at the end.",
         "Exit code: as for `isinglass dump`.",
     ),
-    examples=("isinglass ps", "isinglass ps alder --process daemon"),
+    examples=(
+        "isinglass ps",
+        "isinglass ps alder --process daemon",
+        "isinglass ps --select 'for > 5' --sort -for",
+        "isinglass ps --fields node,thread,where --tsv",
+    ),
 )
 COLUMNS = (
     *("node", "process", "pid>", "verdict", "thread", "where"),
@@ -52,12 +75,19 @@ DROPPABLE = ("node", "pid>", "function", "source")
 def main(arguments: list[str]) -> int:
     """Print the threads; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
+    names = [name.rstrip(">") for name in COLUMNS]
+    columns = chosen_columns(values, names)
     snapshots = [nodes.take_snapshot(name) for name in nodes.all_or_one(values.text("NODE"))]
     threads = list(_threads(snapshots, values.texts("process"), values.flag("ended")))
+    sources = Sources()
+    rows = [_row(number, *place, sources) for number, place in enumerate(threads)]
+    rows = in_order(selected(rows, values, names), values, names)
     if values.flag("json"):
-        _print_json(threads)
+        _print_json([threads[int(row["number"] or 0)] for row in rows], sources)
+    elif between := separator(values):
+        write(rows, columns, between)
     else:
-        show(_sections(snapshots, threads))
+        show(_sections(snapshots, rows, columns))
     return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
 
 
@@ -69,27 +99,48 @@ def _threads(snapshots: Sequence[Snapshot], globs: Sequence[str], ended: bool) -
                     yield snapshot, process, thread
 
 
-def _sections(snapshots: Sequence[Snapshot], threads: Sequence[Place]) -> Iterator[Section]:
+def _sections(
+    snapshots: Sequence[Snapshot], rows: Sequence[Row], columns: Sequence[str]
+) -> Iterator[Section]:
     for snapshot in snapshots:
         for process in snapshot.processes:
             if process.verdict in ("stalled", "killed"):
                 sentence = verdicts.sentence(process, snapshot.taken_wall_ns)
                 line = f"{snapshot.node} {process.name} {process.pid}: {sentence}"
                 yield Section(line, alarming=True)
-    sources = Sources()
-    rows = [_row(*place, sources) for place in threads]
-    yield Section("", COLUMNS, rows, droppable=DROPPABLE)
+    shown = [name for name in COLUMNS if name.rstrip(">") in columns]
+    shown.sort(key=lambda name: columns.index(name.rstrip(">")))
+    texts = [tuple(_text(name, row[name]) for name in columns) for row in rows]
+    droppable = [name for name in DROPPABLE if name in shown]
+    yield Section("", shown, texts, droppable=droppable)
 
 
-def _row(snapshot: Snapshot, process: Process, thread: Thread, sources: Sources) -> tuple[str, ...]:
-    head = (snapshot.node, process.name, str(process.pid), process.verdict, thread.name)
+def _text(column: str, value: object) -> str:
+    if value is None:
+        return "-"
+    return seconds(value) if column == "for" and isinstance(value, float) else str(value)
+
+
+def _row(
+    number: int, snapshot: Snapshot, process: Process, thread: Thread, sources: Sources
+) -> Row:
     site = thread.site
-    if site is None:
-        return (*head, "-", "-", "no mark reached yet", "-", "")
-    doing = f"waits {site.label}" if site.waits else f"works {site.label}"
-    place = f"{short_path(site.path)}:{site.line}"
-    stood = seconds(thread.stood_seconds)
-    return (*head, place, site.function, doing.rstrip(), stood, sources.line(site))
+    doing = "no mark reached yet"
+    if site is not None:
+        doing = f"{'waits' if site.waits else 'works'} {site.label}".rstrip()
+    return {
+        "number": number,
+        "node": snapshot.node,
+        "process": process.name,
+        "pid": process.pid,
+        "verdict": process.verdict,
+        "thread": thread.name,
+        "where": f"{short_path(site.path)}:{site.line}" if site is not None else None,
+        "function": site.function if site is not None else None,
+        "doing": doing,
+        "for": round(thread.stood_seconds, 6) if site is not None else None,
+        "source": sources.line(site),
+    }
 
 
 def short_path(path: str) -> str:
@@ -97,12 +148,11 @@ def short_path(path: str) -> str:
     return "/".join(path.rsplit("/", 2)[-2:])
 
 
-def _print_json(threads: Sequence[Place]) -> None:
+def _print_json(threads: Sequence[Place], sources: Sources) -> None:
     import json
 
     from isinglass.cli.documents import DOCUMENT_FORMAT, process_head, thread_document
 
-    sources = Sources()
     found = [
         {
             "node": snapshot.node,

@@ -51,6 +51,8 @@ COMMAND = Command(
             kind="positive",
         ),
         Option("json", "Print one JSON document a line (NDJSON)."),
+        Option("tsv", "Print one line a value, columns apart by tabs."),
+        Option("csv", "Print one line a value, as CSV."),
         Option("quiet", "Print nothing; for --until.", short="q"),
         Option(
             "wait",

@@ -1,4 +1,4 @@
-"""What `isinglass watch` prints for each look: a table in place, a table below, or a JSON line."""
+"""What `isinglass watch` prints for each look: a table, lines of columns, or JSON."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from isinglass import clock
 from isinglass.cli.documents import field_json, process_head
 from isinglass.cli.field_paths import FieldPath, Rates, field_name, rate_key
+from isinglass.cli.field_rows import values_of
 from isinglass.cli.options import Values
-from isinglass.cli.selection import Selection, wanted
+from isinglass.cli.selection import Selection, title, wanted
 from isinglass.cli.sheet import Section, plain
+from isinglass.cli.tables import separator
+from isinglass.cli.tables import write as write_rows
 from isinglass.cli.units import field_value, is_plain_number, number, unit, wall_time
 from isinglass.cli.verdicts import sentence
 from isinglass.glass.snapshot import FieldView, PanelView, Process, Snapshot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.cli.tables import Row as TableRow
 
 Row = tuple[Process, PanelView, FieldView]
 Show = Callable[[Snapshot, Rates], None]
@@ -41,6 +49,8 @@ def output(values: Values, paths: Sequence[FieldPath]) -> Iterator[Show]:
         yield lambda *_: None
     elif values.flag("json"):
         yield lambda snapshot, rates: write(line(snapshot, rates, rows(snapshot)))
+    elif between := separator(values):
+        yield _Rows(between, rows)
     elif sys.stdout.isatty():
         from isinglass.cli.terminal import LiveScreen
 
@@ -48,6 +58,31 @@ def output(values: Values, paths: Sequence[FieldPath]) -> Iterator[Show]:
             yield lambda snapshot, rates: draw([sheet(snapshot, rates, rows(snapshot))])
     else:
         yield lambda snapshot, rates: write(plain([sheet(snapshot, rates, rows(snapshot))]) + "\n")
+
+
+COLUMNS = ("time", "node", "process", "pid", "field", "value", "unit", "rate")
+
+
+class _Rows:
+    """Prints each look as lines of columns; the names of the columns once."""
+
+    def __init__(self, between: str, rows: Callable[[Snapshot], list[Row]]) -> None:
+        self._between, self._rows, self._first = between, rows, True
+
+    def __call__(self, snapshot: Snapshot, rates: Rates) -> None:
+        """Print one look."""
+        at = snapshot.taken_wall_ns / clock.NANOSECONDS_PER_SECOND
+        found: list[TableRow] = []
+        for process, panel, field in self._rows(snapshot):
+            head = (f"{at:.3f}", snapshot.node, process.name, process.pid)
+            rate = rates.get(rate_key(process, panel, field))
+            for name, value in values_of(field):
+                figure = value if isinstance(value, int | float | str) else None
+                facts = (f"{title(panel)}.{name}", figure, field.unit, rate)
+                found.append(dict(zip(COLUMNS, (*head, *facts), strict=True)))
+        write_rows(found, COLUMNS, self._between, head=self._first)
+        sys.stdout.flush()
+        self._first = False
 
 
 def _named(snapshot: Snapshot, paths: Sequence[FieldPath]) -> Iterator[Row]:

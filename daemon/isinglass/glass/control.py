@@ -6,6 +6,8 @@ hash of its name, so that no process has to agree on it with another; of two nam
 place only the first one can be switched, and the command says so. A flag is on until a time that
 always stands beside it.
 
+Flags whose names begin with `node.` switch the daemon itself, and are no debug flags.
+
     file, 65,536 bytes, mode 0660: 1,024 entries of 64 bytes; entry 0 is the header
     header   8 "ISINCTRL"   8 version, 1
     flag     8 on: 1 or 0   8 until, wall ns   8 most events a second and process   8 user id of who
@@ -28,6 +30,8 @@ PAGE_BYTES = ENTRIES * ENTRY_BYTES
 MAGIC = b"ISINCTRL"
 VERSION = 1
 MODE = 0o660
+RESERVED = "node."  # flags of these names are no debug flags: they switch the node itself
+DRAINED = RESERVED + "drained"
 NAME_PLACE, NAME_BYTES = 32, 32
 _HEADER = struct.Struct("=8sQ")
 _WORDS = struct.Struct("=QQQQ")

@@ -150,6 +150,7 @@ class Process:
     ) -> None:
         self.slot, self.raw, self.verdict = slot, raw, verdict
         self.claim, self.pid = words[SlotWord.CLAIM], words[SlotWord.PID]
+        self.start_ticks = words[SlotWord.START_TICKS]
         self.claimed_wall_ns = words[SlotWord.CLAIMED_WALL_NS]
         self.ended_wall_ns = words[SlotWord.ENDED_WALL_NS]
         beat = words[SlotWord.HEARTBEAT_NS]

@@ -14,7 +14,7 @@ class DaemonPanel(Panel):
 
     version = Text(24, "Version of the product that runs.")
     started = Timestamp("When the daemon started.")
-    state = Text(24, "What it does: starting, serving, draining.")
+    state = Text(24, "What it does: starting, serving, drained (no client may write), draining.")
     durability = Text(16, "What a write is promised when the client does not ask: see the manual.")
     trouble = Text(320, "Why writes are refused now; empty when they are taken.")
     data_directory = Text(160, "Where the store lies.", level="diagnostic")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from isinglass import clock
 from isinglass.errors import BadRecord, IsinglassError, UsageError
 from isinglass.node.done_adds import DoneAdds
+from isinglass.node.draining import Drain
 from isinglass.node.immediate import Immediate
 from isinglass.node.intake import Intake
 from isinglass.node.operator import Operator
@@ -57,6 +58,7 @@ class Requests:
         self._immediate = Immediate(intake, node)
         self._adds = DoneAdds()
         self._operator = Operator(intake)
+        self._drain = Drain()
         self._admission = admission
         self.handlers: dict[int, Callable[[list[Any], Send], list[Any] | None]] = {
             messages.HELLO: self._hello,
@@ -182,8 +184,11 @@ class Requests:
     def _held_up(self, send: Send, updates: int) -> float:
         """Return how long a connection must wait with updates; 0.0 when it may go on.
 
+        A drained node takes none.
+
         While the store takes no writes nobody is held up: the offer says what is the matter.
         """
+        self._drain.check(self._immediate.node)
         if self._intake.trouble is not None:
             return 0.0
         if self._hushed():
@@ -211,6 +216,7 @@ class Requests:
         if not all(type(field) is str for field in indexes):
             raise BadRecord("the names of indexed fields are text")
         shape = TableShape(group_by, tuple(indexes)).check()
+        self._drain.check(self._immediate.node)
         if self._hushed():
             return self._wait(request_id)
         place = self._intake.create_table(table, shape)
@@ -221,6 +227,7 @@ class Requests:
         return None
 
     def _drop_table(self, request: list[Any], send: Send) -> list[Any] | None:
+        self._drain.check(self._immediate.node)
         taken = not self._hushed() and self._intake.drop_table(
             request[2], Later(request[0], None, send)
         )

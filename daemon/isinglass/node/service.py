@@ -31,10 +31,12 @@ from isinglass.glass import layout, segment
 from isinglass.glass.probe import mark
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import ERROR, INFO, WARNING
+from isinglass.glass.stacks import stacks_on_request
 from isinglass.node import kept_aside, lifetime
 from isinglass.node.applier import Applier
 from isinglass.node.cluster import Cluster
 from isinglass.node.cluster_settings import cluster_of
+from isinglass.node.draining import Drain
 from isinglass.node.housekeeping import Housekeeping
 from isinglass.node.intake import ORIGIN, Intake
 from isinglass.node.lifetime import Troubles
@@ -56,6 +58,7 @@ from isinglass.store.panels import QueuePanel, StorePanel
 from isinglass.wire import messages, transport
 
 SOCKET_NAME = "port.sock"
+SERVING, DRAINED = "serving", "drained"
 COLLECT_AFTER = (20_000, 20, 20)  # new objects, and turns of the younger generations (module gc)
 
 
@@ -71,7 +74,7 @@ class Service:
     ) -> None:
         self._settings, self._glass, self._past = settings, glass, past
         self.troubles = Troubles(glass, "daemon", end, (StoreError,))
-        self._panel = DaemonPanel()
+        self._panel, self._drain = DaemonPanel(), Drain()
         self._panel.state, self._panel.started = "starting", clock.wall_ns()
         self._panel.version, self._panel.durability = isinglass.__version__, settings.durability
         self._panel.data_directory = str(settings.node_data_dir)
@@ -186,7 +189,7 @@ class Service:
         self._port.start()
         if self._cluster is not None:
             self._cluster.start()
-        self._panel.state = "serving"
+        self._panel.state = SERVING
         self._glass.ready()
         self._glass.event(
             INFO, "daemon", "the daemon serves", version=isinglass.__version__,
@@ -257,6 +260,8 @@ class Service:
             self.troubles.report(held_up)
         trouble = self._intake.trouble
         self._panel.trouble = str(trouble) if trouble else ""
+        if self._panel.state in (SERVING, DRAINED):
+            self._panel.state = DRAINED if self._drain.sentence(self._settings.node) else SERVING
 
     def _pat(self) -> None:
         """Tell the service manager that the daemon is well, if every thread gets on."""
@@ -290,6 +295,14 @@ def _segment_before(node: str) -> SegmentReader | None:
         return None
 
 
+def _offer_stacks(glass: segment.Segment) -> None:
+    """Write stacks on request; a daemon that cannot is a daemon all the same."""
+    try:
+        stacks_on_request()
+    except SegmentError as error:
+        glass.event(WARNING, "stacks", "no stacks can be asked for", error=str(error))
+
+
 def run(settings: Settings, ready: Callable[[], None]) -> int:
     """Be the daemon of a node until a signal ends it; return the exit code.
 
@@ -308,6 +321,7 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
     """
     past = _segment_before(settings.node)
     with StopSignals() as signals, segment.create(settings.node) as glass:
+        _offer_stacks(glass)
         service = Service(settings, glass, signals.end, past)
         service.start()
         # Cycles are rare here, and what queue and journal hold is much to look through for them.

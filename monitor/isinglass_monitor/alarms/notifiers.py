@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 
 from isinglass.durations import seconds_of
 from isinglass.errors import SettingsError
+from isinglass.toml_lines import TomlLines
 from isinglass_monitor.alarms.rules import NAME, SEVERITIES, parse_toml
-from isinglass_monitor.alarms.toml_lines import TomlLines
 
 COMMAND, WEBHOOK, MAIL = "command", "webhook", "mail"
 PLAIN, STARTTLS, TLS = "none", "starttls", "tls"

@@ -17,10 +17,10 @@ from typing import Any, NoReturn
 from isinglass.durations import seconds_of
 from isinglass.errors import SettingsError
 from isinglass.glass.severity import ERROR, FATAL, INFO, WARNING
+from isinglass.toml_lines import TomlLines
 from isinglass_monitor.alarms.grammar import Condition
 from isinglass_monitor.alarms.outlook import Outlook, outlook
 from isinglass_monitor.alarms.states import Timing
-from isinglass_monitor.alarms.toml_lines import TomlLines
 
 SEVERITIES = {"info": INFO, "warning": WARNING, "error": ERROR, "fatal": FATAL}
 ABOUT_NODE, ABOUT_INSTANCE = "node", "instance"

@@ -15,13 +15,14 @@ from isinglass.cli.actions import chosen
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
+from isinglass.glass.severity import ERROR
 from isinglass_monitor.commands.places import JSON, NAME, operator, places_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXIT_RAISED = 1
+EXIT_WARNING, EXIT_ERROR = 1, 2  # of --check, by the worst alarm
 EXIT_NOT_DELIVERED = 1
 DELIVERY_PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 0.1
@@ -38,11 +39,17 @@ ACTIONS = {
         options=(
             Option("all", "Print those that ended lately, too."),
             Option("verbose", "Print where to look next, and what happened.", short="v"),
-            Option("check", "Exit with code 1 when an alarm is raised that nothing holds back."),
+            Option(
+                "check",
+                "Exit by the worst alarm that nothing holds back: 1 for a warning, 2 for an error.",
+            ),
             JSON,
             NAME,
         ),
-        notes=("Exit code: 0 printed; 1 no monitor has run here, or with --check an alarm.",),
+        notes=(
+            "Exit code: 0 printed; 1 no monitor has run here; with --check 1 also when a warning is"
+            " raised or no monitor runs now, 2 when an error is.",
+        ),
         examples=("isinglass alarms", "isinglass alarms list --json | jq '.alarms[].sentence'"),
     ),
     "ack": Command(
@@ -143,8 +150,19 @@ def _list(values: Values) -> int:
         if not runs:
             print(f"isinglass: {remark(document)}", file=sys.stderr)
         show(sections(document, now, everything=values.flag("all"), verbose=values.flag("verbose")))
-    told = any(not alarm["held_back"] for alarm in document["alarms"] if alarm["number"])
-    return EXIT_RAISED if values.flag("check") and (told or not runs) else 0
+    return _worst(document, runs) if values.flag("check") else 0
+
+
+def _worst(document: dict[str, Any], runs: bool) -> int:
+    """Return the exit code of --check; alarms of a monitor that is gone are what it last knew."""
+    told = [
+        alarm["severity"]
+        for alarm in document["alarms"]
+        if alarm["number"] and not alarm["held_back"]
+    ]
+    if told and max(told) >= ERROR:
+        return EXIT_ERROR
+    return EXIT_WARNING if told or not runs else 0
 
 
 def _print_json(document: object) -> None:

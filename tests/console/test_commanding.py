@@ -1,4 +1,4 @@
-"""A note that the console has made: an event of the node, as `isinglass note` makes it."""
+"""What the console has its commands do: notes, stacks and debug flags of real processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from test_sources import working_node
 
 from isinglass.glass.reader import SegmentReader
-from isinglass_console.noting import NotNoted, note
+from isinglass_console.commanding import NotDone, note
 
 
 def test_a_note_is_an_event_of_the_node() -> None:
@@ -22,5 +22,5 @@ def test_a_note_is_an_event_of_the_node() -> None:
 
 
 def test_what_cannot_be_noted_is_a_sentence() -> None:
-    with pytest.raises(NotNoted, match="elm"):
+    with pytest.raises(NotDone, match="elm"):
         note("elm", "nobody there")

@@ -1,7 +1,7 @@
 """Where things stand in a TOML file: the standard library's parser does not say.
 
 Only headers of tables and the keys below them are looked for, which is all that an error about a
-rule needs. Text between three quotes is passed over.
+value needs. Text between three quotes is passed over.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _HEADER = re.compile(r"\s*\[{1,2}\s*([A-Za-z0-9_.-]+)\s*\]{1,2}\s*(#.*)?$")
-_KEY = re.compile(r"\s*(?:\"([^\"]+)\"|'([^']+)'|([A-Za-z0-9_-]+))\s*=")
+_KEY = re.compile(r"\s*(?:\"([^\"]+)\"|'([^']+)'|([A-Za-z0-9_.-]+))\s*=")
 _FENCES = ('"""', "'''")
 
 

@@ -1,0 +1,152 @@
+"""The console in a browser: real HTTP and a real WebSocket, and nobody without the key."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+from test_sources import working_node
+
+from cli.commands import isinglass
+from isinglass_console.command import without_serving
+from isinglass_console.page_key import has_key, is_own
+from needs import needs
+
+LIMIT_SECONDS = 40.0
+BIN = Path(sys.executable).parent
+CHROMIUM = ("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,800")
+
+
+@pytest.fixture
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as found:
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def address(home: Path, free_port: int) -> Iterator[str]:
+    """The address that a served console printed."""
+    line = [str(BIN / "isinglass"), "console", "--serve", "--port", str(free_port), "-i", "0.5"]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        found = re.fullmatch(rf"Open (http://127\.0\.0\.1:{free_port}/\?key=\S{{32}})\n", said)
+        assert found, said
+        yield found[1]
+    finally:
+        process.terminate()
+        process.wait(30)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+async def open_page(session: aiohttp.ClientSession, address: str) -> str:
+    async with session.get(address) as answer:
+        assert answer.status == 200
+        assert "key=" not in str(answer.url), "the key does not stay in the address"
+        return await answer.text()
+
+
+async def shown(socket: aiohttp.ClientWebSocketResponse, word: str) -> bytes:
+    """Receive until a word is on the screen."""
+    seen = b""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        async for message in socket:
+            if message.type == aiohttp.WSMsgType.BINARY:
+                seen += message.data
+            if word.encode() in seen:
+                return seen
+    raise AssertionError(seen)
+
+
+def consoles() -> list[psutil.Process]:
+    mine = psutil.Process().children(recursive=True)
+    return [each for each in mine if "isinglass_console.cli" in each.cmdline()]
+
+
+@pytest.mark.slow
+def test_a_page_gets_a_console_that_takes_keys_and_ends_with_it(address: str) -> None:
+    async def script() -> None:
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            page = await open_page(session, address)
+            assert "<title>isinglass</title>" in page or "isinglass" in page
+            found = re.search(r'ws://[^"\']+', page)
+            assert found
+            async with session.ws_connect(f"{found[0]}?width=120&height=36") as terminal:
+                await shown(terminal, "alder")
+                await terminal.send_json(["stdin", "2"])
+                await shown(terminal, "NOW AT")
+                assert len(consoles()) == 1
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while consoles():
+                await asyncio.sleep(0.1)
+
+    with working_node("alder"):
+        asyncio.run(script())
+
+
+@pytest.mark.slow
+def test_nobody_else_is_answered(address: str, free_port: int) -> None:
+    site = f"http://127.0.0.1:{free_port}"
+
+    async def status(session: aiohttp.ClientSession, path: str, **headers: str) -> int:
+        async with session.get(f"{site}{path}", headers=headers, allow_redirects=False) as answer:
+            return answer.status
+
+    async def script() -> None:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            for path in ("/", "/ws", "/?key=wrong", "/static/css/xterm.css", "/download/x"):
+                assert await status(session, path) == 403, path
+            await open_page(session, address)
+            assert await status(session, "/") == 200
+            assert await status(session, "/", Origin=site) == 200
+            assert await status(session, "/ws", Origin="http://elsewhere.example") == 403
+            assert await status(session, "/", Host=f"elsewhere.example:{free_port}") == 403
+
+    asyncio.run(script())
+    found = Path("/proc/net/tcp").read_text().split()
+    assert f"0100007F:{free_port:04X}" in found
+    assert f"00000000:{free_port:04X}" not in found
+
+
+@pytest.mark.slow
+def test_a_browser_draws_it(address: str, tmp_path: Path) -> None:
+    needs("chromium")
+    picture = tmp_path / "page.png"
+    with working_node("alder"):
+        line = [*CHROMIUM, f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}"]
+        line += ["--virtual-time-budget=15000", "--dump-dom", address]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=110, check=False)
+    assert picture.exists(), done.stderr[-2000:]
+    assert "xterm" in done.stdout
+
+
+def test_a_port_that_is_taken_is_a_sentence(home: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        error = isinglass("console", "--serve", "--port", port, expect=2).stderr
+    assert f"127.0.0.1:{port} cannot be had" in error
+
+
+def test_what_is_served_is_the_same_console_without_serving() -> None:
+    line = ["alder", "--serve", "--port", "9", "--view", "flow", "--port=8", "--ascii"]
+    assert without_serving(line) == ["alder", "--view", "flow", "--ascii"]
+
+
+def test_only_the_own_site_and_the_key_count() -> None:
+    assert is_own({"Host": "127.0.0.1:8600"}, 8600)
+    assert not is_own({"Host": "localhost:8600"}, 8600)
+    assert not is_own({"Host": "127.0.0.1:8600", "Origin": "null"}, 8600)
+    assert not is_own({}, 8600)
+    assert has_key("abc", "abc") and not has_key("abc", None) and not has_key("abc", "ab\u00e9")
