@@ -13,7 +13,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from needs import SSHD
 
@@ -23,7 +26,7 @@ CONFIGURATION = """\
 ListenAddress 127.0.0.1
 Port {port}
 HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/client_key.pub
+AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
 StrictModes no
 UsePAM no
@@ -52,14 +55,42 @@ class SshServer:
         for name in ("host_key", "client_key"):
             make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
             subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
+        self.authorize()
         self._process = self._start()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def authorize(self, options: str = "") -> None:
+        """Let the client's key in with these options of authorized_keys from the next login on."""
+        key = (self.folder / "client_key.pub").read_text()
+        (self.folder / "authorized_keys").write_text(f"{options} {key}".lstrip())
+
+    def change_host_key(self) -> None:
+        """Have another host key, of the same kind; known_hosts stays as it is."""
+        known = (self.folder / "known_hosts").read_text()
+        self.close()
+        for name in ("host_key", "host_key.pub"):
+            (self.folder / name).unlink()
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"]
+        subprocess.run([*make, str(self.folder / "host_key")], check=True)
+        self._process = self._start(self.port)
+        (self.folder / "known_hosts").write_text(known)
+
+    def sessions(self) -> list[psutil.Process]:
+        """Return the processes of sshd that serve a connection, those of the user last."""
+        listener = psutil.Process(self._process.pid)
+        return [one for one in listener.children(recursive=True) if "sshd" in one.name()]
+
+    def cut(self) -> None:
+        """End all connections as a fault of the machine would: without a word."""
+        for session in self.sessions():
+            with suppress(psutil.NoSuchProcess):
+                session.kill()
+
+    def _start(self, port: int = 0) -> subprocess.Popen[bytes]:
         """Start on a port the kernel says is free; somebody may take it first, so try again."""
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         for _ in range(ATTEMPTS):
-            with socket.create_server(("127.0.0.1", 0)) as probe:
+            with socket.create_server(("127.0.0.1", port)) as probe:
                 self.port = probe.getsockname()[1]
             self._configure()
             log = self.folder / "sshd.log"

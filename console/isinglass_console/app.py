@@ -90,6 +90,7 @@ class IsinglassApp(App[int]):
         *,
         interval_seconds: float = 1.0,
         monitor: str = "",
+        ssh_command: str = "",
         desk: Desk | None = None,
         feeding: bool = True,
         ascii_only: bool = False,
@@ -103,6 +104,7 @@ class IsinglassApp(App[int]):
             nodes: the nodes to show; empty for all that are found.
             interval_seconds: the time from frame to frame.
             monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+            ssh_command: what reaches other hosts; empty for asyncssh.
             desk: a desk with frames in it already.
             feeding: read the nodes; without it only what is in the desk is shown.
             ascii_only: draw with ASCII alone.
@@ -117,7 +119,8 @@ class IsinglassApp(App[int]):
         self.theme = theme
         self.desk = desk or Desk(interval_seconds)
         self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
-        self.feed = Feed(nodes, interval_seconds, self._feed_arrived) if feeding else None
+        arrived = self._feed_arrived
+        self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
         self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived) if feeding else None
         self._ascii_only = ascii_only
         self._hands = hands
@@ -264,6 +267,7 @@ def run(
     *,
     interval_seconds: float = 1.0,
     monitor: str = "",
+    ssh_command: str = "",
     ascii_only: bool = False,
     theme: str = "",
     hands: Hands | None = None,
@@ -271,9 +275,11 @@ def run(
     """Show the console until the operator quits; returns the exit code.
 
     Args:
-        nodes: the local nodes to show; empty for all that are found, now and later.
+        nodes: the nodes to show, ssh:// addresses among them; empty for all that are found on this
+            machine, now and later.
         interval_seconds: the time from frame to frame.
         monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+        ssh_command: what reaches other hosts; empty for asyncssh.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
         hands: what may be done to some of the nodes; None for looking alone.
@@ -292,6 +298,7 @@ def run(
         nodes,
         interval_seconds=interval_seconds,
         monitor=monitor,
+        ssh_command=ssh_command,
         ascii_only=ascii_only or not terminal_speaks_utf8(),
         theme=chosen,
         hands=hands,

@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("isinglass.cli.watch", "Print values and rates again and again."),
     "top": ("isinglass.cli.top", "Sample the probes: where time goes, to the line."),
     "ps": ("isinglass.cli.ps", "Print where each thread is now, and for how long."),
+    "relay": ("isinglass.cli.relay", "Send what a node shows to a console elsewhere, over SSH."),
     "load": ("isinglass.cli.load", "Load a CSV or JSON Lines file into a table."),
     "get": ("isinglass.cli.get", "Print one record."),
     "put": ("isinglass.cli.put", "Store one record."),

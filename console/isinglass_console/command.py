@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from isinglass.cli.nodes import SSH_COMMAND
 from isinglass.cli.options import Command, Option, Positional
 
 HELP = "Watch nodes live in the terminal console."
@@ -17,7 +18,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The nodes to show; all that are found on this machine when none is given.",
+            "The nodes to show: names, or ssh://[USER@]HOST[:PORT]/[NODE]; all that are found on"
+            " this machine when none is given.",
             required=False,
             repeat=True,
             completes="nodes",
@@ -38,6 +40,7 @@ COMMAND = Command(
             " runs on this machine when left out.",
             value="NAME",
         ),
+        SSH_COMMAND,
         Option("ascii", "Draw with ASCII alone; chosen by itself where the locale is not UTF-8."),
         Option("theme", "A colour theme: isinglass, isinglass-light, ansi-dark ...", value="NAME"),
     ),
@@ -50,6 +53,7 @@ COMMAND = Command(
         "isinglass console",
         "isinglass console alder birch --interval 0.5",
         "isinglass console --monitor evening",
+        "isinglass console alder ssh://operator@db1.example/birch ssh://db2.example/",
     ),
 )
 
@@ -63,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         values.texts("NODE"),
         interval_seconds=values.number("interval"),
         monitor=values.text("monitor"),
+        ssh_command=values.text("ssh-command"),
         ascii_only=values.flag("ascii"),
         theme=values.text("theme"),
     )

@@ -13,7 +13,8 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import nan
 
-from isinglass.cli.tally import Share, Usage, divide
+from isinglass.cli.tally import Share, divide
+from isinglass.glass.schedstat import Usage
 
 ThreadKey = tuple[int, int, int]  # slot, claim, line of the thread in its region
 WINDOW_SECONDS = 10.0

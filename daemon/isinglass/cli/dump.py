@@ -26,7 +26,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The node, or the path of its segment; all nodes of this machine when left out.",
+            "The node, the path of its segment, or ssh://HOST/NODE; all nodes of this machine when"
+            " left out.",
             required=False,
             completes="nodes",
         ),
@@ -48,6 +49,7 @@ COMMAND = Command(
             kind="seconds",
             default=0.0,
         ),
+        nodes.SSH_COMMAND,
     ),
     notes=(
         "Exit code: 0 the daemon of every node shown is alive; 1 one is stalled, killed or has"
@@ -58,6 +60,7 @@ COMMAND = Command(
         "isinglass dump alder --panel queue --hide-zero",
         "isinglass dump --json --level debug | jq '.nodes[0].processes[].verdict'",
         "isinglass dump alder --wait 10",
+        "isinglass dump ssh://operator@db1.example/alder --panel queue",
     ),
 )
 
@@ -66,10 +69,12 @@ def main(arguments: list[str]) -> int:
     """Print the dump; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
     wait_seconds = values.number("wait")
-    names = nodes.wait_for_any(values.text("NODE"), wait_seconds)
-    snapshots = [
-        nodes.take_snapshot(name, wait_seconds, events=values.flag("events")) for name in names
-    ]
+    snapshots = nodes.snapshots(
+        values.text("NODE"),
+        wait_seconds,
+        values.text("ssh-command"),
+        events=values.flag("events"),
+    )
     _print(snapshots, Selection(values), values)
     return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
 

@@ -26,7 +26,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The node, or the path of its segment; all nodes of this machine when left out.",
+            "The node, the path of its segment, or ssh://HOST/NODE; all nodes of this machine when"
+            " left out.",
             required=False,
             completes="nodes",
         ),
@@ -35,6 +36,7 @@ COMMAND = Command(
         PROCESS,
         ENDED,
         Option("json", "Print one JSON document."),
+        nodes.SSH_COMMAND,
     ),
     notes=(
         "A thread that is no longer alive shows the line where it stood at the end.",
@@ -52,7 +54,7 @@ DROPPABLE = ("node", "pid>", "function", "source")
 def main(arguments: list[str]) -> int:
     """Print the threads; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
-    snapshots = [nodes.take_snapshot(name) for name in nodes.all_or_one(values.text("NODE"))]
+    snapshots = nodes.snapshots(values.text("NODE"), ssh_command=values.text("ssh-command"))
     threads = list(_threads(snapshots, values.texts("process"), values.flag("ended")))
     if values.flag("json"):
         _print_json(threads)

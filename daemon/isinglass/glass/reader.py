@@ -245,6 +245,23 @@ class SegmentReader:
                 found.append(RingHead(slot, verdict, words[SlotWord.CLAIMED_WALL_NS], ring))
         return found
 
+    def copy_ring(self, slot: int, low: int, end: int, ring: memoryview) -> None:
+        """Copy what a region's event ring has from position `low` up to `end` to its place.
+
+        Args:
+            ring: room for a whole ring; the rest of it is left as it is.
+
+        Raises:
+            SegmentTruncated: the file was cut since it was opened.
+        """
+        start, stop = low % layout.EVENTS_BYTES, end % layout.EVENTS_BYTES
+        whole = end - low >= layout.EVENTS_BYTES
+        parts = [(start, stop)] if start < stop and not whole else [(start, len(ring)), (0, stop)]
+        offset = layout.region_offset(slot) + layout.EVENTS_OFFSET
+        for first, last in [(0, len(ring))] if whole else parts:
+            if first < last:
+                ring[first:last] = self._read(offset + first, last - first)
+
     # ------------------------------------------------------------------ probes, fast
     def _words(self) -> memoryview:
         if self._mapped is None:
