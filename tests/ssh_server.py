@@ -76,6 +76,8 @@ class SshServer:
 
     def sessions(self) -> list[psutil.Process]:
         """Return the processes of sshd that serve a connection, those of the user last."""
+        if self._process.poll() is not None:
+            return []
         listener = psutil.Process(self._process.pid)
         return [one for one in listener.children(recursive=True) if "sshd" in one.name()]
 

@@ -97,18 +97,18 @@ def first_look(node: RemoteNode, wait_seconds: float, *, events: bool = False) -
         SegmentError: the node cannot be read, and why.
     """
     end_ns = clock.monotonic_ns() + int(wait_seconds * clock.NANOSECONDS_PER_SECOND)
-    flags = bodies.RINGS if events else 0
-    if events:
-        node.pull(flags)
-    wanted = 1 + events  # The first frame comes by itself, without the rings.
-    while True:
-        arrival = node.wait(ANSWER_SECONDS)
-        if arrival.snapshot is not None and node.frames_taken >= wanted:
-            return arrival.snapshot
+    arrival = node.wait(ANSWER_SECONDS)  # The first frame comes by itself, without the rings.
+    while arrival.snapshot is None:
         if arrival.wrong is not None and clock.monotonic_ns() >= end_ns:
             raise arrival.wrong
-        if arrival.wrong is not None:
-            node.pull(flags, delay_seconds=AGAIN_SECONDS)
+        node.pull(delay_seconds=AGAIN_SECONDS)
+        arrival = node.wait(ANSWER_SECONDS)
+    if events:
+        node.pull(bodies.RINGS)
+        arrival = node.wait(ANSWER_SECONDS)
+    if arrival.snapshot is None:
+        raise arrival.wrong or HostAway(f"{node.link.way[-1]} sent a frame without a snapshot")
+    return arrival.snapshot
 
 
 def snapshots(
