@@ -58,6 +58,22 @@ class MachineRebooted(SegmentError):
     """The segment was written before this machine's last boot."""
 
 
+class PackedSnapshotError(SegmentError):
+    """A snapshot that was made into bytes cannot be made out of them again."""
+
+
+class SnapshotDamaged(PackedSnapshotError):
+    """The bytes are not what was packed."""
+
+
+class SnapshotBaseMissing(PackedSnapshotError):
+    """The bytes are a difference to a snapshot that did not come before."""
+
+
+class SnapshotFormatUnknown(PackedSnapshotError):
+    """The bytes were packed in another version of the format."""
+
+
 class RegionsTaken(SegmentError):
     """All regions of the segment belong to live processes."""
 

@@ -27,7 +27,8 @@ Value = int | float | str | HistogramValue
 class Verdict:
     """What a reader says of a process; asked of the kernel, not of the process."""
 
-    ALIVE, STALLED, CLEAN_EXIT, KILLED = "alive", "stalled", "clean exit", "killed"
+    NAMES = ("alive", "stalled", "clean exit", "killed")
+    ALIVE, STALLED, CLEAN_EXIT, KILLED = NAMES
 
 
 class FieldView:
@@ -85,11 +86,15 @@ class TableRow:
 
 
 class Catalogue:
-    """The parsed schema blocks of one segment, by their place; blocks are only ever added."""
+    """The parsed schema blocks of one segment, by their place; blocks are only ever added.
+
+    `area`: the bytes that were parsed, `used` of them.
+    """
 
     def __init__(self) -> None:
         self.panels: dict[int, schema.PanelSchema] = {}
         self.files: dict[int, schema.FileSchema] = {}
+        self.area = bytearray()
         self.used = 0
 
     def extend(self, area: bytes) -> None:
@@ -105,7 +110,9 @@ class Catalogue:
             except (ValueError, IndexError):
                 pass  # A damaged block hides its own fields, not the others.
             end = base + place + schema.BLOCK_HEADER_BYTES + len(payload)
-            self.used = end + (-end % layout.WORD_BYTES)
+            end += -end % layout.WORD_BYTES
+            self.area += area[self.used - base : end - base]
+            self.used = end
 
 
 _SIGNED = 1 << 63
@@ -161,6 +168,12 @@ class Process:
         self.command = text_at(raw, layout.COMMAND_PLACE, layout.COMMAND_BYTES)
         self._panels: tuple[PanelView, ...] | None = None
         self._files: dict[int, schema.FileSchema] | None = None
+
+    @property
+    def slot_words(self) -> list[int]:
+        """The words of its slot that it was made of, the others zero; see `layout.SlotWord`."""
+        claimed, ended = self.claimed_wall_ns, self.ended_wall_ns
+        return [0, self.claim, self.pid, 0, claimed, self._beat_ns, ended, 0]
 
     @property
     def files(self) -> dict[int, schema.FileSchema]:
