@@ -1,0 +1,164 @@
+"""Numbers and areas of words in few bytes: what changed from one copy of an area to the next.
+
+Most words that change are counters that grew a little, so a difference says which words changed, as
+gaps, and by how much. All gaps stand before all changes: they are much the same from second to
+second, and whoever packs many differences together finds them again.
+
+    number    7 bits a byte, the lowest first; the highest bit: another byte follows (LEB128)
+    signed    a number: 2 n for n >= 0, -2 n - 1 below (zigzag, as in Protocol Buffers)
+    bytes     number of them, then they
+    area      0                                  as before
+              1   changed words, gaps, changes   numbers, the changes signed, modulo 2**64
+              2   words, their bytes             all anew: it is new, or has another length
+"""
+
+from __future__ import annotations
+
+from array import array
+
+SAME, CHANGED, ANEW = range(3)
+WORD_BYTES = 8
+MODULUS = 1 << 64
+_SIGN = 1 << 63
+_CHUNK_BYTES = 256  # compared at once: most of an area does not change
+_LONGEST_SHIFT = 63
+
+
+def put_number(out: bytearray, number: int) -> None:
+    """Append a number that is not negative."""
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def put_signed(out: bytearray, number: int) -> None:
+    """Append a number that may be negative."""
+    put_number(out, number << 1 if number >= 0 else (-number << 1) - 1)
+
+
+def put_bytes(out: bytearray, data: bytes | bytearray) -> None:
+    """Append bytes with their length."""
+    put_number(out, len(data))
+    out += data
+
+
+def put_area(out: bytearray, before: bytes | None, after: bytes) -> None:
+    """Append what became of an area of whole words; `before`: what it was, None when it is new."""
+    if before == after:
+        out.append(SAME)
+    elif before is None or len(before) != len(after):
+        out.append(ANEW)
+        put_number(out, len(after) // WORD_BYTES)
+        out += after
+    else:
+        out.append(CHANGED)
+        _put_changes(out, before, after)
+
+
+def _put_changes(out: bytearray, before: bytes, after: bytes) -> None:
+    gaps, changes, following, count = bytearray(), bytearray(), 0, 0
+    for start in range(0, len(after), _CHUNK_BYTES):
+        old, new = before[start : start + _CHUNK_BYTES], after[start : start + _CHUNK_BYTES]
+        if old == new:
+            continue
+        words = zip(memoryview(old).cast("Q"), memoryview(new).cast("Q"), strict=True)
+        for at, (was, is_now) in enumerate(words, start // WORD_BYTES):
+            if was != is_now:
+                change = (is_now - was) % MODULUS
+                put_number(gaps, at - following)
+                put_signed(changes, change if change < _SIGN else change - MODULUS)
+                following, count = at + 1, count + 1
+    put_number(out, count)
+    out += gaps
+    out += changes
+
+
+class Source:
+    """Reads what the functions above have put, from bytes that may be anything.
+
+    Raises:
+        ValueError: from each method, when the bytes cannot have been put so.
+    """
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether everything has been read."""
+        return self.at == len(self.data)
+
+    def number(self) -> int:
+        """Return a number."""
+        return self.numbers(1)[0]
+
+    def numbers(self, count: int) -> list[int]:
+        """Return so many numbers."""
+        data, at, found = self.data, self.at, []
+        if count > len(data) - at:
+            raise ValueError("more numbers than bytes")
+        try:
+            for _ in range(count):
+                number = data[at]
+                at += 1
+                if number > 0x7F:
+                    number &= 0x7F
+                    shift = 7
+                    while (byte := data[at]) > 0x7F:
+                        number |= (byte & 0x7F) << shift
+                        at += 1
+                        shift += 7
+                        if shift > _LONGEST_SHIFT:
+                            raise ValueError("a number of too many bytes")
+                    number |= byte << shift
+                    at += 1
+                found.append(number)
+        except IndexError:
+            raise ValueError("the bytes end inside a number") from None
+        self.at = at
+        return found
+
+    def signed(self) -> int:
+        """Return a number that may be negative."""
+        return _signed(self.number())
+
+    def take(self, length: int) -> bytes:
+        """Return so many bytes."""
+        end = self.at + length
+        if end > len(self.data):
+            raise ValueError("fewer bytes than were told")
+        taken, self.at = self.data[self.at : end], end
+        return taken
+
+    def block(self) -> bytes:
+        """Return bytes that stand with their length."""
+        return self.take(self.number())
+
+    def area(self, before: bytes | None) -> bytes:
+        """Return an area as it is now; `before`: what it was."""
+        kind = self.number()
+        if kind == ANEW:
+            return self.take(self.number() * WORD_BYTES)
+        if before is None or kind > ANEW:
+            raise ValueError("a difference to an area that was not there")
+        return before if kind == SAME else self._changed(before)
+
+    def _changed(self, before: bytes) -> bytes:
+        words, at = array("Q", before), 0
+        count = self.number()
+        gaps = self.numbers(count)
+        try:
+            for gap, change in zip(gaps, self.numbers(count), strict=True):
+                at += gap
+                words[at] = (words[at] + _signed(change)) % MODULUS
+                at += 1
+        except IndexError:
+            raise ValueError("a word behind the end of its area") from None
+        return words.tobytes()
+
+
+def _signed(number: int) -> int:
+    return -(number + 1 >> 1) if number & 1 else number >> 1
