@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from isinglass import clock
-from isinglass.remote import bodies
+from isinglass.remote import message_bodies as bodies
 from isinglass.remote.arrivals import Arrival, Frames
-from isinglass.remote.bodies import Grant
 from isinglass.remote.frames import Kind, Message, Unframer, framed
+from isinglass.remote.message_bodies import Grant
 
 ISINGLASS = str(Path(sys.executable).with_name("isinglass"))
 LIMIT_SECONDS = 20.0

@@ -53,6 +53,7 @@ class RemoteHosts:
         jump: str = "",
         with_isinglass: bool = True,
         environment: Mapping[str, str] | None = None,
+        startups: int = 200,
     ) -> SshServer:
         """Start a host; with `jump` it is reached through that one."""
         folder = self._folder / name
@@ -65,10 +66,16 @@ class RemoteHosts:
             "PATH": f"{COMMANDS}{os.pathsep}{path}" if with_isinglass else without,
             **(environment or {}),
         }
-        server = self.servers[name] = SshServer(folder, passed_on)
+        server = self.servers[name] = SshServer(folder, passed_on, startups)
         self._jumps[name] = jump
         self.write_config()
         return server
+
+    def alias(self, name: str, other: str) -> None:
+        """Give a host another name."""
+        self.servers[other] = self.servers[name]
+        self._jumps[other] = self._jumps[name]
+        self.write_config()
 
     def write_config(self) -> None:
         """Write what the servers are now."""
@@ -83,7 +90,7 @@ class RemoteHosts:
 
     def close(self) -> None:
         """End all servers, and what still runs in their sessions."""
-        for server in self.servers.values():
+        for server in set(self.servers.values()):
             server.cut()
             server.close()
 

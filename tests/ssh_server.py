@@ -33,7 +33,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-MaxStartups 200
+MaxStartups {startups}
 MaxSessions 200
 PrintMotd no
 SetEnv {environment}
@@ -47,11 +47,16 @@ class LoginRefused(Exception):
 class SshServer:
     """A running sshd; `command` gives the ssh command line that runs something behind it."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        """Make keys in `folder` and start; `environment` is what every session gets."""
+    def __init__(self, folder: Path, environment: Mapping[str, str], startups: int = 200) -> None:
+        """Make keys in `folder` and start.
+
+        Args:
+            environment: what every session gets.
+            startups: how many connections at once that are not let in yet.
+        """
         self.folder = folder
         self.port = 0
-        self._environment = environment
+        self._environment, self._startups = environment, startups
         for name in ("host_key", "client_key"):
             make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
             subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
@@ -64,7 +69,8 @@ class SshServer:
         (self.folder / "authorized_keys").write_text(f"{options} {key}".lstrip())
 
     def change_host_key(self) -> None:
-        """Have another host key, of the same kind; known_hosts stays as it is."""
+        """Start anew with another host key, of the same kind; known_hosts stays as it is."""
+        sessions = self.sessions()
         known = (self.folder / "known_hosts").read_text()
         self.close()
         for name in ("host_key", "host_key.pub"):
@@ -73,6 +79,12 @@ class SshServer:
         subprocess.run([*make, str(self.folder / "host_key")], check=True)
         self._process = self._start(self.port)
         (self.folder / "known_hosts").write_text(known)
+        _kill(sessions)
+
+    @property
+    def logins(self) -> int:
+        """How many connections have been let in so far."""
+        return (self.folder / "sshd.log").read_text().count("Accepted publickey")
 
     def sessions(self) -> list[psutil.Process]:
         """Return the processes of sshd that serve a connection, those of the user last."""
@@ -83,9 +95,7 @@ class SshServer:
 
     def cut(self) -> None:
         """End all connections as a fault of the machine would: without a word."""
-        for session in self.sessions():
-            with suppress(psutil.NoSuchProcess):
-                session.kill()
+        _kill(self.sessions())
 
     def _start(self, port: int = 0) -> subprocess.Popen[bytes]:
         """Start on a port the kernel says is free; somebody may take it first, so try again."""
@@ -106,7 +116,12 @@ class SshServer:
     def _configure(self) -> None:
         environment = " ".join(f'"{name}={value}"' for name, value in self._environment.items())
         (self.folder / "sshd_config").write_text(
-            CONFIGURATION.format(port=self.port, folder=self.folder, environment=environment)
+            CONFIGURATION.format(
+                port=self.port,
+                folder=self.folder,
+                environment=environment,
+                startups=self._startups,
+            )
         )
         host_key = (self.folder / "host_key.pub").read_text()
         (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
@@ -150,3 +165,9 @@ class SshServer:
         """End the server; sessions that still run are not its children's business."""
         self._process.terminate()
         self._process.wait(START_LIMIT_SECONDS)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -55,9 +55,9 @@ def test_no_damaged_message_is_believed(body: bytes, data: st.DataObject) -> Non
 
 def test_a_marker_inside_a_body_does_not_split_it() -> None:
     body = framed(Kind.GRANT, 9, b"inner")
-    assert told(framed(Kind.FRAME, 1, body), framed(Kind.CLOSE, 1)) == [
+    assert told(framed(Kind.FRAME, 1, body), framed(Kind.LIST, 1)) == [
         (Kind.FRAME, 1, body),
-        (Kind.CLOSE, 1, b""),
+        (Kind.LIST, 1, b""),
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from isinglass.errors import SegmentMissing
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Snapshot, Verdict
-from isinglass.remote import bodies
+from isinglass.remote import message_bodies as bodies
 from isinglass.remote.frames import Kind
 from relay_client import ISINGLASS, LIMIT_SECONDS, RelayClient, relay
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 from isinglass import errors
 from isinglass.errors import RemoteError, SegmentError
 from isinglass.glass.snapshot_codec import SnapshotDecoder
-from isinglass.remote import bodies
-from isinglass.remote.bodies import Part
+from isinglass.remote import message_bodies as bodies
+from isinglass.remote.message_bodies import Part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass.glass.look import Sampling
     from isinglass.glass.probe_counts import ThreadCounts
     from isinglass.glass.snapshot import Snapshot
-    from isinglass.remote.bodies import Events
+    from isinglass.remote.message_bodies import Events
 
 
 class Arrival:

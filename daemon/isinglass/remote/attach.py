@@ -11,7 +11,7 @@ import threading
 
 from isinglass import clock
 from isinglass.errors import HostAway, RemoteError, SegmentError, SegmentMissing, UsageError
-from isinglass.remote import bodies
+from isinglass.remote import message_bodies as bodies
 from isinglass.remote.address import read_address
 from isinglass.remote.links import Links
 

@@ -27,10 +27,10 @@ NOISE_KEPT = 400
 
 
 class Kind:
-    """What a message is; the first four come from the near side."""
+    """What a message is; the first three come from the near side."""
 
-    OPEN, GRANT, CLOSE, LIST = 1, 2, 3, 4
-    HELLO, FRAME, NODES, REFUSED = 5, 6, 7, 8
+    OPEN, GRANT, LIST = 1, 2, 3
+    HELLO, FRAME, NODES, REFUSED = 4, 5, 6, 7
 
 
 class Message:

@@ -23,7 +23,7 @@ MODULES = (
     *("isinglass.glass.schedule", "isinglass.glass.probe_counts", "isinglass.glass.ring_tails"),
     *("isinglass.glass.look", "isinglass.glass.compaction", "isinglass.glass.differences"),
     "isinglass.glass.snapshot_codec",
-    *("isinglass.remote", "isinglass.remote.frames", "isinglass.remote.bodies"),
+    *("isinglass.remote", "isinglass.remote.frames", "isinglass.remote.message_bodies"),
     *("isinglass.remote.looks", "isinglass.remote.relayed", "isinglass.remote.relay"),
 )
 FIRST = "isinglass.remote.bare"

@@ -20,7 +20,8 @@ from isinglass.errors import (
     RelayMissing,
     RemoteError,
 )
-from isinglass.remote import bodies, helper
+from isinglass.remote import helper
+from isinglass.remote import message_bodies as bodies
 from isinglass.remote.address import Way
 from isinglass.remote.arrivals import remote_error
 from isinglass.remote.frames import Kind, Message, Unframer, framed
@@ -65,11 +66,6 @@ class Link:
         self._nodes[node.channel] = node
         if self.up:
             self._open(node)
-
-    def remove(self, node: RemoteNode) -> None:
-        """Look at a node no more."""
-        if self._nodes.pop(node.channel, None) is not None:
-            self.send(Kind.CLOSE, node.channel)
 
     def send(self, kind: int, channel: int = 0, body: bytes = b"") -> bool:
         """Send a message if the link is up; tell whether it is."""

@@ -71,10 +71,6 @@ class Links:
         self._later(lambda: link.add(node))
         return node
 
-    def forget(self, node: RemoteNode) -> None:
-        """Look at a node no more."""
-        self._later(lambda: node.link.remove(node))
-
     def ask_names(self, link: Link) -> None:
         """Ask which nodes there are on a host; `link.names` then changes."""
         self._later(lambda: link.send(Kind.LIST))

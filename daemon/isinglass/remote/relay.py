@@ -20,7 +20,7 @@ from random import random
 from isinglass import clock
 from isinglass.errors import IsinglassError, RelayRefused
 from isinglass.glass import layout
-from isinglass.remote import bodies
+from isinglass.remote import message_bodies as bodies
 from isinglass.remote.frames import Kind, Message, Unframer, framed
 from isinglass.remote.looks import LookTimes
 from isinglass.remote.relayed import RelayedNode
@@ -163,9 +163,6 @@ class Relay:
             self._open(channel, message.body.decode())
         elif message.kind == Kind.GRANT and channel in self._nodes:
             self._nodes[channel].grant(bodies.read_grant(message.body), self._heard_ns)
-            self._choose_rate()
-        elif message.kind == Kind.CLOSE and channel in self._nodes:
-            self._nodes.pop(channel).close()
             self._choose_rate()
         elif message.kind == Kind.LIST:
             self._send(Kind.NODES, 0, "\n".join(self._names()).encode())

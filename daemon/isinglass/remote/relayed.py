@@ -11,8 +11,8 @@ from isinglass import clock
 from isinglass.errors import SegmentError
 from isinglass.glass.look import Look, Looker, Sampling
 from isinglass.glass.snapshot_codec import SnapshotEncoder
-from isinglass.remote import bodies
-from isinglass.remote.bodies import FrameHead, Grant, Part
+from isinglass.remote import message_bodies as bodies
+from isinglass.remote.message_bodies import FrameHead, Grant, Part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

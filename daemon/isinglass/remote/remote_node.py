@@ -9,20 +9,32 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from isinglass import clock
 from isinglass.errors import HostAway, RemoteError
-from isinglass.remote import bodies
+from isinglass.remote import message_bodies as bodies
+from isinglass.remote.address import Way
 from isinglass.remote.arrivals import Arrival, Frames
-from isinglass.remote.bodies import Grant
 from isinglass.remote.frames import Kind
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from isinglass.remote.link import Link
+from isinglass.remote.message_bodies import Grant
+from isinglass.remote.pacing import RoundTrip
 
 MOST_GRANTS = 2
 MOST_WAITING = 8  # frames that nobody took
+
+
+class Seen(Protocol):
+    """What a node needs of the link that it is seen through."""
+
+    way: Way
+    up: bool
+    since_wall_ns: int
+    wrong: RemoteError | None
+    round_trip: RoundTrip
+
+    def send(self, kind: int, channel: int = 0, body: bytes = b"") -> bool:
+        """Send a message if the link is up; tell whether it is."""
 
 
 class RemoteNode:
@@ -35,7 +47,7 @@ class RemoteNode:
     """
 
     def __init__(
-        self, link: Link, name: str, later: Callable[[Callable[[], object]], object]
+        self, link: Seen, name: str, later: Callable[[Callable[[], object]], object]
     ) -> None:
         self.link, self.name = link, name
         self.channel = 0

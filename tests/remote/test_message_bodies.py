@@ -12,9 +12,9 @@ from isinglass.errors import SegmentMissing
 from isinglass.glass.look import Sampling
 from isinglass.glass.probe_counts import ThreadCounts
 from isinglass.glass.schedstat import Usage
-from isinglass.remote import bodies
+from isinglass.remote import message_bodies as bodies
 from isinglass.remote.arrivals import remote_error, segment_error
-from isinglass.remote.bodies import FrameHead, Grant
+from isinglass.remote.message_bodies import FrameHead, Grant
 
 WORDS = st.integers(0, 2**63)
 KEYS = st.tuples(st.integers(0, 255), st.integers(1, 2**40), st.integers(0, 127))

@@ -3,7 +3,6 @@
     HELLO    JSON: protocol, version (isinglass), python, minor (of the segment's format), nodes
     OPEN     name of a node: that channel is this node from now on
     GRANT    8 granted_ns   8 delay_ns   2 looks a second   1 flags: 1 whole, 2 with the rings
-    CLOSE    nothing: the channel is free again
     LIST     nothing; the answer is NODES: names, a line each
     REFUSED  name of the error's class, tab, sentence; of channel 0: the relay ends
     FRAME    8 granted_ns   8 held_ns   4 looks taken   4 late   4 missed   8 span_ns   1 flags
