@@ -61,7 +61,7 @@ class RemoteHosts:
         path = os.environ["PATH"]
         without = os.pathsep.join(part for part in path.split(os.pathsep) if not _has_ours(part))
         passed_on = {
-            RUN_VARIABLE: os.environ[RUN_VARIABLE],
+            RUN_VARIABLE: os.environ.get(RUN_VARIABLE, ""),
             "ISINGLASS_RUNTIME_DIR": os.environ["ISINGLASS_RUNTIME_DIR"],
             "PATH": f"{COMMANDS}{os.pathsep}{path}" if with_isinglass else without,
             **(environment or {}),

@@ -18,8 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from needs import SSHD
-
+SSHD = "/usr/sbin/sshd"
 START_LIMIT_SECONDS = 20.0
 ATTEMPTS = 5
 CONFIGURATION = """\
@@ -80,6 +79,11 @@ class SshServer:
         self._process = self._start(self.port)
         (self.folder / "known_hosts").write_text(known)
         _kill(sessions)
+
+    @property
+    def pid(self) -> int:
+        """The process that listens."""
+        return self._process.pid
 
     @property
     def logins(self) -> int:

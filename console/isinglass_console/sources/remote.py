@@ -27,6 +27,7 @@ from isinglass_console.sources.local import condition_in, condition_of, log_entr
 SILENT_SECONDS = 5.0
 SILENT_INTERVALS = 5.0
 LIST_SECONDS = 5.0
+LATE_SHARE, LATE_SECONDS = 0.25, 0.1  # how long a tick waits for frames: of an interval, at most
 
 
 class RemoteSource:
@@ -152,9 +153,14 @@ class Fleet:
         self, addresses: Iterable[str], ssh_command: str, changed: Callable[[], None]
     ) -> None:
         self._addresses = [read_address(address) for address in addresses]
-        self._links = Links(ssh_command, changed) if self._addresses else None
+        self.links = Links(ssh_command, changed) if self._addresses else None
         self._sources: dict[tuple[int, str], RemoteSource] = {}
         self._asked_ns = clock.monotonic_ns()
+
+    @property
+    def sources(self) -> list[RemoteSource]:
+        """The nodes that are known so far."""
+        return list(self._sources.values())
 
     def read(self, taken: Iterable[str], interval_seconds: float, looks: int) -> list[Reading]:
         """Return what is known of each node.
@@ -164,12 +170,13 @@ class Fleet:
             interval_seconds: the time until the next call.
             looks: how often a second the far side looks at the threads.
         """
-        if self._links is None:
+        if self.links is None:
             return []
         self._ask()
+        self._wait(interval_seconds)
         used, readings = set(taken), []
         for number, address in enumerate(self._addresses):
-            link = self._links.link(address.way)
+            link = self.links.link(address.way)
             names = (address.node,) if address.node else link.names
             for name in names:
                 source = self._source(number, address, name, used)
@@ -180,28 +187,37 @@ class Fleet:
                 readings.append(self._waiting(address))
         return readings
 
+    def _wait(self, interval_seconds: float) -> None:
+        """Wait a little for frames that are on their way, or they would be shown a tick later."""
+        limit = min(interval_seconds * LATE_SHARE, LATE_SECONDS)
+        end_ns = clock.monotonic_ns() + int(limit * 1e9)
+        for source in self._sources.values():
+            rest = (end_ns - clock.monotonic_ns()) / 1e9
+            if source.node.expected and rest > 0:
+                source.node.news.wait(rest)
+
     def _ask(self) -> None:
         """Ask hosts that are shown whole which nodes they have, now and then."""
         now_ns = clock.monotonic_ns()
-        if self._links is not None and now_ns - self._asked_ns > LIST_SECONDS * 1e9:
+        if self.links is not None and now_ns - self._asked_ns > LIST_SECONDS * 1e9:
             self._asked_ns = now_ns
             for address in self._addresses:
                 if not address.node:
-                    self._links.ask_names(self._links.link(address.way))
+                    self.links.ask_names(self.links.link(address.way))
 
     def _source(self, number: int, address: Address, name: str, used: set[str]) -> RemoteSource:
         source = self._sources.get((number, name))
         if source is None:
-            assert self._links is not None
+            assert self.links is not None
             shown = name if name not in used else f"{name}@{address.host.host}"
-            source = RemoteSource(shown, self._links.node(address, name))
+            source = RemoteSource(shown, self.links.node(address, name))
             self._sources[number, name] = source
         return source
 
     def _waiting(self, address: Address) -> Reading:
         """Return what to say of a host of which no node is known."""
-        assert self._links is not None
-        link = self._links.link(address.way)
+        assert self.links is not None
+        link = self.links.link(address.way)
         name = str(address.host)
         if link.up:
             return Reading(name, Condition.MISSING, f"no node of the user runs on {name}")
@@ -212,5 +228,5 @@ class Fleet:
 
     def close(self) -> None:
         """End all links."""
-        if self._links is not None:
-            self._links.close()
+        if self.links is not None:
+            self.links.close()

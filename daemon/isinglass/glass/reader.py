@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SLOTS = range(layout.REGION_COUNT)
 _RING_WORDS = RegionWord.DATAGRAMS_TOLD + 1
 _SLOT_WORDS = layout.SLOT_BYTES // layout.WORD_BYTES
+_CLAIMED = frozenset((SlotState.LIVE, SlotState.CLEAN_EXIT))
 _LATCH_TRIES = 1000  # 3 ms: enough where all but one read of a hundred fail
 
 
@@ -166,10 +167,11 @@ class SegmentReader:
         self, raw: bytes, now_ns: int, slots: Sequence[int] = _SLOTS
     ) -> list[tuple[int, list[int], str]]:
         table = memoryview(raw).cast("Q")
+        states = table[SlotWord.STATE :: _SLOT_WORDS].tolist()
         found = []
         for slot in slots:
-            words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS].tolist()
-            if words[SlotWord.STATE] in (SlotState.LIVE, SlotState.CLEAN_EXIT):
+            if states[slot] in _CLAIMED:
+                words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS].tolist()
                 found.append((slot, words, self._verdict(slot, words, now_ns)))
         return found
 

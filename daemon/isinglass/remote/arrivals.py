@@ -12,6 +12,7 @@ from isinglass import errors
 from isinglass.errors import RemoteError, SegmentError
 from isinglass.glass.snapshot_codec import SnapshotDecoder
 from isinglass.remote import message_bodies as bodies
+from isinglass.remote.deflating import Inflater
 from isinglass.remote.message_bodies import Part
 
 TYPE_CHECKING = False
@@ -52,21 +53,22 @@ class Frames:
     """
 
     def __init__(self) -> None:
-        self._decoder = SnapshotDecoder()
+        self._decoder, self._inflater = SnapshotDecoder(), Inflater()
         self._told: dict[tuple[int, int, int], int] = {}  # (generation, slot, claim): sequence
 
     def decode(self, body: bytes, arrived_ns: int) -> Arrival:
         """Return what a frame says; raises what a damaged one makes its decoders raise."""
-        head, parts = bodies.read_frame(body)
+        head, rest = bodies.read_frame(body)
         arrival = Arrival(head.granted_ns + head.held_ns, arrived_ns, head.sampling)
         arrival.size_bytes = len(body)
         arrival.restarted = bool(head.flags & bodies.RESTARTED)
+        if head.flags & bodies.UNREADABLE:
+            arrival.wrong = segment_error(*bodies.read_wrong(rest))
+            return arrival
         if head.flags & bodies.WHOLE:
-            self._decoder = SnapshotDecoder()
-        for tag, part in parts:
-            if tag == Part.WRONG:
-                arrival.wrong = segment_error(*bodies.read_wrong(part))
-            elif tag == Part.SNAPSHOT:
+            self._decoder, self._inflater = SnapshotDecoder(), Inflater()
+        for tag, part in bodies.read_parts(self._inflater.unpack(rest)):
+            if tag == Part.SNAPSHOT:
                 arrival.snapshot = self._decoder.decode(part)
             elif tag == Part.COUNTS:
                 arrival.threads = bodies.read_counts(part)

@@ -24,7 +24,12 @@ MODULES = (
     *("isinglass.glass.look", "isinglass.glass.compaction", "isinglass.glass.differences"),
     "isinglass.glass.snapshot_codec",
     *("isinglass.remote", "isinglass.remote.frames", "isinglass.remote.message_bodies"),
-    *("isinglass.remote.looks", "isinglass.remote.relayed", "isinglass.remote.relay"),
+    *(
+        "isinglass.remote.deflating",
+        "isinglass.remote.looks",
+        "isinglass.remote.relayed",
+        "isinglass.remote.relay",
+    ),
 )
 FIRST = "isinglass.remote.bare"
 OLDEST_PYTHON = (3, 10)

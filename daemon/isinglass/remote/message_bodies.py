@@ -6,10 +6,14 @@
     LIST     nothing; the answer is NODES: names, a line each
     REFUSED  name of the error's class, tab, sentence; of channel 0: the relay ends
     FRAME    8 granted_ns   8 held_ns   4 looks taken   4 late   4 missed   8 span_ns   1 flags
-             flags: 1 whole, 2 the node restarted, 4 it cannot be read
-             then parts: 1 tag   4 bytes   the part
-             1  what is wrong: as REFUSED       2  snapshot (`isinglass.glass.snapshot_codec`)
-             3  counts of looks, deflated       4  events, deflated
+             flags: 1 whole, 2 the node restarted, 4 it cannot be read: as REFUSED follows
+             else parts, 1 tag   4 bytes   the part, in a deflated stream that begins with whole:
+             1  snapshot (`isinglass.glass.snapshot_codec`)
+             2  counts of looks: each thread   2 slot   8 claim   2 line   8 ns running
+                8 ns waiting for a CPU   1 whether these are known
+                2 words, each   8 word   4 looks
+             3  events: each process   2 slot   8 claim   4 events, each   8 sequence   8 stamp
+                1 severity   8 where   2, 2, 4 bytes of the flag, the message and the fields, they
 
 `granted_ns` is the near side's own clock, sent back untouched, and `held_ns` the time from the
 grant's arrival to the look on the far side's: together they say how old a frame is at most, on the
@@ -20,7 +24,6 @@ from __future__ import annotations
 
 import json
 import struct
-import zlib
 
 from isinglass.glass.look import Sampling
 from isinglass.glass.probe_counts import ThreadCounts
@@ -44,14 +47,12 @@ TAIL = struct.Struct("<HQI")
 EVENT = struct.Struct("<QQBQHHI")
 WHOLE, RINGS = 1, 2
 RESTARTED, UNREADABLE = 2, 4
-LEVEL = 1
-MOST_INFLATED_BYTES = 64 * 1024 * 1024
 
 
 class Part:
     """Tags of the parts of a frame."""
 
-    WRONG, SNAPSHOT, COUNTS, EVENTS = 1, 2, 3, 4
+    SNAPSHOT, COUNTS, EVENTS = 1, 2, 3
 
 
 class Grant:
@@ -92,17 +93,21 @@ class FrameHead:
         )
 
 
-def read_frame(body: bytes) -> tuple[FrameHead, list[tuple[int, bytes]]]:
-    """Return the head and the parts of a frame; raises struct.error when they are cut."""
+def read_frame(body: bytes) -> tuple[FrameHead, bytes]:
+    """Return the head of a frame and what follows; raises struct.error when it is cut."""
     granted, held, taken, late, missed, span_ns, flags = FRAME.unpack_from(body)
     head = FrameHead(granted, held, Sampling(taken, late, missed, span_ns), flags)
-    parts, at = [], FRAME.size
-    while at < len(body):
-        tag, length = PART.unpack_from(body, at)
+    return head, body[FRAME.size :]
+
+
+def read_parts(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the parts of a frame, inflated; raises struct.error when they are cut."""
+    at = 0
+    while at < len(raw):
+        tag, length = PART.unpack_from(raw, at)
         at += PART.size
-        parts.append((tag, body[at : at + length]))
+        yield tag, raw[at : at + length]
         at += length
-    return head, parts
 
 
 def part(tag: int, body: bytes) -> bytes:
@@ -135,15 +140,6 @@ def read_wrong(body: bytes) -> tuple[str, str]:
     return name, sentence
 
 
-def _inflated(body: bytes) -> bytes:
-    """Return what was deflated; a part that would fill the memory is an error instead."""
-    inflater = zlib.decompressobj()
-    raw = inflater.decompress(body, MOST_INFLATED_BYTES)
-    if not inflater.eof:
-        raise zlib.error("a part is cut, or too large")
-    return raw
-
-
 def pack_counts(threads: Iterable[ThreadCounts]) -> bytes:
     """Return the counts of the threads that were looked at; nothing when there are none."""
     parts = []
@@ -158,17 +154,17 @@ def pack_counts(threads: Iterable[ThreadCounts]) -> bytes:
             THREAD.pack(slot, claim, line, running_ns, queued_ns, known, len(thread.counts))
         )
         parts.extend(WORD.pack(word, count) for word, count in thread.counts.items())
-    return zlib.compress(b"".join(parts), LEVEL) if parts else b""
+    return b"".join(parts)
 
 
 def read_counts(body: bytes) -> list[ThreadCounts]:
     """Return the counts that `pack_counts` packed."""
-    raw, at, found = _inflated(body), 0, []
-    while at < len(raw):
-        slot, claim, line, running_ns, queued_ns, known, words = THREAD.unpack_from(raw, at)
+    at, found = 0, []
+    while at < len(body):
+        slot, claim, line, running_ns, queued_ns, known, words = THREAD.unpack_from(body, at)
         at += THREAD.size
         end = at + words * WORD.size
-        counts = dict(WORD.iter_unpack(memoryview(raw)[at:end]))
+        counts = dict(WORD.iter_unpack(memoryview(body)[at:end]))
         usage = Usage(running_ns, queued_ns) if known else None
         found.append(ThreadCounts((slot, claim, line), counts, usage))
         at = end
@@ -181,7 +177,7 @@ def pack_events(tails: Iterable[Events]) -> bytes:
     for slot, claim, events in tails:
         parts.append(TAIL.pack(slot, claim, len(events)))
         parts.extend(_packed_event(event) for event in events)
-    return zlib.compress(b"".join(parts), LEVEL) if parts else b""
+    return b"".join(parts)
 
 
 def _packed_event(event: RawEvent) -> bytes:
@@ -192,7 +188,7 @@ def _packed_event(event: RawEvent) -> bytes:
 
 def read_events(body: bytes) -> Iterator[Events]:
     """Yield what `pack_events` packed."""
-    raw, at = memoryview(_inflated(body)), 0
+    raw, at = memoryview(body), 0
     while at < len(raw):
         slot, claim, count = TAIL.unpack_from(raw, at)
         at += TAIL.size

@@ -1,14 +1,14 @@
 """When the next frame of a node should be taken, so that it is here just before it is shown.
 
 The near side sets the pace: each grant says in how long the far side should look. That is the time
-to the next tick, less a lead for the way there and back: the round trip and four times its mean
-deviation, as TCP's retransmission timer has it (Jacobson, 1988). So frames of all nodes are taken
-at about one moment, and shown when they are young. Pure.
+to the next tick, less a lead for the way there and back: the mean round trip and its mean deviation
+(as TCP estimates them: Jacobson, 1988). What comes later than that is waited for a little. So
+frames of all nodes are taken at about one moment, and shown when they are young. Pure.
 """
 
 from __future__ import annotations
 
-SPARE_NS = 8_000_000
+SPARE_NS = 2_000_000
 MOST_LEAD = 0.8  # of an interval
 OUTLIER_DEVIATIONS = 8
 _GAIN, _DEVIATION_GAIN = 0.125, 0.25
@@ -40,5 +40,5 @@ class RoundTrip:
 
     def delay_ns(self, interval_ns: int) -> int:
         """Return how long after a grant the far side should look, for a tick in an interval."""
-        lead = self._mean_ns + 4 * self._deviation_ns + SPARE_NS
+        lead = self._mean_ns + self._deviation_ns + SPARE_NS
         return interval_ns - int(min(lead, interval_ns * MOST_LEAD))

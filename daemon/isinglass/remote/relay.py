@@ -23,7 +23,7 @@ from isinglass.glass import layout
 from isinglass.remote import message_bodies as bodies
 from isinglass.remote.frames import Kind, Message, Unframer, framed
 from isinglass.remote.looks import LookTimes
-from isinglass.remote.relayed import RelayedNode
+from isinglass.remote.relayed import NEVER_NS, RelayedNode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ class Relay:
     def __init__(self, allowed: Sequence[str], source: int, sink: int, version: str) -> None:
         self._allowed = tuple(allowed)
         self._source, self._sink, self._version = source, sink, version
+        self._sources, self._sinks = (source,), (sink,)
         self._nodes: dict[int, RelayedNode] = {}
+        self._looked_at: list[RelayedNode] = []
+        self._frame_due_ns = NEVER_NS
         self._unframer = Unframer()
         self._unwritten = b""
         self._looks: LookTimes | None = None
@@ -85,41 +88,32 @@ class Relay:
     # ------------------------------------------------------------------ one turn
     def _step(self) -> bool:
         """Wait for whatever is next, and do it; return whether the session goes on."""
-        rest_ns = max(self._due_ns() - clock.monotonic_ns(), 0)
-        writing = [self._sink] if self._unwritten else []
-        ready, room, _ = select.select([self._source], writing, [], rest_ns / 1e9)
+        due_ns = self._heard_ns + SILENT_NS
+        if self._looks is not None:
+            due_ns = min(due_ns, self._looks.due_ns)
+        if not self._unwritten:
+            due_ns = min(due_ns, self._frame_due_ns)
+        rest_ns = max(due_ns - clock.monotonic_ns(), 0)
+        writing = self._sinks if self._unwritten else ()
+        ready, room, _ = select.select(self._sources, writing, (), rest_ns / 1e9)
         if ready and not self._hear():
             return False
         if room:
             self._write()
         now_ns = clock.monotonic_ns()
-        self._look(now_ns)
-        self._send_frames(now_ns)
+        if self._looks is not None and (found := self._looks.take(now_ns)) is not None:
+            for node in self._looked_at:
+                node.sample(*found)
+        if self._frame_due_ns <= now_ns:
+            self._send_frames(now_ns)
         return now_ns - self._heard_ns < SILENT_NS
-
-    def _due_ns(self) -> int:
-        """Return when something is due, if nothing comes and nothing leaves before."""
-        due = [self._heard_ns + SILENT_NS]
-        if self._looks is not None:
-            due.append(self._looks.due_ns)
-        if not self._unwritten:
-            frames = (node.due_ns for node in self._nodes.values())
-            due.extend(due_ns for due_ns in frames if due_ns is not None)
-        return min(due)
-
-    def _look(self, now_ns: int) -> None:
-        found = self._looks.take(now_ns) if self._looks is not None else None
-        if found is not None:
-            for node in self._nodes.values():
-                if node.looks_per_second:
-                    node.sample(*found)
 
     def _send_frames(self, now_ns: int) -> None:
         """Send the frames that are due, as long as all before them have left."""
-        while not self._unwritten:
-            due = [(node.due_ns, channel) for channel, node in self._nodes.items() if node.due_ns]
-            due_ns, channel = min(due, default=(None, 0))
-            if due_ns is None or due_ns > now_ns:
+        while not self._unwritten and self._nodes:
+            due_ns, channel = min((node.due_ns, channel) for channel, node in self._nodes.items())
+            self._frame_due_ns = due_ns
+            if due_ns > now_ns:
                 return
             self._send(Kind.FRAME, channel, self._nodes[channel].frame())
 
@@ -162,7 +156,9 @@ class Relay:
         if message.kind == Kind.OPEN:
             self._open(channel, message.body.decode())
         elif message.kind == Kind.GRANT and channel in self._nodes:
-            self._nodes[channel].grant(bodies.read_grant(message.body), self._heard_ns)
+            node = self._nodes[channel]
+            node.grant(bodies.read_grant(message.body), self._heard_ns)
+            self._frame_due_ns = min(self._frame_due_ns, node.due_ns)
             self._choose_rate()
         elif message.kind == Kind.LIST:
             self._send(Kind.NODES, 0, "\n".join(self._names()).encode())
@@ -185,7 +181,8 @@ class Relay:
 
     def _choose_rate(self) -> None:
         """Look at the threads of all nodes as often as the one that wants it most often."""
-        rates = (node.looks_per_second for node in self._nodes.values())
+        self._looked_at = [node for node in self._nodes.values() if node.looks_per_second]
+        rates = (node.looks_per_second for node in self._looked_at)
         rate_hz = min(max(rates, default=0), FASTEST_HZ)
         if rate_hz == 0:
             self._looks = None

@@ -12,12 +12,14 @@ from isinglass.errors import SegmentError
 from isinglass.glass.look import Look, Looker, Sampling
 from isinglass.glass.snapshot_codec import SnapshotEncoder
 from isinglass.remote import message_bodies as bodies
+from isinglass.remote.deflating import Deflater
 from isinglass.remote.message_bodies import FrameHead, Grant, Part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NEVER_NS = 1 << 63
 MOST_GRANTS = 4
 MOST_EVENT_BYTES = 64 * 1024  # of each ring and frame
 
@@ -29,7 +31,7 @@ class RelayedNode:
         self.node = node
         self.looks_per_second = 0
         self._looker = Looker(node, MOST_EVENT_BYTES)
-        self._encoder = SnapshotEncoder()
+        self._encoder, self._deflater = SnapshotEncoder(deflate=False), Deflater()
         self._grants: list[tuple[int, int, Grant]] = []  # due, arrived, grant
         self._whole = True
 
@@ -41,9 +43,9 @@ class RelayedNode:
         del self._grants[:-MOST_GRANTS]
 
     @property
-    def due_ns(self) -> int | None:
-        """When the next frame is due; None without a grant."""
-        return self._grants[0][0] if self._grants else None
+    def due_ns(self) -> int:
+        """When the next frame is due; `NEVER_NS` without a grant."""
+        return self._grants[0][0] if self._grants else NEVER_NS
 
     def sample(self, late: bool, missed: int) -> None:
         """Look once where every thread is."""
@@ -64,16 +66,16 @@ class RelayedNode:
             return self._wrong(grant, looked_ns - arrived_ns, sentence)
         whole = rings or self._whole or look.restarted or bool(grant.flags & bodies.WHOLE)
         if whole:
-            self._encoder = SnapshotEncoder(events=rings)
+            self._encoder = SnapshotEncoder(events=rings, deflate=False)
+            self._deflater = Deflater()
         flags = bodies.WHOLE * whole | bodies.RESTARTED * look.restarted
         head = FrameHead(grant.granted_ns, looked_ns - arrived_ns, look.sampling, flags)
-        parts = [head.packed(), *self._parts(look, whole)]
         self._whole = rings
-        return b"".join(parts)
+        return head.packed() + self._deflater.pack(b"".join(self._parts(look, whole)))
 
     def _wrong(self, grant: Grant, held_ns: int, reason: SegmentError) -> bytes:
         head = FrameHead(grant.granted_ns, held_ns, Sampling(), bodies.UNREADABLE)
-        return head.packed() + bodies.part(Part.WRONG, bodies.pack_wrong(reason))
+        return head.packed() + bodies.pack_wrong(reason)
 
     def _parts(self, look: Look, whole: bool) -> Iterator[bytes]:
         yield bodies.part(Part.SNAPSHOT, self._encoder.encode(look.snapshot, whole=whole))

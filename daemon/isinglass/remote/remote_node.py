@@ -70,6 +70,11 @@ class RemoteNode:
             found.append(self._arrivals.popleft())
         return found
 
+    @property
+    def expected(self) -> bool:
+        """Whether a frame is on its way."""
+        return self.link.up and self._granted > 0
+
     def want(self, interval_seconds: float, looks_per_second: int) -> None:
         """Let one frame come, so that it is here just before the next tick in an interval."""
         interval_ns = int(interval_seconds * clock.NANOSECONDS_PER_SECOND)
