@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -61,6 +62,8 @@ class SshServer:
             subprocess.run(make, check=True, stdin=subprocess.DEVNULL)
         self.authorize()
         self._process = self._start()
+        # What clients go by; `command` goes by what the server has now.
+        shutil.copy(folder / "own_known_hosts", folder / "known_hosts")
 
     def authorize(self, options: str = "") -> None:
         """Let the client's key in with these options of authorized_keys from the next login on."""
@@ -70,14 +73,16 @@ class SshServer:
     def change_host_key(self) -> None:
         """Start anew with another host key, of the same kind; known_hosts stays as it is."""
         sessions = self.sessions()
-        known = (self.folder / "known_hosts").read_text()
-        self.close()
+        authorized = (self.folder / "authorized_keys").read_text()
+        self.authorize()  # A forced command would not answer whether it listens.
+        if self._process.poll() is None:
+            self.close()
         for name in ("host_key", "host_key.pub"):
             (self.folder / name).unlink()
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"]
         subprocess.run([*make, str(self.folder / "host_key")], check=True)
         self._process = self._start(self.port)
-        (self.folder / "known_hosts").write_text(known)
+        (self.folder / "authorized_keys").write_text(authorized)
         _kill(sessions)
 
     @property
@@ -128,7 +133,7 @@ class SshServer:
             )
         )
         host_key = (self.folder / "host_key.pub").read_text()
-        (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
+        (self.folder / "own_known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
 
     def _listens(self, process: subprocess.Popen[bytes]) -> bool:
         log = self.folder / "sshd.log"
@@ -155,7 +160,7 @@ class SshServer:
             "ssh",
             *(["-tt"] if terminal else []),
             *("-F", "none", "-q", "-i", str(self.folder / "client_key"), "-p", str(self.port)),
-            *("-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}"),
+            *("-o", f"UserKnownHostsFile={self.folder / 'own_known_hosts'}"),
             *("-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
             f"{getpass.getuser()}@127.0.0.1",
             *remote,

@@ -42,7 +42,7 @@ class Watcher:
         """Read until the readings of a tick are as wanted; return them."""
         end_ns = clock.monotonic_ns() + int(LIMIT_SECONDS * 1e9)
         while True:
-            readings = self._fleet.read((), INTERVAL_SECONDS, 50)
+            readings = self._fleet.read((), INTERVAL_SECONDS, 100)
             self.seen.extend(readings)
             if wanted(readings):
                 return readings

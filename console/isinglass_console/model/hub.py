@@ -38,6 +38,7 @@ class _Memory:
     figures: dict[str, float] = field(default_factory=dict)
     ended_wall_ns: int = 0
     linked: bool = True
+    reason: str = ""
     restarted_wall_ns: int = 0
 
 
@@ -126,11 +127,12 @@ class Hub:
         if reading.condition in UNSEEN:
             # Nobody knows what it is in now; when it was seen to end stays true.
             memory.condition = before or Condition.MISSING
-            if before in (Condition.ALIVE, Condition.STARTING) and memory.linked:
+            if reading.condition == Condition.LINK_DOWN and reading.sentence != memory.reason:
                 self._note(reading.node, wall_ns, WARNING, reading.sentence)
+                memory.reason = reading.sentence
             memory.linked = False
             return
-        was_linked, memory.linked = memory.linked, True
+        was_linked, memory.linked, memory.reason = memory.linked, True, ""
         if not was_linked and before == Condition.ALIVE:
             self._note(reading.node, wall_ns, INFO, "the link is up again")
         if reading.condition not in OVER:
