@@ -38,6 +38,19 @@ COMMAND = Command(
             " runs on this machine when left out.",
             value="NAME",
         ),
+        Option(
+            "replay",
+            "Show a recording (`isinglass record`, or R in the console) instead of nodes.",
+            value="FILE",
+            completes="files",
+        ),
+        Option(
+            "speed",
+            "How many times as fast to play it; ( and ) change it.",
+            value="N",
+            kind="positive",
+            default=1.0,
+        ),
         Option("ascii", "Draw with ASCII alone; chosen by itself where the locale is not UTF-8."),
         Option("theme", "A colour theme: isinglass, isinglass-light, ansi-dark ...", value="NAME"),
     ),
@@ -50,6 +63,7 @@ COMMAND = Command(
         "isinglass console",
         "isinglass console alder birch --interval 0.5",
         "isinglass console --monitor evening",
+        "isinglass console --replay night.recording --speed 8",
     ),
 )
 
@@ -65,4 +79,6 @@ def main(arguments: Sequence[str]) -> int:
         monitor=values.text("monitor"),
         ascii_only=values.flag("ascii"),
         theme=values.text("theme"),
+        replay=values.text("replay"),
+        speed=values.number("speed"),
     )

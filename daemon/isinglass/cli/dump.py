@@ -48,6 +48,7 @@ COMMAND = Command(
             kind="seconds",
             default=0.0,
         ),
+        *nodes.REPLAY,
     ),
     notes=(
         "Exit code: 0 the daemon of every node shown is alive; 1 one is stalled, killed or has"
@@ -58,6 +59,7 @@ COMMAND = Command(
         "isinglass dump alder --panel queue --hide-zero",
         "isinglass dump --json --level debug | jq '.nodes[0].processes[].verdict'",
         "isinglass dump alder --wait 10",
+        "isinglass dump alder --replay night.recording --at 03:12:30",
     ),
 )
 
@@ -65,11 +67,17 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Print the dump; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
+    nodes.refuse_replay(values)
     wait_seconds = values.number("wait")
     names = nodes.wait_for_any(values.text("NODE"), wait_seconds)
     snapshots = [
         nodes.take_snapshot(name, wait_seconds, events=values.flag("events")) for name in names
     ]
+    return report(snapshots, values)
+
+
+def report(snapshots: list[Snapshot], values: Values) -> int:
+    """Print snapshots as the options say; return the exit code."""
     _print(snapshots, Selection(values), values)
     return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
 

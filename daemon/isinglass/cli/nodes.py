@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from isinglass import clock
+from isinglass.cli.options import Option
 from isinglass.errors import SegmentHalfWritten, SegmentMissing, UsageError
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from isinglass.cli.options import Values
     from isinglass.glass.snapshot import Snapshot
 
 FIRST_DELAY_SECONDS = 0.01
 LONGEST_DELAY_SECONDS = 0.25
+
+
+REPLAY = (
+    Option(
+        "replay",
+        "Print what a recording holds instead, of the moment --at or of its end.",
+        value="FILE",
+        completes="files",
+    ),
+    Option("at", "The moment: 14:05:30, -5m (before the recording's end).", value="TIME"),
+)
+
+
+def refuse_replay(values: Values) -> None:
+    """Refuse what only the command `isinglass` can do, which knows recordings.
+
+    Raises:
+        UsageError: a recording, or a moment of one, is asked for.
+    """
+    if values.given("at") or values.given("replay"):
+        raise UsageError("--at is a moment of a recording: name that with --replay FILE.")
 
 
 def all_or_one(name: str) -> list[str]:

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from isinglass.cli.options import Values
     from isinglass.glass.snapshot import Process, Snapshot, Thread
 
     Place = tuple[Snapshot, Process, Thread]
@@ -35,6 +36,7 @@ COMMAND = Command(
         PROCESS,
         ENDED,
         Option("json", "Print one JSON document."),
+        *nodes.REPLAY,
     ),
     notes=(
         "A thread that is no longer alive shows the line where it stood at the end.",
@@ -52,7 +54,13 @@ DROPPABLE = ("node", "pid>", "function", "source")
 def main(arguments: list[str]) -> int:
     """Print the threads; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
-    snapshots = [nodes.take_snapshot(name) for name in nodes.all_or_one(values.text("NODE"))]
+    nodes.refuse_replay(values)
+    names = nodes.all_or_one(values.text("NODE"))
+    return report([nodes.take_snapshot(name) for name in names], values)
+
+
+def report(snapshots: Sequence[Snapshot], values: Values) -> int:
+    """Print the threads of snapshots as the options say; return the exit code."""
     threads = list(_threads(snapshots, values.texts("process"), values.flag("ended")))
     if values.flag("json"):
         _print_json(threads)
