@@ -138,11 +138,11 @@ class ConsoleRecording:
             raise UsageError(f"{since!r} is no time; try -5m or 14:02:30")
         path = Path(name.strip()).expanduser() if name.strip() else new_name(clock.wall_ns())
         number = memory.number_from(moment_ns)
-        rows, catalogues = memory.rows_since(number)
+        rows, lives = memory.rows_since(number)
         entries = list(self._desk.hub.log.entries)
 
         def write() -> str:
-            count = write_slice(path, frames_of(rows, catalogues, number), entries)
+            count = write_slice(path, frames_of(rows, lives, number), entries)
             return f"saved {count:,} frames to {path}, {text.size(path.stat().st_size)}"
 
         return write

@@ -113,7 +113,7 @@ def test_any_bytes_are_no_row(data: bytes) -> None:
     with pytest.raises(FrameDamaged):
         bare_frame(data)
     with pytest.raises(FrameDamaged):
-        FrameDecoder(FrameEncoder(deflate=False).catalogues).apply(data)
+        FrameDecoder(FrameEncoder(deflate=False).lives).apply(data)
 
 
 # ------------------------------------------------------------------ recordings
@@ -259,7 +259,7 @@ def test_a_slice_has_its_moments_alone_and_is_small(
 # ------------------------------------------------------------------ what cannot be read
 def changed(path: Path, table: bytes, key: bytes, value: bytes) -> None:
     """Put a value of our choice into a recording."""
-    with lmdb.open(str(path), subdir=False, max_dbs=6, lock=False) as environment:
+    with lmdb.open(str(path), subdir=False, max_dbs=9, lock=False) as environment:
         handle = environment.open_db(table)
         with environment.begin(handle, write=True) as transaction:
             assert transaction.get(key) is not None

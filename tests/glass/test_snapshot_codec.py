@@ -23,7 +23,14 @@ from isinglass.glass.header import Header, header_bytes
 from isinglass.glass.layout import RegionWord, SharedWord
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
-from isinglass.glass.snapshot_codec import HEAD, VERSION, SnapshotDecoder, SnapshotEncoder
+from isinglass.glass.snapshot_codec import (
+    HEAD,
+    VERSION,
+    SnapshotDecoder,
+    SnapshotEncoder,
+    base_of,
+    checksum_of,
+)
 from programs import hear, program, tell
 from seen import seen
 
@@ -136,6 +143,45 @@ def test_another_life_and_a_key_frame_are_whole(moving: object) -> None:
     third.generation += 1
     third.header.generation += 1
     assert seen(SnapshotDecoder().decode(encoder.encode(third))) == seen(third)
+
+
+def test_a_key_needs_the_whole_one_alone(moving: object) -> None:
+    encoder, messages, found = SnapshotEncoder(events=True), [], []
+    with SegmentReader("alder") as reader:
+        for turn in range(9):
+            statement = f"panel.offered += 1; joined.event(13, 'queue', 'turn {turn}')"
+            if turn == 4:
+                statement += "; late = EveryPanel('late')"
+            tell(moving, statement)
+            assert hear(moving) == "done"
+            found.append(reader.snapshot(events=True))
+            messages.append(encoder.encode(found[-1], key=turn % 3 == 0))
+    assert [base_of(message) == 0 for message in messages] == [True] + [False] * 8
+    assert base_of(messages[6]) == checksum_of(messages[0]) != base_of(messages[7])
+    late = SnapshotDecoder()
+    late.apply(messages[0])
+    for message, snapshot in list(zip(messages, found, strict=True))[6:]:
+        assert seen(late.decode(message)) == seen(snapshot)
+    assert seen(late.decode(messages[3])) == seen(found[3]), "and back again"
+    with pytest.raises(SnapshotBaseMissing):
+        late.decode(messages[8])
+    every = SnapshotDecoder()
+    for message, snapshot in zip(messages, found, strict=True):
+        assert seen(every.decode(message)) == seen(snapshot)
+
+
+def test_doubles_that_were_whole_billionths_are_short_and_exact(moving: object) -> None:
+    encoder, decoder = SnapshotEncoder(deflate=False), SnapshotDecoder()
+    sizes = []
+    with SegmentReader("alder") as reader:
+        for value in ("0.5", "0.000123456", "-12.5", "1/3", "-0.0", "nan", "1e300", "1e-9", "0.0"):
+            tell(moving, f"panel.load = float({value!r}) if '/' not in {value!r} else {value}")
+            assert hear(moving) == "done"
+            snapshot = reader.snapshot()
+            message = encoder.encode(snapshot)
+            sizes.append(len(message))
+            assert seen(decoder.decode(message)) == seen(snapshot)
+    assert sizes[3] - sizes[1] >= 5, "a third is nine bytes, 123,456 billionths are three"
 
 
 # ------------------------------------------------------------------ anything a segment could be

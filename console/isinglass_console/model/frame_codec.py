@@ -1,8 +1,9 @@
 """Frames as rows of bytes: the form in which the history and recordings keep them.
 
-A row is msgpack, in which the snapshots stand as `isinglass.glass.snapshot_codec` packs them: whole
-in a *key* row, and otherwise as the difference to the row before. A row of one node with ten
-threads takes about 1.1 kB, a key row 10 kB more. Schemas are kept apart, once for a node's life.
+A row is msgpack, in which the snapshots stand as `glass.snapshot_codec` packs them: as the
+difference to the row before, or, in a *key* row, to a whole one. The whole ones, and the schemas,
+are kept apart, in `Lives`: most often one of each for a node's life. A row of one node with ten
+threads takes about 1.5 kB, a key row 3 kB.
 
     row    key (true, false), number, wall time, interval, nodes, events
     node   name, condition, sentence, age, ended, restarted,
@@ -13,7 +14,7 @@ threads takes about 1.1 kB, a key row 10 kB more. Schemas are kept apart, once f
 
     sampled    numbers (`glass.differences`): threads, then of each: slot, claim, line in its
                region, words, 1 when its usage is known; then of each word: it doubled, plus 1
-               when it waits; then the samples of each word; then of each usage: running, queued
+               when it waits; then the samples of each word; then of each usage: running, queued, us
 
 All that does not change from row to row stands before what does, for whoever compresses many rows.
 """
@@ -31,14 +32,19 @@ import msgpack
 from isinglass.cli.tally import Usage
 from isinglass.errors import IsinglassError, PackedSnapshotError
 from isinglass.glass.differences import Source, put_number
-from isinglass.glass.snapshot import Catalogue
-from isinglass.glass.snapshot_codec import SnapshotDecoder, SnapshotEncoder
+from isinglass.glass.snapshot import Catalogue, Snapshot
+from isinglass.glass.snapshot_codec import (
+    SnapshotDecoder,
+    SnapshotEncoder,
+    base_of,
+    checksum_of,
+)
 from isinglass_console.model.board import Severity, Threshold, Trouble
 from isinglass_console.model.frame import Frame, NodeFrame
-from isinglass_console.model.heat import Tally
+from isinglass_console.model.heat import MICROSECOND_NS, Tally
 from isinglass_console.model.log import LogEntry
 
-Catalogues = defaultdict[str, dict[int, Catalogue]]  # by node, by the generation of its life
+LARGEST_KEY_BYTES = 16384  # a key that is larger is better the difference to a new whole one
 _KEY = b"\xc3"  # true, in msgpack
 _pack: Callable[[Any], bytes] = msgpack.packb
 _WRONG = (ValueError, TypeError, KeyError, IndexError, struct.error, msgpack.UnpackException)
@@ -48,9 +54,12 @@ class FrameDamaged(IsinglassError):
     """A row is not what was kept."""
 
 
-def new_catalogues() -> Catalogues:
-    """Return a place for the schemas that rows leave out."""
-    return defaultdict(dict)
+class Lives:
+    """What rows leave out of each node: schemas by generation, whole snapshots by checksum."""
+
+    def __init__(self) -> None:
+        self.catalogues: defaultdict[str, dict[int, Catalogue]] = defaultdict(dict)
+        self.wholes: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
 
 
 class FrameEncoder:
@@ -63,7 +72,7 @@ class FrameEncoder:
     def __init__(self, *, deflate: bool) -> None:
         self._deflate = deflate
         self._encoders: dict[str, SnapshotEncoder] = {}
-        self.catalogues = new_catalogues()
+        self.lives = Lives()
 
     def encode(self, frame: Frame, events: Iterable[LogEntry] = (), *, key: bool = False) -> bytes:
         """Return the row of a frame.
@@ -79,11 +88,7 @@ class FrameEncoder:
     def _node(self, node: NodeFrame, key: bool) -> list[object]:
         packed = None
         if node.snapshot is not None:
-            if node.name not in self._encoders:
-                self._encoders[node.name] = SnapshotEncoder(schema=False, deflate=self._deflate)
-            generation = node.snapshot.generation
-            self.catalogues[node.name][generation] = node.snapshot.catalogue
-            packed = self._encoders[node.name].encode(node.snapshot, whole=key)
+            packed = self._packed(node.name, node.snapshot, key)
         tally = node.tally
         return [
             node.name,
@@ -98,6 +103,19 @@ class FrameEncoder:
             [tally.taken, tally.late, tally.seconds, _sampled(tally)],
             packed,
         ]
+
+    def _packed(self, name: str, snapshot: Snapshot, key: bool) -> bytes:
+        if name not in self._encoders:
+            self._encoders[name] = SnapshotEncoder(schema=False, deflate=self._deflate)
+        encoder = self._encoders[name]
+        self.lives.catalogues[name][snapshot.generation] = snapshot.catalogue
+        if encoder.knows(snapshot):
+            packed = encoder.encode(snapshot, key=key)
+            if not key or len(packed) <= LARGEST_KEY_BYTES:
+                return packed
+        whole = encoder.encode(snapshot, whole=True)
+        self.lives.wholes[name][checksum_of(whole)] = whole
+        return encoder.encode(snapshot, key=True)
 
 
 def _trouble(trouble: Trouble) -> list[object]:
@@ -121,7 +139,7 @@ def _sampled(tally: Tally) -> bytes:
             put_number(words, word << 1 | (word in sampled.idle))
             put_number(samples, count)
         for nanoseconds in sampled.usage or ():
-            put_number(usages, nanoseconds)
+            put_number(usages, nanoseconds // MICROSECOND_NS)
     return bytes(threads + words + samples + usages)
 
 
@@ -135,11 +153,11 @@ class FrameDecoder:
     """Makes frames of rows again; begins with a key row, and then takes each that follows.
 
     Args:
-        catalogues: the schemas; may grow later.
+        lives: what the rows leave out; may grow later.
     """
 
-    def __init__(self, catalogues: Catalogues) -> None:
-        self._catalogues = catalogues
+    def __init__(self, lives: Lives) -> None:
+        self._lives = lives
         self._decoders: dict[str, SnapshotDecoder] = {}
         self._last: list[Any] = []
 
@@ -154,12 +172,18 @@ class FrameDecoder:
             for node in fields[4]:
                 name, packed = node[0], node[10]
                 if packed is not None:
-                    if name not in self._decoders:
-                        self._decoders[name] = SnapshotDecoder(self._catalogues[name])
-                    self._decoders[name].apply(packed)
+                    self._apply(name, packed)
         except (*_WRONG, PackedSnapshotError) as reason:
             raise _damaged(reason) from reason
         self._last = fields
+
+    def _apply(self, name: str, packed: bytes) -> None:
+        if name not in self._decoders:
+            self._decoders[name] = SnapshotDecoder(self._lives.catalogues[name])
+        decoder, base = self._decoders[name], base_of(packed)
+        if not decoder.knows(base) and (whole := self._lives.wholes[name].get(base)):
+            decoder.apply(whole)
+        decoder.apply(packed)
 
     @property
     def number(self) -> int:
@@ -285,7 +309,9 @@ def _tally(taken: int, late: int, seconds: float, sampled: bytes) -> Tally:
     words = [source.numbers(thread[3]) for thread in threads]
     samples = [source.numbers(thread[3]) for thread in threads]
     for thread, marks, counts in zip(threads, words, samples, strict=True):
-        usage = Usage(*source.numbers(2)) if thread[4] else None
+        usage = None
+        if thread[4]:
+            usage = Usage(*(number * MICROSECOND_NS for number in source.numbers(2)))
         idle = {mark >> 1 for mark in marks if mark & 1}
         of_words = dict(zip((mark >> 1 for mark in marks), counts, strict=True))
         tally.put((thread[0], thread[1], thread[2]), of_words, idle, usage)

@@ -19,6 +19,7 @@ from isinglass.cli.tally import Share, Usage, divide
 
 ThreadKey = tuple[int, int, int]  # slot, claim, line of the thread in its region
 WINDOW_SECONDS = 10.0
+MICROSECOND_NS = 1000  # samples are 50 ms apart: less says nothing, and would have to be kept
 
 
 class Sampled(NamedTuple):
@@ -62,6 +63,8 @@ class Tally:
         if counts:
             # In one order: the same samples give the same shares, to the last bit.
             counts = dict(sorted(counts.items()))
+            if usage is not None:
+                usage = Usage(*(ns // MICROSECOND_NS * MICROSECOND_NS for ns in usage))
             waits = frozenset(word for word in counts if word in idle)
             self.sampled[thread] = Sampled(counts, waits, usage)
             self.threads[thread] = divide(counts, waits, usage, self.seconds * 1e9)

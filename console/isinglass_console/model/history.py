@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import replace
 
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.frame_codec import Catalogues, FrameEncoder, bare_frame
+from isinglass_console.model.frame_codec import FrameEncoder, Lives, bare_frame
 from isinglass_console.model.heat import Tally
 from isinglass_console.model.rows import Recent, Run
 
@@ -43,7 +43,7 @@ class History:
         begins = not self._runs or len(self._runs[-1].rows) >= RUN_ROWS
         row = self._encoder.encode(frame, key=begins)
         if begins:
-            self._runs.append(Run(frame.number, (), self._encoder.catalogues))
+            self._runs.append(Run(frame.number, (), self._encoder.lives))
         if not self._times:
             self._oldest = frame.number
         self._runs[-1].rows.append(row)
@@ -118,10 +118,10 @@ class History:
             number -= 1
         return found
 
-    def rows_since(self, number: int) -> tuple[list[bytes], Catalogues]:
-        """Return the rows from a frame on, begun by the key row before it, and their schemas."""
+    def rows_since(self, number: int) -> tuple[list[bytes], Lives]:
+        """Return the rows from a frame on, or from the key row before it, and their lives."""
         rows = [row for run in self._runs if run.last >= number for row in run.rows]
-        return rows, self._encoder.catalogues
+        return rows, self._encoder.lives
 
     def _bare_frame(self, number: int) -> Frame:
         run = self._run(number)

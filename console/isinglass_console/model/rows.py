@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.frame_codec import Catalogues, FrameDecoder, is_key
+from isinglass_console.model.frame_codec import FrameDecoder, Lives, is_key
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -20,9 +20,9 @@ Value = TypeVar("Value")
 class Run:
     """Rows one after the other; the first is a key row. Rows may be appended later."""
 
-    def __init__(self, first: int, rows: Sequence[bytes], catalogues: Catalogues) -> None:
+    def __init__(self, first: int, rows: Sequence[bytes], lives: Lives) -> None:
         self.first, self.rows = first, list(rows)
-        self._catalogues = catalogues
+        self._lives = lives
         self._decoder: FrameDecoder | None = None
         self._at = -1
 
@@ -41,7 +41,7 @@ class Run:
         start = next((at for at in range(index, -1, -1) if is_key(self.rows[at])), 0)
         decoder = self._decoder
         if decoder is None or not start <= self._at <= index:
-            decoder, self._at = FrameDecoder(self._catalogues), start - 1
+            decoder, self._at = FrameDecoder(self._lives), start - 1
         self._decoder = None  # a row that is damaged leaves none behind
         for at in range(self._at + 1, index + 1):
             decoder.apply(self.rows[at])

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ import msgpack
 from isinglass import __version__
 from isinglass.errors import DiskFull
 from isinglass.glass.snapshot import Catalogue
+from isinglass.glass.snapshot_codec import LARGEST_BODY_BYTES
 from isinglass.store.engine import DAMAGED, FILE_MODE
 from isinglass.store.room import DISK_FULL_CODES
-from isinglass_console.model.frame_codec import Catalogues, new_catalogues
+from isinglass_console.model.frame_codec import Lives
 from isinglass_console.recording.format import (
     FORMAT,
     META,
@@ -36,14 +37,15 @@ from isinglass_console.recording.format import (
     chapter_of,
     index_bytes,
     key_of,
-    schema_key,
+    life_key,
+    life_of,
 )
 
 MAP_BYTES = 1 << 38  # address space, far above what a recording may grow to
 PAGE_BYTES = 4096
 LOCK_SUFFIX = "-lock"
 
-Schemas = Mapping[tuple[str, int], bytes]  # by node and generation
+Parts = Mapping[tuple[str, int], bytes]  # by node and generation, or checksum
 
 
 class RecordingFile:
@@ -147,17 +149,18 @@ class RecordingFile:
             )
 
     # ------------------------------------------------------------------ writing
-    def append(self, number: int, row: bytes, schemas: Schemas) -> None:
-        """Commit a row, with the schemas that it is the first to need.
+    def append(self, number: int, row: bytes, schemas: Parts, wholes: Parts) -> None:
+        """Commit a row, with the schemas and whole snapshots that it is the first to need.
 
         Raises:
             DiskFull, RecordingError: nothing of it is stored.
         """
         try:
             with self._environment.begin(write=True) as transaction:
-                for (node, generation), area in schemas.items():
-                    key = schema_key(node, generation)
-                    transaction.put(key, zlib.compress(area, 9), db=self._tables["schemas"])
+                for table, parts in (("schemas", schemas), ("wholes", wholes)):
+                    for life, data in parts.items():
+                        key, packed = life_key(*life), zlib.compress(data, 9)
+                        transaction.put(key, packed, db=self._tables[table])
                 transaction.put(key_of(number), row, db=self._tables["rows"])
         except lmdb.Error as error:
             raise explained(error, self.path) from error
@@ -220,18 +223,24 @@ class RecordingFile:
         """Return the rows that are in no chapter yet, by their number."""
         return [(int.from_bytes(key, "big"), row) for key, row in self._pairs("rows")]
 
-    def catalogues(self) -> Catalogues:
-        """Return the schemas of all nodes in all their lives."""
-        found = new_catalogues()
-        for key, data in self._pairs("schemas"):
+    def lives(self) -> Lives:
+        """Return what the rows leave out: schemas, and the snapshots that are whole."""
+        found = Lives()
+        for (node, generation), area in self._parts("schemas"):
             catalogue = Catalogue()
-            try:
-                catalogue.extend(zlib.decompress(data))
-            except zlib.error as reason:
-                raise RecordingDamaged(f"A schema in {self.path} is damaged.") from reason
-            node, generation = key[:-9].decode(), int.from_bytes(key[-8:], "big")
-            found[node][generation] = catalogue
+            catalogue.extend(area)
+            found.catalogues[node][generation] = catalogue
+        for (node, checksum), whole in self._parts("wholes"):
+            found.wholes[node][checksum] = whole
         return found
+
+    def _parts(self, table: str) -> Iterator[tuple[tuple[str, int], bytes]]:
+        for key, data in self._pairs(table):
+            try:
+                part = zlib.decompressobj().decompress(data, LARGEST_BODY_BYTES)
+            except zlib.error as reason:
+                raise RecordingDamaged(f"The {table} in {self.path} are damaged.") from reason
+            yield life_of(key), part
 
     def _get(self, table: str, key: bytes) -> bytes | None:
         try:

@@ -6,6 +6,7 @@ transaction. A second of one node of the demo is about 1.1 kB as a row and 600 b
 
     meta      "recording"        → msgpack {format, isinglass, began_ns}
     schemas   node, 0, 8 bytes generation  → the schema's blocks, deflated
+    wholes    node, 0, 8 bytes checksum    → a whole snapshot, deflated
     rows      8 bytes number     → a row (`model/frame_codec`), of the open chapter alone
     index     8 bytes number of the first frame  → frames, events: numbers; then the wall time
                                    of each frame, signed, to the one before
@@ -29,7 +30,7 @@ from isinglass.glass.differences import Source, put_number, put_signed
 from isinglass_console.model.frame_codec import without_events
 
 FORMAT = 1
-TABLES = ("meta", "schemas", "rows", "index", "chapters", "events")
+TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "events")
 META = b"recording"
 CHAPTER_ROWS = 60
 KEY_ROWS = 15  # what is decoded at most to show any frame
@@ -69,9 +70,14 @@ def key_of(number: int) -> bytes:
     return number.to_bytes(8, "big")
 
 
-def schema_key(node: str, generation: int) -> bytes:
-    """Return the key of a node's schema in one of its lives."""
-    return node.encode() + b"\0" + generation.to_bytes(8, "big")
+def life_key(node: str, number: int) -> bytes:
+    """Return the key of a node's schema by its generation, or of a whole one by its checksum."""
+    return node.encode() + b"\0" + number.to_bytes(8, "big")
+
+
+def life_of(key: bytes) -> tuple[str, int]:
+    """Return the node and the number that a key was made of."""
+    return key[:-9].decode("utf-8", "replace"), int.from_bytes(key[-8:], "big")
 
 
 def index_bytes(chapter: Chapter) -> bytes:

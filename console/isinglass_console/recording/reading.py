@@ -46,7 +46,7 @@ class Recording:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = RecordingFile(path)
-        self._catalogues = self._file.catalogues()
+        self._lives = self._file.lives()
         self._chapters = self._file.chapters()
         self._open_rows = [row for _, row in self._file.open_rows()]
         if self._open_rows:
@@ -153,11 +153,11 @@ class Recording:
 
     def _unpacked(self, chapter: Chapter) -> Run:
         if self._open_rows and chapter is self._chapters[-1]:
-            return Run(chapter.first, self._open_rows, self._catalogues)
+            return Run(chapter.first, self._open_rows, self._lives)
         rows = unpack_list(self._file.chapter(chapter.first))
         if len(rows) != len(chapter.walls_ns):
             raise RecordingDamaged(f"A minute of {self.path} is damaged: look at another.")
-        return Run(chapter.first, rows, self._catalogues)
+        return Run(chapter.first, rows, self._lives)
 
     # ------------------------------------------------------------------ events
     def around(self, wall_ns: int) -> Log:

@@ -73,7 +73,7 @@ class Recorder:
         """
         key = len(self._rows) % KEY_ROWS == 0
         row = self._encoder.encode(replace(frame, number=self._next), events, key=key)
-        self._file.append(self._next, row, self._new_schemas(frame))
+        self._file.append(self._next, row, self._new_schemas(frame), self._new_wholes())
         self._rows.append(row)
         self._walls.append(frame.wall_ns)
         self._next += 1
@@ -92,6 +92,15 @@ class Recorder:
             if self._schemas.get(life, -1) < catalogue.used:
                 found[life] = bytes(catalogue.area)
                 self._schemas[life] = len(found[life])
+        return found
+
+    def _new_wholes(self) -> dict[tuple[str, int], bytes]:
+        found = {
+            (name, checksum): whole
+            for name, wholes in self._encoder.lives.wholes.items()
+            for checksum, whole in wholes.items()
+        }
+        self._encoder.lives.wholes.clear()
         return found
 
     def _finish_chapter(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from isinglass import clock
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.frame_codec import Catalogues, FrameDecoder
+from isinglass_console.model.frame_codec import FrameDecoder, Lives
 from isinglass_console.model.log import LogEntry
 from isinglass_console.recording.file import LOCK_SUFFIX
 from isinglass_console.recording.format import RecordingError
@@ -56,9 +56,9 @@ def write_slice(target: Path, frames: Iterable[Frame], events: Sequence[LogEntry
     return recorder.frames
 
 
-def frames_of(rows: Iterable[bytes], catalogues: Catalogues, since: int) -> Iterator[Frame]:
+def frames_of(rows: Iterable[bytes], lives: Lives, since: int) -> Iterator[Frame]:
     """Yield the frames of rows that begin with a key row, from number `since` on."""
-    decoder = FrameDecoder(catalogues)
+    decoder = FrameDecoder(lives)
     for row in rows:
         decoder.apply(row)
         if decoder.number >= since:
