@@ -40,7 +40,8 @@ from isinglass_console.recording.format import (
     RecordingError,
     RecordingFormatUnknown,
     pack_rows,
-    unpack_list,
+    unpack,
+    whole_rows,
 )
 from isinglass_console.recording.reading import Recording
 from isinglass_console.recording.recorder import Recorder
@@ -102,10 +103,15 @@ def test_a_frame_comes_back_from_its_row(frame: Frame, entries: list[LogEntry], 
     assert bare_frame(row).number == frame.number
     assert plain_frame(bare_frame(row)) == plain_frame(frame)
     assert events_of(row) == entries
-    rows, events, count = pack_rows([row, row])
-    assert count == 2 * len(entries)
-    assert [plain_frame(bare_frame(each)) for each in unpack_list(rows)] == [plain_frame(frame)] * 2
-    assert len(unpack_list(events)) == count if events else not count
+    packed = pack_rows([row, row])
+    assert packed.events_count == 2 * len(entries)
+    rows, events, count = packed.rows, packed.events, packed.events_count
+    assert (
+        whole_rows(unpack(rows), packed.snapshots)
+        == [FrameEncoder(deflate=key).encode(frame, key=key)] * 2
+    )
+    assert [plain_frame(bare_frame(each)) for each in unpack(rows)] == [plain_frame(frame)] * 2
+    assert len(unpack(events)) == count if events else not count
 
 
 @given(st.binary(max_size=300))
@@ -281,12 +287,16 @@ def test_a_damaged_minute_leaves_the_others(
     key = (60).to_bytes(8, "big")
     recording.close()
     file = RecordingFile(recording.path)
-    good = file.chapter(60)
+    tables = ("chapters", "snapshots")
+    good = {table: file.of_chapter(table, 60) for table in tables}
     file.close()
     for seed in range(60):
-        chance, bad = random.Random(seed), bytearray(good)
+        chance, table = random.Random(seed), tables[seed % 2]
+        for each in tables:
+            changed(recording.path, each.encode(), key, good[each])
+        bad = bytearray(good[table])
         bad[chance.randrange(len(bad))] ^= 1 << chance.randrange(8)
-        changed(recording.path, b"chapters", key, bytes(bad) if seed % 3 else bytes(bad[:-seed]))
+        changed(recording.path, table.encode(), key, bytes(bad) if seed % 3 else bytes(bad[:-seed]))
         damaged = Recording(recording.path)
         with pytest.raises(IsinglassError):
             damaged.frame(75)

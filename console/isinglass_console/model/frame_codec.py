@@ -24,7 +24,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgpack
@@ -227,11 +227,34 @@ def events_of(row: bytes) -> list[LogEntry]:
     return entries_of(_fields(row)[5])
 
 
-def without_events(row: bytes) -> tuple[bytes, list[Any]]:
-    """Return a row with its events taken out, and them; raises as `bare_frame` does."""
-    fields = _fields(row)
+def taken_apart(row: bytes) -> tuple[bytes, list[Any], dict[str, bytes]]:
+    """Return a row without events and snapshots, the events, and the packed snapshots by node.
+
+    Raises:
+        FrameDamaged: it is not what was kept.
+    """
+    fields, snapshots = _fields(row), {}
     events, fields[5] = fields[5], []
-    return (_pack(fields) if events else row), events
+    for node in fields[4]:
+        if node[10] is not None:
+            snapshots[node[0]], node[10] = node[10], b""
+    return _pack(fields), events, snapshots
+
+
+def put_together(row: bytes, snapshots: Mapping[str, Iterator[bytes]]) -> bytes:
+    """Return a row with its snapshots again, the next of each node.
+
+    Raises:
+        FrameDamaged: it is not what was kept.
+    """
+    fields = _fields(row)
+    try:
+        for node in fields[4]:
+            if node[10] is not None:
+                node[10] = next(snapshots[node[0]])
+    except (*_WRONG, StopIteration) as reason:
+        raise _damaged(reason) from reason
+    return _pack(fields)
 
 
 def entries_of(events: Sequence[Any]) -> list[LogEntry]:

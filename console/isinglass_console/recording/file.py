@@ -29,8 +29,10 @@ from isinglass_console.model.frame_codec import Lives
 from isinglass_console.recording.format import (
     FORMAT,
     META,
+    OF_CHAPTERS,
     TABLES,
     Chapter,
+    PackedChapter,
     RecordingDamaged,
     RecordingError,
     RecordingFormatUnknown,
@@ -165,15 +167,16 @@ class RecordingFile:
         except lmdb.Error as error:
             raise explained(error, self.path) from error
 
-    def finish_chapter(self, chapter: Chapter, rows: bytes, events: bytes) -> None:
+    def finish_chapter(self, chapter: Chapter, packed: PackedChapter) -> None:
         """Put a chapter in the place of its rows; raises as `append` does."""
         key, tables = key_of(chapter.first), self._tables
         try:
             with self._environment.begin(write=True) as transaction:
                 transaction.put(key, index_bytes(chapter), db=tables["index"])
-                transaction.put(key, rows, db=tables["chapters"])
-                if events:
-                    transaction.put(key, events, db=tables["events"])
+                transaction.put(key, packed.rows, db=tables["chapters"])
+                transaction.put(key, packed.snapshots, db=tables["snapshots"])
+                if packed.events:
+                    transaction.put(key, packed.events, db=tables["events"])
                 for number in range(chapter.first, chapter.last + 1):
                     transaction.delete(key_of(number), db=tables["rows"])
         except lmdb.Error as error:
@@ -184,7 +187,7 @@ class RecordingFile:
         try:
             with self._environment.begin(write=True) as transaction:
                 for chapter in chapters:
-                    for table in ("index", "chapters", "events"):
+                    for table in OF_CHAPTERS:
                         transaction.delete(key_of(chapter.first), db=self._tables[table])
         except lmdb.Error as error:
             raise explained(error, self.path) from error
@@ -211,13 +214,9 @@ class RecordingFile:
         """Return the finished chapters, the oldest first."""
         return [chapter_of(key, data) for key, data in self._pairs("index")]
 
-    def chapter(self, first: int) -> bytes:
-        """Return the rows of a chapter, packed; empty when they are not there."""
-        return self._get("chapters", key_of(first)) or b""
-
-    def events(self, first: int) -> bytes:
-        """Return the events of a chapter, packed; empty when there are none."""
-        return self._get("events", key_of(first)) or b""
+    def of_chapter(self, table: str, first: int) -> bytes:
+        """Return what a table has of a chapter; empty when it has nothing."""
+        return self._get(table, key_of(first)) or b""
 
     def open_rows(self) -> list[tuple[int, bytes]]:
         """Return the rows that are in no chapter yet, by their number."""

@@ -10,7 +10,9 @@ transaction. A second of one node of the demo is about 1.1 kB as a row and 600 b
     rows      8 bytes number     → a row (`model/frame_codec`), of the open chapter alone
     index     8 bytes number of the first frame  → frames, events: numbers; then the wall time
                                    of each frame, signed, to the one before
-    chapters  the same           → the rows, without their events: msgpack, LZMA
+    chapters  the same           → the rows, without events and snapshots: msgpack, LZMA
+    snapshots the same           → of each node [the snapshots' rests, their columns], as
+                                   `isinglass.glass.columns` turns them: msgpack, LZMA
     events    the same           → the events, when there are any: msgpack, LZMA
 
 Numbers of frames count up by one, without a gap; in keys they are big-endian. Another number of the
@@ -20,17 +22,20 @@ format is another format: what only adds a table keeps the number.
 from __future__ import annotations
 
 import lzma
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
 
 from isinglass.errors import IsinglassError
+from isinglass.glass.columns import turn, turn_back
 from isinglass.glass.differences import Source, put_number, put_signed
-from isinglass_console.model.frame_codec import without_events
+from isinglass_console.model.frame_codec import put_together, taken_apart
 
 FORMAT = 1
-TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "events")
+TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "snapshots", "events")
+OF_CHAPTERS = TABLES[4:]
 META = b"recording"
 CHAPTER_ROWS = 60
 KEY_ROWS = 15  # what is decoded at most to show any frame
@@ -108,31 +113,59 @@ def chapter_of(key: bytes, data: bytes) -> Chapter:
     return Chapter(int.from_bytes(key, "big"), events, tuple(walls))
 
 
-def pack_rows(rows: Sequence[bytes]) -> tuple[bytes, bytes, int]:
-    """Return a chapter's rows and its events, packed, and how many events there are."""
-    bare, told = [], []
+class PackedChapter(NamedTuple):
+    """What three tables have of a chapter; `events` is empty when there are none."""
+
+    rows: bytes
+    snapshots: bytes
+    events: bytes
+    events_count: int
+
+
+def pack_rows(rows: Sequence[bytes]) -> PackedChapter:
+    """Return a chapter of rows."""
+    bare, told, messages = [], [], defaultdict(list)
     for row in rows:
-        rest, events = without_events(row)
+        rest, events, snapshots = taken_apart(row)
         bare.append(rest)
         told.extend(events)
-    return _packed(bare), _packed(told) if told else b"", len(told)
+        for node, message in snapshots.items():
+            messages[node].append(message)
+    turned = {node: turn(of_node) for node, of_node in messages.items()}
+    events_bytes = _packed(told) if told else b""
+    return PackedChapter(_packed(bare), _packed(turned), events_bytes, len(told))
 
 
-def unpack_list(data: bytes) -> list[Any]:
-    """Return the rows, or the events, of a chapter.
+def whole_rows(bare: Sequence[bytes], snapshots: bytes) -> list[bytes]:
+    """Return a chapter's rows with their snapshots.
+
+    Raises:
+        RecordingDamaged, FrameDamaged: they are not there as they were packed.
+    """
+    try:
+        turned = unpack(snapshots).items()
+        messages = {node: iter(turn_back(*of_node)) for node, of_node in turned}
+    except (ValueError, TypeError, AttributeError) as reason:
+        raise _damaged(reason) from reason
+    return [put_together(row, messages) for row in bare]
+
+
+def unpack(data: bytes) -> Any:
+    """Return the rows, the snapshots, or the events of a chapter.
 
     Raises:
         RecordingDamaged: they are not there as they were packed.
     """
     try:
         unpacking = lzma.LZMADecompressor()
-        found: list[Any] = msgpack.unpackb(unpacking.decompress(data, LARGEST_CHAPTER_BYTES))
+        return msgpack.unpackb(unpacking.decompress(data, LARGEST_CHAPTER_BYTES))
     except (lzma.LZMAError, ValueError, msgpack.UnpackException, EOFError) as reason:
-        raise RecordingDamaged(
-            f"A minute of this recording is damaged ({reason}): look at another."
-        ) from reason
-    return found
+        raise _damaged(reason) from reason
 
 
-def _packed(items: Sequence[Any]) -> bytes:
+def _damaged(reason: Exception) -> RecordingDamaged:
+    return RecordingDamaged(f"A minute of this recording is damaged ({reason}): look at another.")
+
+
+def _packed(items: Any) -> bytes:
     return lzma.compress(_pack(items), lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=FILTERS)

@@ -26,9 +26,9 @@ from isinglass_console.model.hub import LAGS
 from isinglass_console.model.log import KEPT, Log, LogEntry
 from isinglass_console.model.rows import Recent, Run
 from isinglass_console.recording.file import RecordingFile
-from isinglass_console.recording.format import Chapter, RecordingDamaged, unpack_list
+from isinglass_console.recording.format import Chapter, RecordingDamaged, unpack, whole_rows
 
-UNPACKED_CHAPTERS = 8
+UNPACKED_CHAPTERS, WHOLE_CHAPTERS = 8, 3
 DECODED_FRAMES = 4
 BARE_FRAMES = 64
 EVENT_CHAPTERS = 240  # searched for events before a moment
@@ -55,7 +55,8 @@ class Recording:
             self._chapters.append(Chapter(first, 1, walls))
         self._firsts = [chapter.first for chapter in self._chapters]
         self._walls = array("q", (wall for each in self._chapters for wall in each.walls_ns))
-        self._runs: Recent[int, Run] = Recent(UNPACKED_CHAPTERS)
+        self._rows: Recent[int, list[bytes]] = Recent(UNPACKED_CHAPTERS)
+        self._runs: Recent[int, Run] = Recent(WHOLE_CHAPTERS)
         self._decoded: Recent[int, Frame] = Recent(DECODED_FRAMES)
         self._bare: Recent[int, Frame] = Recent(BARE_FRAMES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
@@ -144,19 +145,35 @@ class Recording:
         return self._bare.get_or(number, lambda: bare_frame(self._row(number)))
 
     def _row(self, number: int) -> bytes:
-        run = self._run(number)
-        return run.rows[number - run.first]
+        """Return a row without its snapshots."""
+        chapter = self._chapter(number)
+        return self._rows_of(chapter)[number - chapter.first]
 
     def _run(self, number: int) -> Run:
-        chapter = self._chapters[bisect_right(self._firsts, number) - 1]
-        return self._runs.get_or(chapter.first, lambda: self._unpacked(chapter))
+        chapter = self._chapter(number)
+        return self._runs.get_or(chapter.first, lambda: self._whole(chapter))
 
-    def _unpacked(self, chapter: Chapter) -> Run:
-        if self._open_rows and chapter is self._chapters[-1]:
-            return Run(chapter.first, self._open_rows, self._lives)
-        rows = unpack_list(self._file.chapter(chapter.first))
-        if len(rows) != len(chapter.walls_ns):
+    def _chapter(self, number: int) -> Chapter:
+        return self._chapters[bisect_right(self._firsts, number) - 1]
+
+    def _is_open(self, chapter: Chapter) -> bool:
+        return bool(self._open_rows) and chapter is self._chapters[-1]
+
+    def _rows_of(self, chapter: Chapter) -> list[bytes]:
+        if self._is_open(chapter):
+            return self._open_rows
+        return self._rows.get_or(chapter.first, lambda: self._unpacked(chapter))
+
+    def _unpacked(self, chapter: Chapter) -> list[bytes]:
+        rows: list[bytes] = unpack(self._file.of_chapter("chapters", chapter.first))
+        if not isinstance(rows, list) or len(rows) != len(chapter.walls_ns):
             raise RecordingDamaged(f"A minute of {self.path} is damaged: look at another.")
+        return rows
+
+    def _whole(self, chapter: Chapter) -> Run:
+        rows = self._rows_of(chapter)
+        if not self._is_open(chapter):
+            rows = whole_rows(rows, self._file.of_chapter("snapshots", chapter.first))
         return Run(chapter.first, rows, self._lives)
 
     # ------------------------------------------------------------------ events
@@ -184,6 +201,6 @@ class Recording:
     def _events(self, chapter: Chapter) -> list[LogEntry]:
         if not chapter.events:
             return []
-        if self._open_rows and chapter is self._chapters[-1]:
+        if self._is_open(chapter):
             return [entry for row in self._open_rows for entry in events_of(row)]
-        return entries_of(unpack_list(self._file.events(chapter.first)))
+        return entries_of(unpack(self._file.of_chapter("events", chapter.first)))

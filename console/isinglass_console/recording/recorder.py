@@ -104,9 +104,10 @@ class Recorder:
         return found
 
     def _finish_chapter(self) -> None:
-        rows, events, count = pack_rows(self._rows)
-        chapter = Chapter(self._next - len(self._rows), count, tuple(self._walls))
-        self._file.finish_chapter(chapter, rows, events)
+        packed = pack_rows(self._rows)
+        first = self._next - len(self._rows)
+        chapter = Chapter(first, packed.events_count, tuple(self._walls))
+        self._file.finish_chapter(chapter, packed)
         self._chapters.append(chapter)
         self._rows, self._walls = [], []
 

@@ -13,7 +13,8 @@ seconds: such a double is told as that whole number.
               1   changed words                  a number, then for each:
                   its distance from the word behind the last one, twice; plus 1: it is a double
                   then for each, signed: the change, modulo 2**64; or the double in billionths
-              2   words, their bytes             all anew: it is new, or has another length
+              2   words, their bytes             all anew
+              3   words, then as for 1           first cut, or made longer with zeros, to that
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from __future__ import annotations
 import struct
 from array import array
 
-SAME, CHANGED, ANEW = range(3)
+SAME, CHANGED, ANEW, RESIZED = range(4)
 WORD_BYTES = 8
 MODULUS = 1 << 64
 _SIGN = 1 << 63
+MOST_WORDS = 1 << 16
 _CHUNK_BYTES = 256  # compared at once: most of an area does not change
 _LONGEST_SHIFT = 63
 _SMALL = 1 << 27  # a change below that takes four bytes at most
@@ -56,13 +58,25 @@ def put_area(out: bytearray, before: bytes | None, after: bytes) -> None:
     """Append what became of an area of whole words; `before`: what it was, None when it is new."""
     if before == after:
         out.append(SAME)
-    elif before is None or len(before) != len(after):
-        out.append(ANEW)
-        put_number(out, len(after) // WORD_BYTES)
-        out += after
-    else:
-        out.append(CHANGED)
-        _put_changes(out, before, after)
+        return
+    words = len(after) // WORD_BYTES
+    if before is not None:
+        told = bytearray((CHANGED,))
+        if len(before) != len(after):
+            told[0] = RESIZED
+            put_number(told, words)
+            before = _resized(before, words)
+        _put_changes(told, before, after)
+        if len(told) < len(after):
+            out += told
+            return
+    out.append(ANEW)
+    put_number(out, words)
+    out += after
+
+
+def _resized(area: bytes, words: int) -> bytes:
+    return area[: words * WORD_BYTES].ljust(words * WORD_BYTES, b"\0")
 
 
 def _put_changes(out: bytearray, before: bytes, after: bytes) -> None:
@@ -168,8 +182,13 @@ class Source:
         kind = self.number()
         if kind == ANEW:
             return self.take(self.number() * WORD_BYTES)
-        if before is None or kind > ANEW:
+        if before is None or kind > RESIZED:
             raise ValueError("a difference to an area that was not there")
+        if kind == RESIZED:
+            words = self.number()
+            if words > MOST_WORDS:
+                raise ValueError("an area larger than any")
+            return self._changed(_resized(before, words))
         return before if kind == SAME else self._changed(before)
 
     def _changed(self, before: bytes) -> bytes:
