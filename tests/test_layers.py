@@ -117,6 +117,7 @@ OWNED = {
         "daemon/isinglass/store/engine.py",
         "monitor/isinglass_monitor/spool/segment_file.py",
         "monitor/isinglass_monitor/statistics_store.py",
+        "console/isinglass_console/recording/file.py",
     },
     "time": {"daemon/isinglass/clock.py"},
     "asyncssh": {"daemon/isinglass/remote/ssh.py"},

@@ -25,6 +25,8 @@ from isinglass_console import keys
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
 from isinglass_console.noting import note
+from isinglass_console.recording.reading import Recording
+from isinglass_console.recording_keys import ConsoleRecording
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
@@ -122,6 +124,7 @@ class IsinglassApp(App[int]):
         arrived = self._feed_arrived
         self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
         self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived) if feeding else None
+        self.recording = ConsoleRecording(self.desk)
         self._ascii_only = ascii_only
         self._hands = hands
         self._main: MainScreen | None = None
@@ -142,6 +145,8 @@ class IsinglassApp(App[int]):
             if self.monitor_feed is not None:
                 self.monitor_feed.start()
             self.set_interval(1.0, self._check_feed)
+        if self.desk.recorded is not None:
+            self.call_after_refresh(self._main.begin_playing)
         if not self.is_headless:
             self._hangup = HangupWatch(self._leave)
             self._hangup.watch()
@@ -155,6 +160,8 @@ class IsinglassApp(App[int]):
             note,
             self.monitor_feed.want,
             self._hands,
+            self.recording.toggle,
+            self.recording.save,
         )
 
     def _leave(self) -> None:
@@ -165,6 +172,7 @@ class IsinglassApp(App[int]):
         for feed in (self.feed, self.monitor_feed):
             if feed is not None:
                 feed.stop()
+        self.recording.end()
 
     def stop_watching(self) -> None:
         """The app has ended, its terminal is its caller's again."""
@@ -209,7 +217,8 @@ class IsinglassApp(App[int]):
             return
         deliveries = self.feed.take()
         for delivery in deliveries:
-            self.desk.absorb(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
+            frame = self.desk.absorb(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
+            self.recording.put(frame)
         if deliveries:
             self._delivered_ns = clock.monotonic_ns()
             self.desk.silent_seconds = 0.0
@@ -254,6 +263,9 @@ class IsinglassApp(App[int]):
                     yield SystemCommand(f"{name.capitalize()} the node", f"key {key.keys}", act)
             yield SystemCommand("Pause or go on", "key space", main.action_pause)
             yield SystemCommand("Live", "key L", main.action_live)
+            yield SystemCommand("Play from here, or pause", "key P", main.action_play)
+            yield SystemCommand("Record, or end it", "key R", main.action_record)
+            yield SystemCommand("Save the last minutes", "key W", main.action_save)
             yield SystemCommand("Go to time", "key b", main.action_go_to_time)
             yield SystemCommand("Filter", "key /", main.action_filter)
             yield SystemCommand("Keys", "key ?", main.action_help)
@@ -271,6 +283,8 @@ def run(
     ascii_only: bool = False,
     theme: str = "",
     hands: Hands | None = None,
+    replay: str = "",
+    speed: float = 1.0,
 ) -> int:
     """Show the console until the operator quits; returns the exit code.
 
@@ -283,8 +297,11 @@ def run(
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
         hands: what may be done to some of the nodes; None for looking alone.
+        replay: a recording to show, instead of nodes; empty for none.
+        speed: how many times as fast it is played.
 
     Raises:
+        RecordingError: the recording cannot be opened.
         UsageError: standard input or output is not a terminal.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -294,8 +311,13 @@ def run(
     few_colours = Console().color_system in (None, "standard")
     plain = "NO_COLOR" in os.environ or few_colours
     chosen = theme or os.environ.get("TEXTUAL_THEME") or ("ansi-dark" if plain else "isinglass")
+    recorded = Recording(Path(replay)) if replay else None
+    desk = Desk(interval_seconds, recorded)
+    desk.speed = speed
     app = IsinglassApp(
         nodes,
+        desk=desk,
+        feeding=recorded is None,
         interval_seconds=interval_seconds,
         monitor=monitor,
         ssh_command=ssh_command,

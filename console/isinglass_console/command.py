@@ -41,6 +41,19 @@ COMMAND = Command(
             value="NAME",
         ),
         SSH_COMMAND,
+        Option(
+            "replay",
+            "Show a recording (`isinglass record`, or R in the console) instead of nodes.",
+            value="FILE",
+            completes="files",
+        ),
+        Option(
+            "speed",
+            "How many times as fast to play it; ( and ) change it.",
+            value="N",
+            kind="positive",
+            default=1.0,
+        ),
         Option("ascii", "Draw with ASCII alone; chosen by itself where the locale is not UTF-8."),
         Option("theme", "A colour theme: isinglass, isinglass-light, ansi-dark ...", value="NAME"),
     ),
@@ -54,6 +67,7 @@ COMMAND = Command(
         "isinglass console alder birch --interval 0.5",
         "isinglass console --monitor evening",
         "isinglass console alder ssh://operator@db1.example/birch ssh://db2.example/",
+        "isinglass console --replay night.recording --speed 8",
     ),
 )
 
@@ -70,4 +84,6 @@ def main(arguments: Sequence[str]) -> int:
         ssh_command=values.text("ssh-command"),
         ascii_only=values.flag("ascii"),
         theme=values.text("theme"),
+        replay=values.text("replay"),
+        speed=values.number("speed"),
     )

@@ -69,6 +69,11 @@ KEYS: tuple[Key, ...] = (
     Key("step.on_ten", "}", "step(10)", "Time", "ten steps on"),
     Key("time", "b", "go_to_time", "Time", "go to a time: -3m, -90, 14:02:30"),
     Key("live", "L", "live", "Time", "live again"),
+    Key("play", "P", "play", "Time", "play on from here; again: pause"),
+    Key("play.slower", "(", "speed(-1)", "Time", "play slower"),
+    Key("play.faster", ")", "speed(1)", "Time", "play faster"),
+    Key("record", "R", "record", "Time", "record to a file; again: end it"),
+    Key("save", "W", "save", "Time", "save the last minutes to a file"),
     Key("baseline", "=", "baseline", "Time", "count from now on; again: rates"),
     Key("rate.up", "+", "faster(1)", "Time", "more frames a second"),
     Key("rate.down", "-", "faster(-1)", "Time", "fewer frames a second"),
@@ -94,6 +99,7 @@ TOGETHER = {
     "sort.left": "sort by the column left, right",
     "step.back": "one step back, on",
     "step.back_ten": "ten steps back, on",
+    "play.slower": "play slower, faster",
     "rate.up": "more or fewer frames a second",
 }
 

@@ -18,12 +18,20 @@ from isinglass.errors import (
     SnapshotFormatUnknown,
 )
 from isinglass.glass import layout
+from isinglass.glass.columns import turn, turn_back
 from isinglass.glass.differences import Source, put_area, put_bytes, put_number, put_signed
 from isinglass.glass.header import Header, header_bytes
 from isinglass.glass.layout import RegionWord, SharedWord
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
-from isinglass.glass.snapshot_codec import HEAD, VERSION, SnapshotDecoder, SnapshotEncoder
+from isinglass.glass.snapshot_codec import (
+    HEAD,
+    VERSION,
+    SnapshotDecoder,
+    SnapshotEncoder,
+    base_of,
+    checksum_of,
+)
 from programs import hear, program, tell
 from seen import seen
 
@@ -65,9 +73,9 @@ def test_an_area_comes_back_and_costs_what_changed(
     out = bytearray()
     put_area(out, bytes(before), after)
     assert Source(bytes(out)).area(bytes(before)) == after
-    if len(changed) == len(words):
-        count = sum(new != old for new, old in zip(changed, words, strict=True))
-        assert len(out) <= 2 + count * 11 + (count > 0)
+    was = [*words, *[0] * len(changed)][: len(changed)]
+    count = sum(new != old for new, old in zip(changed, was, strict=True))
+    assert len(out) <= min(4 + count * 11, 3 + len(after))
 
 
 # ------------------------------------------------------------------ a real node
@@ -82,11 +90,11 @@ def test_a_live_node_comes_back_the_same_message_by_message(moving: object) -> N
     encoder, decoder = SnapshotEncoder(events=True), SnapshotDecoder()
     sizes = []
     with SegmentReader("alder") as reader:
-        for turn in range(12):
-            statement = f"panel.offered += {turn}; panel.backlog.publish({turn}, 0.5)"
-            if turn % 3 == 0:
-                statement += f"; joined.event(13, 'queue', 'turn {turn}')"
-            if turn == 7:
+        for second in range(12):
+            statement = f"panel.offered += {second}; panel.backlog.publish({second}, 0.5)"
+            if second % 3 == 0:
+                statement += f"; joined.event(13, 'queue', 'second {second}')"
+            if second == 7:
                 statement += "; third = EveryPanel('third'); joined.tables.set('more', 1, 2)"
             tell(moving, statement)
             assert hear(moving) == "done"
@@ -95,15 +103,17 @@ def test_a_live_node_comes_back_the_same_message_by_message(moving: object) -> N
             sizes.append(len(message))
             found = decoder.decode(message)
             assert seen(found) == seen(snapshot)
-            assert found.processes[0].events[-1].message.startswith("turn")
+            assert found.processes[0].events[-1].message.startswith("second")
     assert max(sizes[8:]) < 200 < 1000 < sizes[0], sizes
 
 
 def test_a_ring_that_goes_round_comes_back_the_same(moving: object) -> None:
     encoder, decoder = SnapshotEncoder(events=True), SnapshotDecoder()
     with SegmentReader("alder") as reader:
-        for turn in range(6):
-            tell(moving, f"for n in range(700): joined.event(9, 'f', f'{turn} {{n}} ' + 'x' * 80)")
+        for second in range(6):
+            tell(
+                moving, f"for n in range(700): joined.event(9, 'f', f'{second} {{n}} ' + 'x' * 80)"
+            )
             assert hear(moving) == "done"
             snapshot = reader.snapshot(events=True)
             assert seen(decoder.decode(encoder.encode(snapshot))) == seen(snapshot)
@@ -136,6 +146,77 @@ def test_another_life_and_a_key_frame_are_whole(moving: object) -> None:
     third.generation += 1
     third.header.generation += 1
     assert seen(SnapshotDecoder().decode(encoder.encode(third))) == seen(third)
+
+
+def test_a_key_needs_the_whole_one_alone(moving: object) -> None:
+    encoder, messages, found = SnapshotEncoder(events=True), [], []
+    with SegmentReader("alder") as reader:
+        for second in range(9):
+            statement = f"panel.offered += 1; joined.event(13, 'queue', 'second {second}')"
+            if second == 4:
+                statement += "; late = EveryPanel('late')"
+            tell(moving, statement)
+            assert hear(moving) == "done"
+            found.append(reader.snapshot(events=True))
+            messages.append(encoder.encode(found[-1], key=second % 3 == 0))
+    assert [base_of(message) == 0 for message in messages] == [True] + [False] * 8
+    assert base_of(messages[6]) == checksum_of(messages[0]) != base_of(messages[7])
+    late = SnapshotDecoder()
+    late.apply(messages[0])
+    for message, snapshot in list(zip(messages, found, strict=True))[6:]:
+        assert seen(late.decode(message)) == seen(snapshot)
+    assert seen(late.decode(messages[3])) == seen(found[3]), "and back again"
+    with pytest.raises(SnapshotBaseMissing):
+        late.decode(messages[8])
+    every = SnapshotDecoder()
+    for message, snapshot in zip(messages, found, strict=True):
+        assert seen(every.decode(message)) == seen(snapshot)
+
+
+def test_doubles_that_were_whole_billionths_are_short_and_exact(moving: object) -> None:
+    encoder, decoder = SnapshotEncoder(deflate=False), SnapshotDecoder()
+    sizes = []
+    with SegmentReader("alder") as reader:
+        for value in ("0.5", "0.000123456", "-12.5", "1/3", "-0.0", "nan", "1e300", "1e-9", "0.0"):
+            tell(moving, f"panel.load = float({value!r}) if '/' not in {value!r} else {value}")
+            assert hear(moving) == "done"
+            snapshot = reader.snapshot()
+            message = encoder.encode(snapshot)
+            sizes.append(len(message))
+            assert seen(decoder.decode(message)) == seen(snapshot)
+    assert sizes[3] - sizes[1] >= 5, "a third is nine bytes, 123,456 billionths are three"
+
+
+@pytest.mark.parametrize("how", [{}, {"events": True}, {"schema": False}])
+def test_messages_that_are_turned_on_their_side_come_back(
+    moving: object, how: dict[str, bool]
+) -> None:
+    encoder, messages = SnapshotEncoder(deflate=False, **how), []
+    with SegmentReader("alder") as reader:
+        for turn_number in range(30):
+            statement = "panel.offered += 7; panel.load = 1 / (panel.offered % 11 + 3)"
+            if turn_number % 10 == 5:
+                statement += "; late = EveryPanel('late'); joined.event(13, 'queue', 'more')"
+            tell(moving, statement)
+            assert hear(moving) == "done"
+            snapshot = reader.snapshot(events=True)
+            whole, key = turn_number == 20, turn_number % 7 == 0
+            messages.append(encoder.encode(snapshot, whole=whole, key=key))
+    rests, columns = turn(messages)
+    assert sum(map(len, rests)) < sum(map(len, messages)) and columns
+    assert turn_back(rests, columns) == messages
+    chance = random.Random(3)
+    for _ in range(200):
+        bad = bytearray(columns)
+        bad[chance.randrange(len(bad))] ^= 1 << chance.randrange(8)
+        cut = chance.randrange(len(bad))
+        for data in (bytes(bad), bytes(bad[:cut])):
+            try:
+                assert turn_back(rests, data) != messages
+            except ValueError:
+                continue
+    with pytest.raises(ValueError):
+        turn([SnapshotEncoder().encode(snapshot)])
 
 
 # ------------------------------------------------------------------ anything a segment could be
@@ -259,9 +340,9 @@ def test_a_forged_message_is_refused_or_can_be_looked_at(messages: list[bytes], 
     """Damage the body and make its checksum fit, so that what follows it must hold."""
     chance = random.Random(seed)
     refused = 0
-    for turn in range(400):
+    for attempt in range(400):
         decoder = SnapshotDecoder()
-        which, base = turn % 2, 0
+        which, base = attempt % 2, 0
         if which:
             decoder.decode(messages[0])
             base = HEAD.unpack_from(messages[1])[3]

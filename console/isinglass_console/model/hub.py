@@ -49,6 +49,7 @@ class Hub:
     board: Board = field(default_factory=lambda: Board(THRESHOLDS))
     series: SeriesBook = field(default_factory=SeriesBook)
     log: Log = field(default_factory=Log)
+    fresh: list[LogEntry] = field(default_factory=list)  # what the last frame added to the log
     _memories: dict[str, _Memory] = field(default_factory=dict)
     _number: int = -1
     _began: tuple[int, float] = (0, 1.0)  # when the first frame was, and the interval then
@@ -62,6 +63,7 @@ class Hub:
             interval_seconds: the interval at which frames are made now.
         """
         self._number += 1
+        self.fresh = []
         if self._number == 0:
             self._began = (wall_ns, interval_seconds)
         lags = measured_lags(
@@ -92,7 +94,7 @@ class Hub:
         if reading.snapshot is not None:
             found = dict(self._figures(reading, memory, alive=alive))
             memory.taken_wall_ns = reading.taken_wall_ns or reading.snapshot.taken_wall_ns
-        self.log.add(reading.events)
+        self._tell(reading.events)
         snapshot = reading.snapshot or memory.snapshot
         found.update(lags.get((cluster_of(snapshot), reading.node), {}))
         return NodeFrame(
@@ -147,7 +149,11 @@ class Hub:
             self._note(reading.node, wall_ns, WARNING, "the daemon does not move any more")
 
     def _note(self, node: str, wall_ns: int, severity: int, message: str) -> None:
-        self.log.add((LogEntry(wall_ns, node, CONSOLE, severity, "life", message),))
+        self._tell((LogEntry(wall_ns, node, CONSOLE, severity, "life", message),))
+
+    def _tell(self, entries: Sequence[LogEntry]) -> None:
+        self.log.add(entries)
+        self.fresh.extend(entries)
 
 
 def _age(snapshot: Snapshot | None, taken_wall_ns: int, wall_ns: int) -> float:

@@ -15,11 +15,12 @@ from isinglass_console.model.filter import Filter
 from isinglass_console.screens.alarms import ALARM_TABLE
 from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, Desk, rows_to_copy
 from isinglass_console.screens.help import HelpScreen
-from isinglass_console.screens.monitor_keys import NO_MONITOR, MonitorKeys
+from isinglass_console.screens.monitor_keys import NO_MONITOR
 from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
+from isinglass_console.screens.time_keys import TimeKeys
 from isinglass_console.screens.views import VIEWS, page_of, shown_view, views_of
 from isinglass_console.sources.files import SourceFiles
 from isinglass_console.widgets.canvas import Canvas
@@ -27,7 +28,7 @@ from isinglass_console.widgets.line import text_of
 from isinglass_console.widgets.palette import Palette
 
 
-class MainScreen(MonitorKeys):
+class MainScreen(TimeKeys):
     """Shows one view of the desk at a time."""
 
     # Priority: the app runs the action before it looks at the next key, so what is typed quickly
@@ -248,6 +249,9 @@ class MainScreen(MonitorKeys):
     # ------------------------------------------------------------------ time
     def action_pause(self) -> None:
         """Hold this moment, or go on."""
+        if self.desk.recorded is not None:
+            self.action_play()
+            return
         self.desk.pause()
         self.paint()
 

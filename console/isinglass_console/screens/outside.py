@@ -24,6 +24,14 @@ def _nowhere(_node: str, _text: str) -> str:
     raise UsageError("this console shows no node that could take a note")
 
 
+def _no_recorder() -> str:
+    raise UsageError("what this console shows is a recording already")
+
+
+def _no_saver(_words: str) -> Callable[[], str]:
+    raise UsageError("what this console shows is a recording: `isinglass snapshot` cuts one")
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """The ways out.
@@ -33,6 +41,9 @@ class Outside:
     IsinglassError that says why it was not obeyed.
     `note`: put a remark at a node on the timeline, and return what to say; raises as `order` does.
     `want_log`: say which part of the log is on the screen, None for none of it.
+    `record`: begin a recording, or end the one that is made; returns what to say.
+    `save`: take the frames since a time, `TIME [FILE]`; returns what writes them into the file, in
+    a thread, and returns what to say; both raise as `order` does.
     `hands`: what may be done to some nodes, or None for looking alone.
     """
 
@@ -41,3 +52,5 @@ class Outside:
     note: Callable[[str, str], str] = _nowhere
     want_log: Callable[[LogRequest | None], None] = _nothing
     hands: Hands | None = None
+    record: Callable[[], str] = _no_recorder
+    save: Callable[[str], Callable[[], str]] = _no_saver

@@ -50,6 +50,7 @@ COMMAND = Command(
             default=0.0,
         ),
         nodes.SSH_COMMAND,
+        *nodes.REPLAY,
     ),
     notes=(
         "Exit code: 0 the daemon of every node shown is alive; 1 one is stalled, killed or has"
@@ -61,6 +62,7 @@ COMMAND = Command(
         "isinglass dump --json --level debug | jq '.nodes[0].processes[].verdict'",
         "isinglass dump alder --wait 10",
         "isinglass dump ssh://operator@db1.example/alder --panel queue",
+        "isinglass dump alder --replay night.recording --at 03:12:30",
     ),
 )
 
@@ -68,6 +70,7 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Print the dump; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
+    nodes.refuse_replay(values)
     wait_seconds = values.number("wait")
     snapshots = nodes.snapshots(
         values.text("NODE"),
@@ -75,6 +78,11 @@ def main(arguments: list[str]) -> int:
         values.text("ssh-command"),
         events=values.flag("events"),
     )
+    return report(snapshots, values)
+
+
+def report(snapshots: list[Snapshot], values: Values) -> int:
+    """Print snapshots as the options say; return the exit code."""
     _print(snapshots, Selection(values), values)
     return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
 

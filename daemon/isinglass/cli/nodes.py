@@ -10,6 +10,7 @@ from isinglass.glass.reader import SegmentReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from isinglass.cli.options import Values
     from isinglass.glass.snapshot import Snapshot
 
 FIRST_DELAY_SECONDS = 0.01
@@ -20,6 +21,27 @@ SSH_COMMAND = Option(
     "Reach ssh:// addresses by this command, as `ssh -p 2222`, instead of asyncssh.",
     value="COMMAND",
 )
+
+
+REPLAY = (
+    Option(
+        "replay",
+        "Print what a recording holds instead, of the moment --at or of its end.",
+        value="FILE",
+        completes="files",
+    ),
+    Option("at", "The moment: 14:05:30, -5m (before the recording's end).", value="TIME"),
+)
+
+
+def refuse_replay(values: Values) -> None:
+    """Refuse what only the command `isinglass` can do, which knows recordings.
+
+    Raises:
+        UsageError: a recording, or a moment of one, is asked for.
+    """
+    if values.given("at") or values.given("replay"):
+        raise UsageError("--at is a moment of a recording: name that with --replay FILE.")
 
 
 def all_or_one(name: str) -> list[str]:

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from isinglass.cli.options import Values
     from isinglass.glass.snapshot import Process, Snapshot, Thread
 
     Place = tuple[Snapshot, Process, Thread]
@@ -37,6 +38,7 @@ COMMAND = Command(
         ENDED,
         Option("json", "Print one JSON document."),
         nodes.SSH_COMMAND,
+        *nodes.REPLAY,
     ),
     notes=(
         "A thread that is no longer alive shows the line where it stood at the end.",
@@ -54,7 +56,13 @@ DROPPABLE = ("node", "pid>", "function", "source")
 def main(arguments: list[str]) -> int:
     """Print the threads; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
-    snapshots = nodes.snapshots(values.text("NODE"), ssh_command=values.text("ssh-command"))
+    nodes.refuse_replay(values)
+    name, ssh_command = values.text("NODE"), values.text("ssh-command")
+    return report(nodes.snapshots(name, ssh_command=ssh_command), values)
+
+
+def report(snapshots: Sequence[Snapshot], values: Values) -> int:
+    """Print the threads of snapshots as the options say; return the exit code."""
     threads = list(_threads(snapshots, values.texts("process"), values.flag("ended")))
     if values.flag("json"):
         _print_json(threads)
