@@ -29,9 +29,9 @@ from typing import Any
 
 import msgpack
 
-from isinglass.cli.tally import Usage
 from isinglass.errors import IsinglassError, PackedSnapshotError
 from isinglass.glass.differences import Source, put_number
+from isinglass.glass.schedstat import Usage
 from isinglass.glass.snapshot import Catalogue, Snapshot
 from isinglass.glass.snapshot_codec import (
     SnapshotDecoder,
