@@ -128,7 +128,9 @@ class ProbeCounts:
 
 
 def _threads(snapshot: Snapshot) -> Iterator[tuple[tuple[ThreadKey, int], Process]]:
+    """Yield the living threads out of the words: nobody asks for their names and places."""
     for process in snapshot.processes:
         if process.verdict in LIVING:
-            for thread in process.threads:
-                yield ((process.slot, process.claim, thread.index), thread.tid), process
+            for line, tid in enumerate(process.thread_ids):
+                if tid:
+                    yield ((process.slot, process.claim, line), tid), process

@@ -78,6 +78,7 @@ class SegmentReader:
             os.close(self._file)
             raise
         self._catalogue = Catalogue()
+        self._latch_places: dict[tuple[int, bytes], list[tuple[int, int]]] = {}
         self._map: mmap.mmap | None = None
         self._mapped: memoryview | None = None
 
@@ -204,7 +205,22 @@ class SegmentReader:
         return layout.PANELS_OFFSET + used - used % layout.WORD_BYTES
 
     def _latches(self, words: memoryview, end: int) -> list[tuple[int, int]]:
-        """Return place and length of each ring latch in a region's bytes up to `end`."""
+        """Return place and length of each ring latch in a region's bytes up to `end`.
+
+        What the directory says is remembered: it changes when a panel is made, and is most of what
+        a snapshot's latches cost otherwise.
+        """
+        count = min(words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)
+        first = layout.DIRECTORY_OFFSET // layout.WORD_BYTES
+        behind = first + count * layout.DIRECTORY_ENTRY_BYTES // layout.WORD_BYTES
+        directory = (end, words[first:behind].tobytes())
+        if directory not in self._latch_places:
+            if len(self._latch_places) >= layout.REGION_COUNT:
+                self._latch_places.clear()
+            self._latch_places[directory] = self._find_latches(words, end)
+        return self._latch_places[directory]
+
+    def _find_latches(self, words: memoryview, end: int) -> list[tuple[int, int]]:
         places = []
         for entry in range(min(words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)):
             at = (layout.DIRECTORY_OFFSET + entry * layout.DIRECTORY_ENTRY_BYTES) // 8

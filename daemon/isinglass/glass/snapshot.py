@@ -203,6 +203,14 @@ class Process:
         count = min(self._words[RegionWord.LINE_COUNT], layout.PROBE_LINES)
         return tuple(thread for line in range(count) if (thread := self._thread(line)))
 
+    @property
+    def thread_ids(self) -> list[int]:
+        """The kernel's number of the thread of each probe line, 0 of a free line."""
+        count = min(self._words[RegionWord.LINE_COUNT], layout.PROBE_LINES)
+        step = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
+        first = layout.PROBES_OFFSET // layout.WORD_BYTES + LineWord.NATIVE_ID
+        return self._words[first : first + count * step : step].tolist()
+
     def _thread(self, line: int) -> Thread | None:
         place = layout.PROBES_OFFSET + line * layout.PROBE_LINE_BYTES
         at = place // layout.WORD_BYTES
