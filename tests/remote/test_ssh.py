@@ -201,3 +201,16 @@ def test_a_host_without_isinglass(alder: Node, hosts: RemoteHosts) -> None:
 def test_a_host_with_neither_isinglass_nor_python(alder: Node, hosts: RemoteHosts) -> None:
     hosts.add("far", with_isinglass=False, environment={"PATH": "/nowhere"})
     assert "far has neither `isinglass relay` nor python3" in refused("dump", "ssh://far/alder")
+
+
+def test_the_log_of_other_hosts(start_node: Callable[[str], Node], hosts: RemoteHosts) -> None:
+    start_node("alder")
+    start_node("birch")
+    hosts.add("far")
+    done = isinglass("log", "--node", "ssh://far/", "--json", "--level", "warn")
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    here = isinglass("log", "--rings", "--json", "--level", "warn").stdout
+    assert done.stdout == here
+    assert [entry["node"] for entry in entries] == ["alder", "birch"]
+    both = isinglass("log", "--node", "ssh://far/", "--node", "alder")
+    assert (both.returncode, "leave out alder" in both.stderr) == (2, True)

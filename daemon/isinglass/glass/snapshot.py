@@ -193,6 +193,12 @@ class Process:
         return file.site(word & (1 << layout.LINE_BITS) - 1) if file and word else None
 
     @property
+    def event_stream(self) -> int:
+        """The number of this life of the ring; 0 when the region is another process's by now."""
+        own = self._words[RegionWord.CLAIM] == self.claim
+        return self._words[RegionWord.STREAM] if own else 0
+
+    @property
     def event_head(self) -> int:
         """The position behind the newest event of this process's ring."""
         return self._words[RegionWord.EVENT_HEAD]

@@ -86,7 +86,15 @@ class RemoteNode:
         self._later(lambda: self._grant_now(delay_ns, looks_per_second, flags))
 
     def wait(self, timeout_seconds: float) -> Arrival:
-        """Wait for the next frame.
+        """Wait for the next frame; return the newest one.
+
+        Raises:
+            RemoteError: as for `wait_for_all`.
+        """
+        return self.wait_for_all(timeout_seconds)[-1]
+
+    def wait_for_all(self, timeout_seconds: float) -> list[Arrival]:
+        """Wait for the next frame; return all that came, oldest first.
 
         Raises:
             RemoteError: the link is down, the relay refused, or nothing came in time.
@@ -95,7 +103,7 @@ class RemoteNode:
         while True:
             arrivals = self.take()
             if arrivals:
-                return arrivals[-1]
+                return arrivals
             if wrong := self.wrong or self.link.wrong:
                 raise wrong
             rest = (end_ns - clock.monotonic_ns()) / clock.NANOSECONDS_PER_SECOND
