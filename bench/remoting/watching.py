@@ -14,7 +14,7 @@ from isinglass import clock
 from isinglass.remote.address import read_address
 from isinglass.remote.ssh import Ssh
 from isinglass_console.model.reading import Reading
-from isinglass_console.sources.remote import LOOKS_SHARE, Fleet, RemoteSource
+from isinglass_console.sources.remote import Fleet, RemoteSource
 
 START_SECONDS = 20.0
 SETTLE_TICKS = 5
@@ -112,7 +112,7 @@ class Watching:
 
     def look(self, interval: float, looks: int) -> Reading:
         """Take what has come, as the console's feed does."""
-        return self._fleet.read((), interval, round(looks / LOOKS_SHARE))[0]
+        return self._fleet.read((), interval, looks)[0]
 
     def _source(self) -> RemoteSource:
         self.look(1.0, 0)

@@ -20,7 +20,7 @@ from isinglass.remote import ssh
 from isinglass_console.model.frame import Condition
 from isinglass_console.model.reading import Reading
 from isinglass_console.sources.feed import Feed
-from isinglass_console.sources.remote import Fleet
+from isinglass_console.sources.remote import Fleet, RemoteSource
 from remote_hosts import RemoteHosts
 
 pytestmark = pytest.mark.sshd
@@ -35,19 +35,28 @@ class Watcher:
     """Reads a fleet as the console's feed does, and keeps every reading."""
 
     def __init__(self, fleet: Fleet, changed: Callable[[float], object]) -> None:
-        self._fleet, self._pause = fleet, changed
+        self.fleet, self._pause = fleet, changed
         self.seen: list[Reading] = []
 
     def until(self, wanted: Callable[[list[Reading]], bool]) -> list[Reading]:
         """Read until the readings of a tick are as wanted; return them."""
         end_ns = clock.monotonic_ns() + int(LIMIT_SECONDS * 1e9)
         while True:
-            readings = self._fleet.read((), INTERVAL_SECONDS, 100)
+            readings = self.fleet.read((), INTERVAL_SECONDS, 50)
             self.seen.extend(readings)
             if wanted(readings):
                 return readings
             assert clock.monotonic_ns() < end_ns, readings
             self._pause(INTERVAL_SECONDS)
+
+    def ready(self, interval_seconds: float) -> list[RemoteSource]:
+        """Read until the relays hold nothing but grants for such an interval; return the nodes."""
+        self.until(lambda found: not found[0].repeated)
+        while any(source.node.expected for source in self.fleet.sources):
+            for source in self.fleet.sources:
+                source.node.wait(LIMIT_SECONDS)
+        self.fleet.read((), interval_seconds, 0)
+        return self.fleet.sources
 
     def until_relays_but(self, other: psutil.Process) -> list[psutil.Process]:
         """Read until another relay than that one is there; return all."""
@@ -268,6 +277,28 @@ def test_a_client_that_was_stopped_sees_the_newest_state_first(
     assert first["arrived_ns"] - resumed_ns < 1_000_000_000
     assert first["looks"] > 50, "the looks of the time between are in it"
     assert spent < 1.0
+
+
+def test_a_link_that_stood_still_brings_the_newest_state_at_once(
+    alder: Node, hosts: RemoteHosts
+) -> None:
+    far = hosts.add("far")
+    interval_seconds = 5.0
+    with watching("ssh://far/alder") as watcher:
+        (source,) = watcher.ready(interval_seconds)
+        sessions = far.sessions()
+        for session in sessions:
+            session.suspend()
+        for _ in range(4):
+            watcher.fleet.read((), interval_seconds, 0)
+        source.node.take()
+        resumed_ns = clock.monotonic_ns()
+        for session in sessions:
+            session.resume()
+        newest = source.node.wait(LIMIT_SECONDS)
+    assert newest.snapshot is not None
+    assert newest.snapshot.taken_monotonic_ns > resumed_ns
+    assert newest.arrived_ns - resumed_ns < interval_seconds / 2 * 1e9
 
 
 LOCAL_SHELL = """\

@@ -23,6 +23,7 @@ from isinglass_console.sources.reading_thread import ReadingThread
 from isinglass_console.sources.remote import Fleet
 
 SAMPLES_PER_SECOND = 20.0
+REMOTE_SAMPLES_PER_SECOND = 5.0  # each wakes the relay, which costs a busy server 0.1 ms
 WAITING_READINGS = 120
 
 
@@ -107,10 +108,14 @@ class Feed(ReadingThread):
                 self._sources[name] = LocalSource(name)
         readings = [self._read(name) for name in names]
         if self._fleet is not None:
-            looks = round(self.samples_per_second)
-            readings += self._fleet.read(names, self.interval_seconds, looks)
+            readings += self._fleet.read(names, self.interval_seconds, self._remote_looks())
         self._waiting.append(Delivery(tuple(readings), clock.wall_ns(), self.interval_seconds))
         self._arrived()
+
+    def _remote_looks(self) -> int:
+        """Return how often a second relays look: seldom, unless the operator looks at a source."""
+        usual = self.samples_per_second <= SAMPLES_PER_SECOND
+        return round(REMOTE_SAMPLES_PER_SECOND if usual else self.samples_per_second)
 
     def _read(self, name: str) -> Reading:
         """Read one node; a damaged segment must not end the reading of the others."""

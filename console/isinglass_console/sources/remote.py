@@ -27,8 +27,7 @@ from isinglass_console.sources.local import condition_in, condition_of, log_entr
 SILENT_SECONDS = 5.0
 SILENT_INTERVALS = 5.0
 LIST_SECONDS = 5.0
-LOOKS_SHARE = 0.5  # of the looks at local threads: each wakes the relay, 0.1 ms on a busy server
-LATE_SHARE, LATE_SECONDS = 0.25, 0.1  # how long a tick waits for frames: of an interval, at most
+LATE_SHARE, LATE_SECONDS = 0.25, 0.25  # how long a tick waits for frames: of an interval, at most
 
 
 class RemoteSource:
@@ -44,6 +43,7 @@ class RemoteSource:
         self.node = node
         self.interval_seconds = 1.0
         self.looks_per_second = 0
+        self.in_time = True
         self._last: Arrival | None = None
         self._seen: Snapshot | None = None
 
@@ -52,14 +52,17 @@ class RemoteSource:
         tally, events, restarted = Tally(), list[LogEntry](), False
         came = False
         for arrival in self.node.take():
-            self._last = arrival
+            self._last, self.in_time = arrival, True
             if arrival.snapshot is None:
                 continue
             self._seen, came = arrival.snapshot, True
             restarted = restarted or arrival.restarted
             tally.add(tally_of(arrival.snapshot, arrival.threads, arrival.sampling))
             events.extend(self._entries(arrival.snapshot, arrival))
-        self.node.want(self.interval_seconds, self.looks_per_second)
+        if came and self.age_seconds > DIM_AFTER_INTERVALS * self.interval_seconds:
+            self.node.hurry(self.looks_per_second)
+        else:
+            self.node.want(self.interval_seconds, self.looks_per_second)
         condition, sentence = self._state()
         snapshot, taken_wall_ns = self._shown(condition)
         return Reading(
@@ -168,20 +171,19 @@ class Fleet:
         Args:
             taken: the names of nodes that are shown already.
             interval_seconds: the time until the next call.
-            looks: how often a second threads are looked at here; remote ones half as often.
+            looks: how often a second the far side looks at the threads.
         """
         if self.links is None:
             return []
         self._ask()
         self._wait(interval_seconds)
-        looks_there = round(looks * LOOKS_SHARE)
         used, readings = set(taken), []
         for number, address in enumerate(self._addresses):
             link = self.links.link(address.way)
             names = (address.node,) if address.node else link.names
             for name in names:
                 source = self._source(number, address, name, used)
-                source.interval_seconds, source.looks_per_second = interval_seconds, looks_there
+                source.interval_seconds, source.looks_per_second = interval_seconds, looks
                 used.add(source.name)
                 readings.append(source.read())
             if not names:
@@ -194,8 +196,9 @@ class Fleet:
         end_ns = clock.monotonic_ns() + int(limit * 1e9)
         for source in self._sources.values():
             rest = (end_ns - clock.monotonic_ns()) / 1e9
-            if source.node.expected and rest > 0:
-                source.node.news.wait(rest)
+            if source.node.expected and rest > 0 and source.in_time:
+                # Who was not in time is not waited for again before it is.
+                source.in_time = source.node.news.wait(rest)
 
     def _ask(self) -> None:
         """Ask hosts that are shown whole which nodes they have, now and then."""

@@ -28,7 +28,7 @@ class Arrival:
 
     `taken_ns` is on this machine's monotonic clock, never later than it really was; `wrong` is why
     the far side could not read the node, in place of a snapshot; `first` that it is the first one
-    since the link came up.
+    since the link came up, or since somebody was in a hurry for it.
     """
 
     __slots__ = (

@@ -1,7 +1,7 @@
 """A node on another host, as the threads of this process see it: granted frames, and their taking.
 
-Grants are given from outside the loop, by whoever shows the node, at most two at a time: what comes
-is then never older than two frames, however long nobody looked, and nothing piles up anywhere.
+Grants are given from outside the loop, by whoever shows the node, at most two at a time, and a
+third one that hurries: so no more than three frames are under way, however long nobody looked.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class RemoteNode:
         self._arrivals: deque[Arrival] = deque(maxlen=MOST_WAITING)
         self._granted = 0
         self._fresh = True
+        self._hurried = False
         self._looks_per_second = 0
 
     # ------------------------------------------------------------------ from outside
@@ -79,6 +80,10 @@ class RemoteNode:
         """Let one frame come, so that it is here just before the next tick in an interval."""
         interval_ns = int(interval_seconds * clock.NANOSECONDS_PER_SECOND)
         self._later(lambda: self._grant(interval_ns, looks_per_second, 0))
+
+    def hurry(self, looks_per_second: int) -> None:
+        """Let a frame come at once, and tell who shows it: what there is is too old to be shown."""
+        self._later(lambda: self._hurry(looks_per_second))
 
     def pull(self, flags: int = 0, looks_per_second: int = 0, delay_seconds: float = 0.0) -> None:
         """Let one frame come, taken in `delay_seconds` from now."""
@@ -113,7 +118,7 @@ class RemoteNode:
     # ------------------------------------------------------------------ in the loop
     def link_came(self) -> None:
         """The link is up, and this node open: have a whole copy at once."""
-        self._granted, self.wrong, self._fresh = 0, None, True
+        self._granted, self.wrong, self._fresh, self._hurried = 0, None, True, False
         self._grant_now(0, self._looks_per_second, bodies.WHOLE)
 
     def link_went(self) -> None:
@@ -131,6 +136,7 @@ class RemoteNode:
         arrival = self._frames.decode(body, clock.monotonic_ns())
         self._granted = max(self._granted - 1, 0)
         arrival.first, self._fresh = self._fresh, False
+        self._hurried = False
         self.frames_taken += 1
         self.bytes_taken += len(body)
         self._arrivals.append(arrival)
@@ -138,12 +144,24 @@ class RemoteNode:
         return arrival
 
     def _grant(self, interval_ns: int, looks_per_second: int, flags: int) -> None:
+        if self._granted >= MOST_GRANTS:
+            # The link stands still, or is slow. When it goes on, a grant that is as old would be
+            # held for its whole delay, so another one lets the newest state come first.
+            self._hurry(looks_per_second)
+            return
         delay_ns = self.link.round_trip.delay_ns(interval_ns)
         self._grant_now(delay_ns, looks_per_second, flags)
 
-    def _grant_now(self, delay_ns: int, looks_per_second: int, flags: int) -> None:
+    def _hurry(self, looks_per_second: int) -> None:
+        if not self._hurried:
+            self._hurried = self._fresh = True
+            self._grant_now(0, looks_per_second, 0, most=MOST_GRANTS + 1)
+
+    def _grant_now(
+        self, delay_ns: int, looks_per_second: int, flags: int, most: int = MOST_GRANTS
+    ) -> None:
         self._looks_per_second = looks_per_second
-        if self._granted >= MOST_GRANTS:
+        if self._granted >= most:
             return
         grant = Grant(clock.monotonic_ns(), delay_ns, looks_per_second, flags)
         if self.link.send(Kind.GRANT, self.channel, grant.packed()):
