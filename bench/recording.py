@@ -1,9 +1,10 @@
 """How large a recording of the demo is, how soon any instant of it is shown, and what it costs.
 
 The demo's three nodes run with their real load, and each second is read as `isinglass record` reads
-it. What was read is then written as an hour, again and again with the clock going on, into a real
-file; that file is opened, and instants at random are shown: all nodes of the frame decoded, with
-the trends and the heat that the overview draws.
+it. What was read is then written as an hour into a real file, the clock going on: forwards,
+backwards and forwards again, so that no second is further from the one before than it was. That
+file is opened, and instants at random are shown: all nodes of the frame decoded, with the trends
+and the heat that the view draws.
 """
 
 from __future__ import annotations
@@ -83,29 +84,39 @@ def write_hour(path: Path, taken: list[Taken]) -> float:
     """Write an hour of it; return the milliseconds of CPU that a frame took."""
     recorder = Recorder(path, taken[0][0].wall_ns, durable=False)
     began_ns, start_ns = clock.thread_cpu_ns(), taken[0][0].wall_ns
+    there_and_back = [*taken, *taken[-2:0:-1]]
     for second in range(HOUR_SECONDS):
-        frame, events = taken[second % len(taken)]
+        frame, events = there_and_back[second % len(there_and_back)]
         recorder.take(replace(frame, wall_ns=start_ns + second * 10**9), events)
     spent_ns = clock.thread_cpu_ns() - began_ns
     recorder.close()
     return spent_ns / 1e6 / HOUR_SECONDS
 
 
-def seeks(path: Path, view: str) -> list[float]:
-    """Show instants at random on a screen of 120 × 36; return the milliseconds of each."""
-    recording, chance, found = Recording(path), random.Random(1), []
+def seeks(path: Path, view: str) -> tuple[list[float], list[float]]:
+    """Show instants at random on a screen of 120 × 36; return milliseconds of CPU, and by the wall.
+
+    Others use the machine, so it is the first that a claim can be made of.
+    """
+    recording, chance = Recording(path), random.Random(1)
+    spent, passed = [], []
     desk, files = Desk(recorded=recording), SourceFiles()
     desk.settings.view = view
     first, last = (recording.wall_ns(n) for n in (recording.oldest, recording.newest))
     for _ in range(SEEKS):
-        began_ns = clock.perf_ns()
+        began_ns, cpu_ns = clock.perf_ns(), clock.thread_cpu_ns()
         desk.go_to(chance.randrange(first, last))
         scene = desk.scene(120, 34)
         assert len(scene.frame.nodes) == NODES
         page_of(scene, files)
-        found.append((clock.perf_ns() - began_ns) / 1e6)
+        spent.append((clock.thread_cpu_ns() - cpu_ns) / 1e6)
+        passed.append((clock.perf_ns() - began_ns) / 1e6)
     recording.close()
-    return sorted(found)
+    return sorted(spent), sorted(passed)
+
+
+def _late(times: list[float]) -> float:
+    return times[int(len(times) * 0.99)]
 
 
 def main() -> int:
@@ -124,18 +135,21 @@ def main() -> int:
         Recording(path).close()
         opening = (clock.perf_ns() - began_ns) / 1e6
         found = {view: seeks(path, view) for view in ("overview", "probes")}
-    worst = max(times[int(len(times) * 0.99)] for times in found.values())
-    rows = [(view, median(t), t[int(len(t) * 0.99)], t[-1]) for view, t in found.items()]
+    worst = max(_late(spent) for spent, _ in found.values())
+    rows = [
+        (view, median(spent), _late(spent), median(passed), _late(passed))
+        for view, (spent, passed) in found.items()
+    ]
     processes = [len(n.snapshot.processes) for n in taken[-1][0].nodes if n.snapshot is not None]
     report = Report(
         script="recording.py",
         title="an hour of the demo's three nodes, recorded",
         claims=[
             Claim("MB a node and hour at 1 Hz", megabytes, LIMIT_MEGABYTES),
-            Claim("milliseconds until an instant is shown, 99 %", worst, LIMIT_MILLISECONDS),
+            Claim("milliseconds of CPU to show an instant, 99 %", worst, LIMIT_MILLISECONDS),
         ],
         tables=[
-            Table(("to show an instant", "median, ms", "99 %, ms", "worst, ms"), rows),
+            Table(("to show an instant, ms", "CPU", "CPU, 99 %", "passed", "passed, 99 %"), rows),
         ],
         notes=[
             f"{arguments.seconds} s were read; nodes of {processes} processes. Writing takes"

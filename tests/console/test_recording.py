@@ -48,6 +48,7 @@ from isinglass_console.recording.recorder import Recorder
 from isinglass_console.recording.slicing import write_slice
 from isinglass_console.screens.desk import Desk
 
+FRAMES = CHAPTER_ROWS * 5 // 2
 WORD = st.integers(0, 2**64 - 1)
 TEXT = st.text(st.characters(exclude_characters="\t", exclude_categories=["Cs"]), max_size=9)
 
@@ -107,7 +108,7 @@ def test_a_frame_comes_back_from_its_row(frame: Frame, entries: list[LogEntry], 
     assert packed.events_count == 2 * len(entries)
     rows, events, count = packed.rows, packed.events, packed.events_count
     assert (
-        whole_rows(unpack(rows), packed.snapshots)
+        whole_rows(unpack(rows), packed.snapshots, 0, 2)
         == [FrameEncoder(deflate=key).encode(frame, key=key)] * 2
     )
     assert [plain_frame(bare_frame(each)) for each in unpack(rows)] == [plain_frame(frame)] * 2
@@ -147,7 +148,7 @@ def record(path: Path, frames: Sequence[tuple[Frame, list[LogEntry]]], **how: fl
 @pytest.fixture
 def frames(alder: Stage) -> list[tuple[Frame, list[LogEntry]]]:
     """Two chapters and a half of one node."""
-    return taken(alder, CHAPTER_ROWS * 5 // 2)
+    return taken(alder, FRAMES)
 
 
 @pytest.fixture

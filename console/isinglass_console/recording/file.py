@@ -45,7 +45,7 @@ from isinglass_console.recording.format import (
 
 MAP_BYTES = 1 << 38  # address space, far above what a recording may grow to
 PAGE_BYTES = 4096
-LOCK_SUFFIX = "-lock"
+LOCK_SUFFIX, PART_SUFFIX = "-lock", ".part"
 
 Parts = Mapping[tuple[str, int], bytes]  # by node and generation, or checksum
 
@@ -203,6 +203,21 @@ class RecordingFile:
                 os.close(target)
         except (lmdb.Error, OSError) as error:
             raise explained(error, path) from error
+
+    def compact(self) -> None:
+        """Leave out the unused pages, about a megabyte; the last thing before `close`.
+
+        Without room for a copy the file stays as it is.
+        """
+        part = self.path.with_name(self.path.name + PART_SUFFIX)
+        with suppress(OSError):
+            os.unlink(part)
+        try:
+            self.copy(part)
+            os.replace(part, self.path)
+        except (RecordingError, DiskFull, OSError):
+            with suppress(OSError):
+                os.unlink(part)
 
     @property
     def size_bytes(self) -> int:

@@ -26,9 +26,15 @@ from isinglass_console.model.hub import LAGS
 from isinglass_console.model.log import KEPT, Log, LogEntry
 from isinglass_console.model.rows import Recent, Run
 from isinglass_console.recording.file import RecordingFile
-from isinglass_console.recording.format import Chapter, RecordingDamaged, unpack, whole_rows
+from isinglass_console.recording.format import (
+    KEY_ROWS,
+    Chapter,
+    RecordingDamaged,
+    unpack,
+    whole_rows,
+)
 
-UNPACKED_CHAPTERS, WHOLE_CHAPTERS = 8, 3
+UNPACKED_CHAPTERS, RUNS = 8, 8
 DECODED_FRAMES = 4
 BARE_FRAMES = 64
 EVENT_CHAPTERS = 240  # searched for events before a moment
@@ -56,7 +62,7 @@ class Recording:
         self._firsts = [chapter.first for chapter in self._chapters]
         self._walls = array("q", (wall for each in self._chapters for wall in each.walls_ns))
         self._rows: Recent[int, list[bytes]] = Recent(UNPACKED_CHAPTERS)
-        self._runs: Recent[int, Run] = Recent(WHOLE_CHAPTERS)
+        self._runs: Recent[int, Run] = Recent(RUNS)
         self._decoded: Recent[int, Frame] = Recent(DECODED_FRAMES)
         self._bare: Recent[int, Frame] = Recent(BARE_FRAMES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
@@ -151,7 +157,9 @@ class Recording:
 
     def _run(self, number: int) -> Run:
         chapter = self._chapter(number)
-        return self._runs.get_or(chapter.first, lambda: self._whole(chapter))
+        part = (number - chapter.first) // KEY_ROWS * KEY_ROWS
+        first = chapter.first + part
+        return self._runs.get_or(first, lambda: self._whole(chapter, part))
 
     def _chapter(self, number: int) -> Chapter:
         return self._chapters[bisect_right(self._firsts, number) - 1]
@@ -170,11 +178,15 @@ class Recording:
             raise RecordingDamaged(f"A minute of {self.path} is damaged: look at another.")
         return rows
 
-    def _whole(self, chapter: Chapter) -> Run:
-        rows = self._rows_of(chapter)
-        if not self._is_open(chapter):
-            rows = whole_rows(rows, self._file.of_chapter("snapshots", chapter.first))
-        return Run(chapter.first, rows, self._lives)
+    def _whole(self, chapter: Chapter, part: int) -> Run:
+        """Return the rows of a chapter from a key row to the next, whole."""
+        rows, end = self._rows_of(chapter), part + KEY_ROWS
+        if self._is_open(chapter):
+            rows = rows[part:end]
+        else:
+            snapshots = self._file.of_chapter("snapshots", chapter.first)
+            rows = whole_rows(rows, snapshots, part, end)
+        return Run(chapter.first + part, rows, self._lives)
 
     # ------------------------------------------------------------------ events
     def around(self, wall_ns: int) -> Log:

@@ -21,6 +21,8 @@ from isinglass_console.model.log import LogEntry
 from isinglass_console.recording.file import RecordingFile
 from isinglass_console.recording.format import CHAPTER_ROWS, KEY_ROWS, Chapter, pack_rows
 
+LARGEST_TIDIED_BYTES = 1 << 28  # to copy a larger file takes its time, for a small part of it
+
 
 class Recorder:
     """Records frames until it is closed.
@@ -134,6 +136,8 @@ class Recorder:
         try:
             if tidy and self._rows:
                 self._finish_chapter()
+            if tidy and self.size_bytes < LARGEST_TIDIED_BYTES:
+                self._file.compact()
         finally:
             self._file.close()
 

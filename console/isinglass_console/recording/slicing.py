@@ -19,7 +19,7 @@ from isinglass_console.recording.file import LOCK_SUFFIX
 from isinglass_console.recording.format import RecordingError
 from isinglass_console.recording.recorder import Recorder
 
-PART_SUFFIX = ".part"
+CUTTING_SUFFIX = ".cutting"
 
 
 def write_slice(target: Path, frames: Iterable[Frame], events: Sequence[LogEntry]) -> int:
@@ -33,7 +33,7 @@ def write_slice(target: Path, frames: Iterable[Frame], events: Sequence[LogEntry
     """
     if target.exists():
         raise RecordingError(f"{target} is there already: choose another name.")
-    part = target.with_name(target.name + PART_SUFFIX)
+    part = target.with_name(target.name + CUTTING_SUFFIX)
     try:
         recorder = Recorder(part, clock.wall_ns(), durable=False)
         try:

@@ -95,9 +95,10 @@ class Desk:
     def scene(self, width: int, height: int) -> Scene:
         """Return all that a view needs, for a place of this size."""
         number = self.number
-        frame = self._frame(number) or Frame(-1, 0, self.interval_seconds)
         baseline = self.settings.baseline
+        # The earlier one first: the next is then one step from it.
         earlier = self._frame(baseline if baseline is not None else number - 1)
+        frame = self._frame(number) or Frame(-1, 0, self.interval_seconds)
         log = self._events.around(frame.wall_ns)
         return Scene(
             frame=frame,

@@ -12,6 +12,8 @@ together, their highest bytes first. The messages come back to the last bit.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
+from itertools import accumulate
 
 from isinglass.glass.differences import ANEW, RESIZED, SAME, WORD_BYTES, Source, put_number
 from isinglass.glass.snapshot_codec import DEFLATED, HEAD, WHOLE
@@ -44,26 +46,34 @@ def turn(messages: Sequence[bytes]) -> tuple[list[bytes], bytes]:
     return rests, b"".join(map(_planes, columns.values()))
 
 
-def turn_back(rests: Sequence[bytes], columns: bytes) -> list[bytes]:
+def turn_back(
+    rests: Sequence[bytes], columns: bytes, first: int = 0, end: int | None = None
+) -> list[bytes]:
     """Return the messages of which `turn` gave rests and columns.
+
+    Args:
+        first, end: only these of the messages, as in a slice.
 
     Raises:
         ValueError: it did not.
     """
     places: list[list[tuple[int, list[int]]]] = []
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
+    before: Counter[int] = Counter()
     for rest in rests:
         source = _opened(rest)
         found = [(source.at, words) for words in _changed_words(source, rest[1])]
+        if len(places) == first:
+            before = counts.copy()
         for _, words in found:
-            for word in words:
-                counts[word] = counts.get(word, 0) + 1
+            counts.update(words)
         places.append(found)
     source = Source(columns)
-    changes = {word: iter(_values(source, count)) for word, count in counts.items()}
+    changes = {word: iter(_values(source, count)[before[word] :]) for word, count in counts.items()}
     if not source.ended:
         raise ValueError("more changes than words")
-    return [_whole(rest, found, changes) for rest, found in zip(rests, places, strict=True)]
+    wanted = zip(rests[first:end], places[first:end], strict=True)
+    return [_whole(rest, found, changes) for rest, found in wanted]
 
 
 def _whole(
@@ -139,8 +149,8 @@ def _area(source: Source, kind: int, slot: int) -> Iterator[list[int]]:
         return
     if how == RESIZED:
         source.number()
-    word, words = kind << _KIND_SHIFT | slot << _AREA_SHIFT, []
-    for gap in source.numbers(source.number()):
-        words.append(word + gap)
-        word += (gap | 1) + 1
-    yield words
+    distances = source.distances(source.number())
+    # Each counts from the word behind the one before; words are even, their low bit a kind.
+    behind = accumulate(((gap | 1) + 1 for gap in distances), initial=kind << _KIND_SHIFT)
+    first = slot << _AREA_SHIFT
+    yield [first + at + gap for at, gap in zip(behind, distances, strict=False)]

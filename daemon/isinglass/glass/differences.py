@@ -32,6 +32,7 @@ _LONGEST_SHIFT = 63
 _SMALL = 1 << 27  # a change below that takes four bytes at most
 _BILLION = 1e9
 _LARGEST_DOUBLE = 1e9
+_IS_LONGER = bytes(byte > 0x7F for byte in range(256))
 _DOUBLE, _WORD = struct.Struct("<d"), struct.Struct("<Q")
 
 
@@ -161,6 +162,20 @@ class Source:
         self.at = at
         return found
 
+    def distances(self, count: int) -> list[int]:
+        """Return so many numbers, most of which are a byte each: faster than `numbers`, then."""
+        found: list[int] = []
+        while (left := count - len(found)) > 0:
+            piece = self.data[self.at : self.at + left]
+            longer = piece.translate(_IS_LONGER).find(1)
+            if longer < 0:
+                found += self.take(left)
+            else:
+                found += piece[:longer]
+                self.at += longer
+                found.append(self.number())
+        return found
+
     def signed(self) -> int:
         """Return a number that may be negative."""
         return _signed(self.number())
@@ -194,7 +209,7 @@ class Source:
     def _changed(self, before: bytes) -> bytes:
         words, at = array("Q", before), 0
         count = self.number()
-        gaps = self.numbers(count)
+        gaps = self.distances(count)
         try:
             for gap, change in zip(gaps, self.numbers(count), strict=True):
                 at += gap >> 1
