@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import pytest
 
-SSHD = "/usr/sbin/sshd"
+from ssh_server import SSHD
 
 
 def _program(name: str) -> Callable[[], bool]:

@@ -31,6 +31,8 @@ COMMAND_LINES: Mapping[tuple[str, ...], set[str]] = {
     ("log", "--rings"): NEVER_HEADLESS,
     ("monitor", "status"): NEVER_HEADLESS,
     ("complete-nodes",): NEVER_HEADLESS | HEAVY,
+    ("relay", "--list"): NEVER_HEADLESS | HEAVY,
+    ("relay",): NEVER_HEADLESS | HEAVY - {"json"},
     ("--help",): NEVER_HEADLESS | HEAVY,
 }
 
@@ -95,6 +97,7 @@ def python(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", source, *arguments],
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=60,
         check=False,
     )

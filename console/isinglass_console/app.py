@@ -26,6 +26,8 @@ from isinglass_console import commanding, keys
 from isinglass_console.configuration import Configuration
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
+from isinglass_console.recording.reading import Recording
+from isinglass_console.recording_keys import ConsoleRecording
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
@@ -91,6 +93,7 @@ class IsinglassApp(App[int]):
         *,
         interval_seconds: float = 1.0,
         monitor: str = "",
+        ssh_command: str = "",
         desk: Desk | None = None,
         feeding: bool = True,
         ascii_only: bool = False,
@@ -106,6 +109,7 @@ class IsinglassApp(App[int]):
             nodes: the nodes to show; empty for all that are found.
             interval_seconds: the time from frame to frame.
             monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+            ssh_command: what reaches other hosts; empty for asyncssh.
             desk: a desk with frames in it already.
             feeding: read the nodes; without it only what is in the desk is shown.
             ascii_only: draw with ASCII alone.
@@ -125,8 +129,10 @@ class IsinglassApp(App[int]):
             self.desk.begin(configuration)
         self._problem = problem
         self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
-        self.feed = Feed(nodes, interval_seconds, self._feed_arrived) if feeding else None
+        arrived = self._feed_arrived
+        self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
         self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived) if feeding else None
+        self.recording = ConsoleRecording(self.desk)
         self._ascii_only = ascii_only
         self._hands = hands
         self._main: MainScreen | None = None
@@ -147,6 +153,8 @@ class IsinglassApp(App[int]):
             if self.monitor_feed is not None:
                 self.monitor_feed.start()
             self.set_interval(1.0, self._check_feed)
+        if self.desk.recorded is not None:
+            self.call_after_refresh(self._main.begin_playing)
         if not self.is_headless and not _served():
             self._hangup = HangupWatch(self._leave)
             self._hangup.watch()
@@ -165,6 +173,8 @@ class IsinglassApp(App[int]):
             commanding.switch_debug,
             commanding.drain,
             commanding.resume,
+            record=self.recording.toggle,
+            save=self.recording.save,
         )
 
     def _leave(self) -> None:
@@ -175,6 +185,7 @@ class IsinglassApp(App[int]):
         for feed in (self.feed, self.monitor_feed):
             if feed is not None:
                 feed.stop()
+        self.recording.end()
 
     def stop_watching(self) -> None:
         """The app has ended, its terminal is its caller's again."""
@@ -219,7 +230,8 @@ class IsinglassApp(App[int]):
             return
         deliveries = self.feed.take()
         for delivery in deliveries:
-            self.desk.absorb(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
+            frame = self.desk.absorb(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
+            self.recording.put(frame)
         if deliveries:
             self._delivered_ns = clock.monotonic_ns()
             self.desk.silent_seconds = 0.0
@@ -270,35 +282,49 @@ def run(
     *,
     interval_seconds: float = 1.0,
     monitor: str = "",
+    ssh_command: str = "",
     ascii_only: bool = False,
     theme: str = "",
     hands: Hands | None = None,
     configuration: Configuration | None = None,
     problem: str = "",
+    replay: str = "",
+    speed: float = 1.0,
 ) -> int:
     """Show the console until the operator quits; returns the exit code.
 
     Args:
-        nodes: the local nodes to show; empty for all that are found, now and later.
+        nodes: the nodes to show, ssh:// addresses among them; empty for all that are found on this
+            machine, now and later.
         interval_seconds: the time from frame to frame.
         monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+        ssh_command: what reaches other hosts; empty for asyncssh.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
         hands: what may be done to some of the nodes; None for looking alone.
         configuration: what the operator's file says.
         problem: what is wrong with that file, "" when nothing is.
+        replay: a recording to show, instead of nodes; empty for none.
+        speed: how many times as fast it is played.
 
     Raises:
+        RecordingError: the recording cannot be opened.
         UsageError: standard input or output is not a terminal, or there is no such theme.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and not _served():
         raise UsageError(
             "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
         )
+    recorded = Recording(Path(replay)) if replay else None
+    desk = Desk(interval_seconds, recorded)
+    desk.speed = speed
     app = IsinglassApp(
         nodes,
+        desk=desk,
+        feeding=recorded is None,
         interval_seconds=interval_seconds,
         monitor=monitor,
+        ssh_command=ssh_command,
         ascii_only=ascii_only or not terminal_speaks_utf8(),
         theme=_theme(theme, configuration),
         hands=hands,

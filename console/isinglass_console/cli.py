@@ -25,10 +25,21 @@ EXIT_PIPE_CLOSED = 141
 # These look and end; collecting their garbage would cost a tenth of their time.
 SHORT_LIVED = frozenset(("dump", "ps", "complete-nodes"))
 
+# What these look at may be a recording, which only the top layer can read.
+OF_RECORDINGS = frozenset(("dump", "ps"))
+
 # name: (module, its line in the help; no line: not listed)
 COMMANDS: dict[str, tuple[str, str]] = {
     "console": ("isinglass_console.command", "Watch nodes live in the terminal console."),
     "demo": ("isinglass_console.demo", "Start a cluster with real work, and the console on it."),
+    "record": (
+        "isinglass_console.recording.record_command",
+        "Record what nodes do into a file, to be looked at later.",
+    ),
+    "snapshot": (
+        "isinglass_console.recording.snapshot_command",
+        "Cut a part out of a recording, for a colleague.",
+    ),
     "daemon": ("isinglass.cli.daemon", "Run, start, stop or ask the state of a node's daemon."),
     "monitor": (
         "isinglass_monitor.commands.monitor",
@@ -54,6 +65,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "isinglass_monitor.commands.export",
         "Print every figure of the nodes here as OpenMetrics.",
     ),
+    "relay": ("isinglass.cli.relay", "Send what a node shows to a console elsewhere, over SSH."),
     "load": ("isinglass.cli.load", "Load a CSV or JSON Lines file into a table."),
     "get": ("isinglass.cli.get", "Print one record."),
     "put": ("isinglass.cli.put", "Store one record."),
@@ -103,6 +115,10 @@ def _run(arguments: list[str]) -> int:
     from isinglass.cli.options import HelpAsked
 
     try:
+        if name in OF_RECORDINGS and any(word.partition("=")[0] == "--replay" for word in rest):
+            from isinglass_console.recording import look_command
+
+            return int(getattr(look_command, name)(rest))
         return int(module.main(rest))
     except HelpAsked as asked:
         from isinglass.cli.help import render

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from isinglass.cli.nodes import SSH_COMMAND
 from isinglass.cli.options import Command, Option, Positional, Values, near
 from isinglass.errors import SettingsError, UsageError
 from isinglass_console.configuration import Configuration, configuration_path, load
@@ -22,7 +23,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The nodes to show; all that are found on this machine when none is given.",
+            "The nodes to show: names, or ssh://[USER@]HOST[:PORT]/[NODE]; all that are found on"
+            " this machine when none is given.",
             required=False,
             repeat=True,
             completes="nodes",
@@ -41,6 +43,20 @@ COMMAND = Command(
             "The monitor whose log and alarms are shown, or the folder of its spool; the one that"
             " runs on this machine when left out.",
             value="NAME",
+        ),
+        SSH_COMMAND,
+        Option(
+            "replay",
+            "Show a recording (`isinglass record`, or R in the console) instead of nodes.",
+            value="FILE",
+            completes="files",
+        ),
+        Option(
+            "speed",
+            "How many times as fast to play it; ( and ) change it.",
+            value="N",
+            kind="positive",
+            default=1.0,
         ),
         Option("ascii", "Draw with ASCII alone; chosen by itself where the locale is not UTF-8."),
         Option("view", "The view to begin with: overview, probes, flow ...", value="NAME"),
@@ -68,6 +84,8 @@ COMMAND = Command(
         "isinglass console alder birch --interval 0.5",
         "isinglass console --monitor evening",
         "isinglass console --config night.toml --view flow",
+        "isinglass console alder ssh://operator@db1.example/birch ssh://db2.example/",
+        "isinglass console --replay night.recording --speed 8",
     ),
 )
 
@@ -88,8 +106,11 @@ def main(arguments: Sequence[str]) -> int:
         values.texts("NODE") or configuration.nodes,
         interval_seconds=configuration.interval_seconds,
         monitor=configuration.monitor,
+        ssh_command=values.text("ssh-command"),
         ascii_only=configuration.ascii,
         theme=values.text("theme"),
+        replay=values.text("replay"),
+        speed=values.number("speed"),
         configuration=configuration,
         problem=problem,
     )

@@ -58,6 +58,22 @@ class MachineRebooted(SegmentError):
     """The segment was written before this machine's last boot."""
 
 
+class PackedSnapshotError(SegmentError):
+    """A snapshot that was made into bytes cannot be made out of them again."""
+
+
+class SnapshotDamaged(PackedSnapshotError):
+    """The bytes are not what was packed."""
+
+
+class SnapshotBaseMissing(PackedSnapshotError):
+    """The bytes are a difference to a snapshot that did not come before."""
+
+
+class SnapshotFormatUnknown(PackedSnapshotError):
+    """The bytes were packed in another version of the format."""
+
+
 class RegionsTaken(SegmentError):
     """All regions of the segment belong to live processes."""
 
@@ -168,3 +184,31 @@ class WrongCluster(ClusterError):
 
 class DuplicateNode(ClusterError):
     """Another node has this node's name or its number."""
+
+
+class RemoteError(IsinglassError):
+    """A node on another host cannot be looked at."""
+
+
+class HostAway(RemoteError):
+    """The host cannot be reached, or the connection to it broke."""
+
+
+class HostKeyRefused(RemoteError):
+    """The host's key is not known, or is another than the known one."""
+
+
+class LoginRefused(RemoteError):
+    """The host lets nobody in with the keys that were offered."""
+
+
+class RelayMissing(RemoteError):
+    """The far side has nothing that can relay."""
+
+
+class RelayMismatch(RemoteError):
+    """The far side speaks another version of the relay's protocol."""
+
+
+class RelayRefused(RemoteError):
+    """The relay does not do what the client asked of it."""

@@ -9,7 +9,7 @@ import threading
 
 from isinglass import clock
 from isinglass.cli.punctual import ORDINARY, REAL_TIME, SHORT_SLICE
-from isinglass.cli.schedstat import SchedStat
+from isinglass.glass.schedstat import SchedStat
 
 ASK = """
 import os, sys

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from isinglass.cli.tally import Tally, ThreadKey, Usage, divide
+from isinglass.cli.tally import Tally, ThreadKey, divide
+from isinglass.glass.schedstat import Usage
 
 WINDOW = 100e6
 THREAD = ThreadKey(0, 1, 0, "daemon", 10, "applier", 11)

@@ -5,55 +5,29 @@ from __future__ import annotations
 from math import isnan
 
 import pytest
+from same import plain_frame
 from stage import FSYNC, PUT, SECOND, START_NS, Stage, filled_desk
 
-from isinglass.glass.histogram import HistogramValue
-from isinglass.glass.snapshot import Snapshot, Verdict
+from isinglass.glass.snapshot import Verdict
 from isinglass_console.model import heat
-from isinglass_console.model.deltas import Packer
 from isinglass_console.model.frame import Condition, Frame, NodeFrame
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.rates import Pair
 from isinglass_console.model.reading import Reading
+from isinglass_console.screens.desk import Desk
 
 
-def plain(value: object) -> object:
-    return value.buckets if isinstance(value, HistogramValue) else value
-
-
-def seen(snapshot: Snapshot) -> list[object]:
-    """Return all that a view could see of a snapshot."""
-    return [
-        (
-            process.name,
-            process.pid,
-            process.verdict,
-            round(process.heartbeat_age_seconds, 6),
-            [(t.name, t.tid, t.word, round(t.stood_seconds, 6)) for t in process.threads],
-            [
-                (
-                    panel.name,
-                    panel.instance,
-                    field.name,
-                    plain(field.value),
-                )
-                for panel in process.panels
-                for field in panel.fields
-            ],
-        )
-        for process in snapshot.processes
-    ] + [[(t.name, t.index_of, t.rows, t.size_bytes) for t in snapshot.tables]]
-
-
-def test_a_packed_snapshot_comes_back_the_same_and_small(alder: Stage) -> None:
-    packer = Packer()
-    for tick in range(1, 6):
-        snapshot = alder.reading(tick).snapshot
-        assert snapshot is not None
-        packed = packer.pack(snapshot)
-        assert seen(packed.unpack()) == seen(snapshot)
-    assert packed.size_bytes < 2_000, "a second of one process takes a few hundred bytes"
+def test_a_frame_comes_back_the_same_from_its_row_and_is_small(alder: Stage) -> None:
+    desk, kept = Desk(), []
+    history = History()
+    for tick in range(1, 26):
+        frame = desk.absorb([alder.reading(tick)], START_NS + tick * SECOND, 1.0)
+        history.append(frame)
+        kept.append(frame)
+    for number in (24, 3, 4, 11, 2, 19, 20, 0):
+        assert plain_frame(history.frame(number)) == plain_frame(kept[number])
+    assert history.size_bytes / 25 < 2_500, "a second of one process takes a kB or two"
 
 
 def test_any_frame_of_the_past_can_be_had(alder: Stage) -> None:
@@ -88,13 +62,13 @@ def test_the_oldest_frames_go_by_time_and_by_bytes(alder: Stage) -> None:
     reading = alder.reading(1)
     node = NodeFrame("alder", Condition.ALIVE, snapshot=reading.snapshot)
     by_time = History(kept_seconds=5)
-    by_bytes = History(kept_bytes=20_000)
+    by_bytes = History(kept_bytes=9_000)
     for number in range(60):
         frame = Frame(number, START_NS + number * SECOND, 1.0, (node,))
         by_time.append(frame)
         by_bytes.append(frame)
     assert (by_time.oldest, by_time.newest) == (54, 59)
-    assert by_bytes.size_bytes <= 20_000
+    assert by_bytes.size_bytes <= 9_000
     assert 0 < by_bytes.oldest < by_bytes.newest == 59
     assert by_bytes.frame(0) is None
 

@@ -21,6 +21,7 @@ class Condition:
 
     ALIVE, STARTING, STOPPED, KILLED = "up", "starting", "stopped", "killed"
     LEFT, MISSING, UNREADABLE, REBOOTED = "left", "missing", "unreadable", "rebooted"
+    CONNECTING, LINK_DOWN = "connecting", "link down"
 
 
 SEVERITIES = {
@@ -32,6 +33,8 @@ SEVERITIES = {
     Condition.MISSING: Severity.UNKNOWN,
     Condition.UNREADABLE: Severity.CRITICAL,
     Condition.REBOOTED: Severity.STALE,
+    Condition.CONNECTING: Severity.UNKNOWN,
+    Condition.LINK_DOWN: Severity.STALE,
 }
 CONDITIONS = {
     Verdict.ALIVE: Condition.ALIVE,
@@ -113,7 +116,8 @@ def node_freshness(node: NodeFrame, interval_seconds: float) -> Freshness:
     """Return the freshness of a node's figures; the dead and the unreadable are old at once."""
     if node.condition in (Condition.ALIVE, Condition.STARTING):
         return freshness(node.age_seconds, interval_seconds)
-    return _old(node.age_seconds, interval_seconds, node.condition == Condition.STOPPED)
+    may_move = node.condition in (Condition.STOPPED, Condition.LINK_DOWN, Condition.CONNECTING)
+    return _old(node.age_seconds, interval_seconds, may_move)
 
 
 def process_freshness(process: Process, interval_seconds: float) -> Freshness:

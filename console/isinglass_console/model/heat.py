@@ -5,6 +5,7 @@ two threads. Running, waiting for a CPU and blocked come from the kernel's own a
 thread, divided among the lines as `isinglass.cli.tally` says (the same as `isinglass top` does).
 
 One interval of one thread on three lines takes about 500 bytes; ten seconds of ten threads 50 kB.
+What was sampled stands beside it, so that whoever keeps a tally need not keep the division.
 """
 
 from __future__ import annotations
@@ -12,21 +13,39 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import nan
+from typing import NamedTuple
 
-from isinglass.cli.tally import Share, Usage, divide
+from isinglass.cli.tally import Share, divide
+from isinglass.glass.schedstat import Usage
 
 ThreadKey = tuple[int, int, int]  # slot, claim, line of the thread in its region
 WINDOW_SECONDS = 10.0
+MICROSECOND_NS = 1000  # samples are 50 ms apart: less says nothing, and would have to be kept
+
+
+class Sampled(NamedTuple):
+    """What was seen of one thread in one interval: samples by probe word, and what it used.
+
+    `idle`: the words of them that wait on purpose; `usage`: None when the kernel does not say.
+    """
+
+    counts: Mapping[int, int]
+    idle: frozenset[int]
+    usage: Usage | None
 
 
 @dataclass(slots=True)
 class Tally:
-    """The samples of one interval or of several: by thread, by probe word."""
+    """The samples of one interval or of several: by thread, by probe word.
+
+    `sampled` is what one interval's division was made from; sums have none.
+    """
 
     threads: dict[ThreadKey, dict[int, Share]] = field(default_factory=dict)
     taken: int = 0
     late: int = 0
     seconds: float = 0.0
+    sampled: dict[ThreadKey, Sampled] = field(default_factory=dict)
 
     def put(
         self,
@@ -43,7 +62,13 @@ class Tally:
             usage: what the kernel says the thread used; None when it does not say.
         """
         if counts:
-            self.threads[thread] = divide(counts, idle, usage, self.seconds * 1e9)
+            # In one order: the same samples give the same shares, to the last bit.
+            counts = dict(sorted(counts.items()))
+            if usage is not None:
+                usage = Usage(*(ns // MICROSECOND_NS * MICROSECOND_NS for ns in usage))
+            waits = frozenset(word for word in counts if word in idle)
+            self.sampled[thread] = Sampled(counts, waits, usage)
+            self.threads[thread] = divide(counts, waits, usage, self.seconds * 1e9)
 
     def add(self, other: Tally) -> None:
         """Add the samples of another interval."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import nan
 
-from isinglass.glass.severity import ERROR, WARNING
+from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model import figures
 from isinglass_console.model.board import BUILT_IN, Board, Trouble
@@ -25,6 +25,7 @@ from isinglass_console.model.series import CAPACITY, SeriesBook
 from isinglass_console.model.told import Past
 
 OVER = (Condition.KILLED, Condition.LEFT)
+UNSEEN = (Condition.LINK_DOWN, Condition.CONNECTING)
 CONSOLE = "console"
 LAGS = ("lag_seconds", "lag_updates")
 RAISED_KEPT = 1_000
@@ -36,7 +37,11 @@ class _Memory:
 
     condition: str = ""
     snapshot: Snapshot | None = None
+    taken_wall_ns: int = 0
+    figures: dict[str, float] = field(default_factory=dict)
     ended_wall_ns: int = 0
+    linked: bool = True
+    reason: str = ""
     restarted_wall_ns: int = 0
     troubles: tuple[Trouble, ...] = ()
 
@@ -52,6 +57,7 @@ class Hub:
     series: SeriesBook = field(default_factory=SeriesBook)
     log: Log = field(default_factory=Log)
     raised: deque[Moment] = field(default_factory=lambda: deque(maxlen=RAISED_KEPT))
+    fresh: list[LogEntry] = field(default_factory=list)  # what the last frame added to the log
     _memories: dict[str, _Memory] = field(default_factory=dict)
     _number: int = -1
     _began: tuple[int, float] = (0, 1.0)  # when the first frame was, and the interval then
@@ -65,6 +71,7 @@ class Hub:
             interval_seconds: the interval at which frames are made now.
         """
         self._number += 1
+        self.fresh = []
         if self._number == 0:
             self._began = (wall_ns, interval_seconds)
         lags = measured_lags(
@@ -93,11 +100,10 @@ class Hub:
         found: dict[str, float] = {}
         alive = reading.condition == Condition.ALIVE
         if reading.snapshot is not None:
-            before = memory.snapshot if alive else None
-            found = figures.node_figures(before, reading.snapshot)
-            memory.snapshot = reading.snapshot
-        self.log.add(reading.events)
-        snapshot = memory.snapshot
+            found = dict(self._figures(reading, memory, alive=alive))
+            memory.taken_wall_ns = reading.taken_wall_ns or reading.snapshot.taken_wall_ns
+        self._tell(reading.events)
+        snapshot = reading.snapshot or memory.snapshot
         found.update(lags.get((cluster_of(snapshot), reading.node), {}))
         troubles = self.board.judge(reading.node, found if alive else {}, wall_ns)
         self._raise(reading.node, memory.troubles, troubles, wall_ns)
@@ -108,12 +114,22 @@ class Hub:
             sentence=reading.sentence,
             snapshot=snapshot,
             tally=reading.tally,
-            age_seconds=_age(snapshot, wall_ns),
+            age_seconds=_age(snapshot, memory.taken_wall_ns, wall_ns),
             ended_wall_ns=memory.ended_wall_ns,
             restarted_wall_ns=memory.restarted_wall_ns,
             figures=found,
             troubles=troubles,
         )
+
+    def _figures(self, reading: Reading, memory: _Memory, *, alive: bool) -> dict[str, float]:
+        """Return a node's figures; those of before while nothing newer has come from far away."""
+        assert reading.snapshot is not None
+        if reading.repeated and memory.snapshot is not None:
+            return memory.figures if alive else figures.node_figures(None, reading.snapshot)
+        before, memory.snapshot = memory.snapshot, reading.snapshot
+        found = figures.node_figures(before if alive else None, reading.snapshot)
+        memory.figures = found
+        return found
 
     def _follow_life(self, reading: Reading, memory: _Memory, wall_ns: int) -> None:
         before, memory.condition = memory.condition, reading.condition
@@ -121,11 +137,23 @@ class Hub:
             memory.restarted_wall_ns = wall_ns
             memory.snapshot = None
             self._note(reading.node, wall_ns, WARNING, "the node restarted; attached to it again")
+        if reading.condition in UNSEEN:
+            # Nobody knows what it is in now; when it was seen to end stays true.
+            memory.condition = before or Condition.MISSING
+            if reading.condition == Condition.LINK_DOWN and reading.sentence != memory.reason:
+                self._note(reading.node, wall_ns, WARNING, reading.sentence)
+                memory.reason = reading.sentence
+            memory.linked = False
+            return
+        was_linked, memory.linked, memory.reason = memory.linked, True, ""
+        if not was_linked and before == Condition.ALIVE:
+            self._note(reading.node, wall_ns, INFO, "the link is up again")
         if reading.condition not in OVER:
             memory.ended_wall_ns = 0
         elif memory.ended_wall_ns == 0:
             seen_alive = before not in ("", Condition.MISSING, Condition.UNREADABLE)
-            memory.ended_wall_ns = wall_ns if seen_alive else _last_seen(reading, wall_ns)
+            watched = seen_alive and was_linked
+            memory.ended_wall_ns = wall_ns if watched else _last_seen(reading, wall_ns)
             if seen_alive and reading.condition == Condition.KILLED:
                 self._note(reading.node, wall_ns, ERROR, "the daemon was killed")
         if before == Condition.ALIVE and reading.condition == Condition.STOPPED:
@@ -142,14 +170,18 @@ class Hub:
                 self.raised.append(Moment(wall_ns, level, node, trouble.sentence()))
 
     def _note(self, node: str, wall_ns: int, severity: int, message: str) -> None:
-        self.log.add((LogEntry(wall_ns, node, CONSOLE, severity, "life", message),))
+        self._tell((LogEntry(wall_ns, node, CONSOLE, severity, "life", message),))
+
+    def _tell(self, entries: Sequence[LogEntry]) -> None:
+        self.log.add(entries)
+        self.fresh.extend(entries)
 
 
-def _age(snapshot: Snapshot | None, wall_ns: int) -> float:
+def _age(snapshot: Snapshot | None, taken_wall_ns: int, wall_ns: int) -> float:
     """Return for how long the node has not moved: since its daemon's last heartbeat."""
     if snapshot is None:
         return 0.0
-    taken_ago = max(wall_ns - snapshot.taken_wall_ns, 0) / 1e9
+    taken_ago = max(wall_ns - taken_wall_ns, 0) / 1e9
     owner = snapshot.owner
     beats = [owner] if owner else snapshot.processes
     return taken_ago + min((process.heartbeat_age_seconds for process in beats), default=0.0)
@@ -162,4 +194,5 @@ def _last_seen(reading: Reading, wall_ns: int) -> int:
     owner = snapshot.owner
     if owner is not None and owner.ended_wall_ns:
         return owner.ended_wall_ns
-    return wall_ns - int(_age(snapshot, wall_ns) * 1e9)
+    taken_wall_ns = reading.taken_wall_ns or snapshot.taken_wall_ns
+    return wall_ns - int(_age(snapshot, taken_wall_ns, wall_ns) * 1e9)

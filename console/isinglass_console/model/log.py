@@ -64,6 +64,10 @@ class Log:
         if len(self.entries) > KEPT:
             del self.entries[: len(self.entries) - KEPT]
 
+    def around(self, _wall_ns: int) -> Log:
+        """Return the events about a moment: all that are kept."""
+        return self
+
     def until(self, wall_ns: int) -> list[LogEntry]:
         """Return the events not after a moment, oldest first."""
         end = bisect_right(self.entries, wall_ns, key=_time)

@@ -13,7 +13,9 @@ from isinglass_console.model.log import LogEntry
 class Reading:
     """One node as a source found it.
 
-    A state that cannot be read is a condition and a sentence, never an exception.
+    A state that cannot be read is a condition and a sentence, never an exception. `taken_wall_ns`
+    is when the snapshot was taken, at the earliest, by this machine's clock; 0: as it says itself.
+    `repeated`: it is the snapshot of before, since nothing newer has come, with its ages grown.
     """
 
     node: str
@@ -23,3 +25,5 @@ class Reading:
     tally: Tally = field(default_factory=Tally)
     events: tuple[LogEntry, ...] = ()
     restarted: bool = False
+    taken_wall_ns: int = 0
+    repeated: bool = False

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Protocol
 
 from isinglass.glass.severity import ERROR
 from isinglass_console.configuration import Configuration
+from isinglass.errors import IsinglassError
 from isinglass_console.model import format as text
 from isinglass_console.model import moments, spots
 from isinglass_console.model.board import Board
@@ -21,6 +23,7 @@ from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.layout import Column
 from isinglass_console.model.log_page import LogRequest
+from isinglass_console.model.player import Player, next_speed
 from isinglass_console.model.reading import Reading
 from isinglass_console.model.table import (
     Row,
@@ -29,6 +32,7 @@ from isinglass_console.model.table import (
     next_match,
     selected_index,
 )
+from isinglass_console.model.timeline import Events, Timeline, Trends
 from isinglass_console.model.told import Told
 from isinglass_console.screens.scene import Scene
 from isinglass_console.screens.settings import Settings
@@ -46,13 +50,28 @@ HEAT_OF = {
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class Desk:
-    """The frames and the operator's settings."""
+class Replayed(Timeline, Trends, Events, Protocol):
+    """What was recorded: frames, trends and events in one."""
 
-    def __init__(self, interval_seconds: float = 1.0, history: History | None = None) -> None:
+
+class Desk:
+    """The frames and the operator's settings.
+
+    Args:
+        recorded: what is replayed; None: the console's own memory, which `absorb` fills.
+    """
+
+    def __init__(self, interval_seconds: float = 1.0, recorded: Replayed | None = None) -> None:
         self.hub = Hub()
-        self.history = history or History()
-        self.cursor = Cursor()
+        self.recorded = recorded
+        self.memory = History()
+        self.history: Timeline = recorded or self.memory
+        self._trends: Trends = recorded or self.hub.series
+        self._events: Events = recorded or self.hub.log
+        self.cursor = Cursor() if recorded is None else Cursor(recorded.oldest)
+        self.player: Player | None = None
+        self.speed = 1.0
+        self.recording = ""  # what is told of the recording that is being made; "" without one
         self.settings = Settings()
         self.interval_seconds = interval_seconds
         self.silent_seconds = 0.0
@@ -72,7 +91,7 @@ class Desk:
     def absorb(self, readings: Iterable[Reading], wall_ns: int, interval_seconds: float) -> Frame:
         """Make a frame of readings and keep it."""
         frame = self.hub.take(tuple(readings), wall_ns, interval_seconds)
-        self.history.append(frame)
+        self.memory.append(frame)
         if not self.settings.node and frame.nodes:
             self.settings.node = frame.nodes[0].name
         return frame
@@ -89,34 +108,59 @@ class Desk:
         """The number of the frame that is shown now; -1 before the first."""
         return self.cursor.settled(self.history.oldest, self.history.newest)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the newest frame is shown, and is of now."""
+        return self.cursor.live and self.recorded is None
+
     def scene(self, width: int, height: int) -> Scene:
         """Return all that a view needs, for a place of this size."""
         number = self.number
-        frame = self.history.frame(number) or Frame(-1, 0, self.interval_seconds)
         baseline = self.settings.baseline
-        earlier = self.history.frame(baseline if baseline is not None else number - 1)
+        # The earlier one first: the next is then one step from it.
+        earlier = self._frame(baseline if baseline is not None else number - 1)
+        frame = self._frame(number) or Frame(-1, 0, self.interval_seconds)
+        log = self._events.around(frame.wall_ns)
         return Scene(
             frame=frame,
             earlier=earlier,
-            newest=self.history.frame(self.history.newest) or frame,
-            live=self.cursor.live,
+            newest=self._frame(self.history.newest) or frame,
+            live=self.is_live,
             history=self.history,
-            series=self.hub.series,
-            log=self.hub.log.until(frame.wall_ns if not self.cursor.live else 2**63),
-            whole_log=self.hub.log,
+            series=self._trends,
+            log=log.until(frame.wall_ns if not self.is_live else 2**63),
+            whole_log=log,
             told=self.told,
             request=self._log_request(frame),
             settings=self.settings,
             width=width,
             height=height,
             silent_seconds=self.silent_seconds,
+            mode=self._mode(),
+            recording=self.recording,
         )
+
+    def _frame(self, number: int) -> Frame | None:
+        """Return a frame; one that cannot be read is none, and the last row says why."""
+        try:
+            return self.history.frame(number)
+        except IsinglassError as reason:
+            self.settings.notice = str(reason)
+            return None
+
+    def _mode(self) -> str:
+        """Return what the status row says of replaying; empty when nothing is."""
+        if self.player is not None:
+            return f"REPLAY ×{self.player.speed:g}"
+        if self.recorded is None:
+            return ""
+        return "REPLAY END" if self.number >= self.history.newest else "REPLAY PAUSED"
 
     def _log_request(self, frame: Frame) -> LogRequest:
         """Return the part of the log that belongs to the moment shown, as the operator set it."""
         choice = self.settings.log
         at_ns = choice.at_ns
-        if at_ns is None and not self.cursor.live:
+        if at_ns is None and not self.is_live:
             at_ns = frame.wall_ns
         node = self.settings.node if choice.node_only else ""
         return LogRequest(at_ns, node, choice.severity, self.settings.filter)
@@ -124,14 +168,14 @@ class Desk:
     # ------------------------------------------------------------------ time
     def pause(self) -> None:
         """Hold the moment that is shown, or let go."""
-        if self.cursor.live:
+        if self.cursor.live or self.player is not None:
             self._look_at(self.cursor.held(self.history.oldest, self.history.newest))
         else:
             self.live()
 
     def live(self) -> None:
-        """Show the newest frame from now on."""
-        self._look_at(Cursor())
+        """Show the newest frame from now on; of a recording, its end."""
+        self._look_at(Cursor() if self.recorded is None else Cursor(self.history.newest))
 
     def step(self, frames: int) -> None:
         """Hold a moment so many frames from the one that is shown."""
@@ -142,8 +186,48 @@ class Desk:
         number = self.history.number_at(wall_ns)
         self._look_at(Cursor(number if number >= 0 else None))
 
+    def play(self, now_ns: int) -> str:
+        """Play from the moment that is shown on, or stop there; return what to say.
+
+        Args:
+            now_ns: monotonic time.
+        """
+        if self.player is not None:
+            self._look_at(self.cursor)
+            return ""
+        if self.is_live:
+            return "this is now: go back with [ or b, then play it"
+        at_end = self.number >= self.history.newest
+        if at_end:
+            self._look_at(Cursor(self.history.oldest))
+        moment_ns = self.history.wall_ns(self.number)
+        self._look_at(Cursor(self.number))
+        self.player = Player(self.speed, moment_ns, now_ns)
+        return ""
+
+    def change_speed(self, steps: int, now_ns: int) -> str:
+        """Play faster (positive) or slower; return what to say."""
+        self.speed = next_speed(self.speed, steps)
+        if self.player is not None:
+            self.player = self.player.at_speed(self.speed, now_ns)
+        return f"replay at {self.speed:g} times the speed"
+
+    def advance(self, now_ns: int) -> bool:
+        """Show what playing has come to; return whether that is another frame than before."""
+        if self.player is None:
+            return False
+        before = self.number
+        self.player, number = self.player.number(self.history, now_ns)
+        if number >= self.history.newest:
+            self._look_at(Cursor(number if self.recorded is not None else None))
+            return True
+        if number != before:
+            self.cursor = Cursor(number)
+        return number != before
+
     def _look_at(self, cursor: Cursor) -> None:
-        """Move the cursor; the log goes with it, from wherever it was read."""
+        """Move the cursor, and play no more; the log goes with it, from wherever it was read."""
+        self.player = None
         self.cursor = cursor
         self.settings.log.at_ns = None
         self.settings.tables.pop(LOG_TABLE, None)
@@ -161,10 +245,11 @@ class Desk:
         settings.log.at_ns = wall_ns
         if event:
             self.select(LOG_TABLE, event)
-        oldest, at = history.frame(history.oldest), text.clock(wall_ns)
-        if oldest is None or wall_ns >= oldest.wall_ns:
-            return f"every view shows {at}; L: live again"
-        return f"{at} is older than the other views reach: they show {text.clock(oldest.wall_ns)}"
+        at = text.clock(wall_ns)
+        oldest_ns = history.wall_ns(history.oldest) if history.newest >= 0 else wall_ns
+        if wall_ns >= oldest_ns:
+            return f"every view shows {at}; L: {'live again' if not self.recorded else 'the end'}"
+        return f"{at} is older than the other views reach: they show {text.clock(oldest_ns)}"
 
     def next_trouble(self, least: int, step: int) -> str:
         """Go to the next moment (the one before, with -1) that is as bad as `least`; say which.

@@ -24,10 +24,11 @@ from isinglass_console.model.stacks import Stacks, nearest
 from isinglass_console.model.table import selected_index
 from isinglass_console.screens import hot_lines
 from isinglass_console.screens.desk import ALL_THREADS, THREAD_TABLE
-from isinglass_console.screens.monitor_keys import NO_MONITOR, MonitorKeys
+from isinglass_console.screens.monitor_keys import NO_MONITOR
 from isinglass_console.screens.probes import find_thread
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.stacks_screen import StacksScreen
+from isinglass_console.screens.time_keys import TimeKeys
 from isinglass_console.widgets.palette import Palette
 
 MAINTENANCE_HINT = "30m new memory"
@@ -47,7 +48,7 @@ def _time_and_reason(said: str | None) -> tuple[str, str]:
         return "", reason.strip()
 
 
-class HandKeys(MonitorKeys):
+class HandKeys(TimeKeys):
     """The main screen's part that does things outside the console."""
 
     _palette: Palette

@@ -57,6 +57,12 @@ def write(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+def _no_recorder() -> str:
+    raise UsageError("what this console shows is a recording already")
+
+
+def _no_saver(_words: str) -> Callable[[], str]:
+    raise UsageError("what this console shows is a recording: `isinglass snapshot` cuts one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,9 @@ class Outside:
     `stacks`: take the stacks of a process, by node and pid; `debug_flags`, `switch_debug`: a node's
     debug flags; `drain`, `resume`: its clients' writes; `write`: make a file that is not there yet.
     They take up to some seconds, and raise as `order` does.
+    `record`: begin a recording, or end the one that is made; returns what to say.
+    `save`: take the frames since a time, `TIME [FILE]`; returns what writes them into the file, in
+    a thread, and returns what to say; both raise as `order` does.
     `hands`: what may be done to some nodes, or None for looking alone.
     """
 
@@ -85,3 +94,5 @@ class Outside:
     drain: Callable[[str, str, str], str] = _no_drain
     resume: Callable[[str], str] = _no_resume
     write: Callable[[Path, str], None] = write
+    record: Callable[[], str] = _no_recorder
+    save: Callable[[str], Callable[[], str]] = _no_saver

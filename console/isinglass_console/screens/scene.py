@@ -11,14 +11,13 @@ from dataclasses import dataclass, field, replace
 from isinglass_console.model import heat
 from isinglass_console.model.alarms import AlarmSheet, sheet_at
 from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_freshness
-from isinglass_console.model.history import History
 from isinglass_console.model.layout import Column
 from isinglass_console.model.log import Log, LogEntry
 from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.members import companions
 from isinglass_console.model.rates import Pair
-from isinglass_console.model.series import SeriesBook
 from isinglass_console.model.table import Row, arrange
+from isinglass_console.model.timeline import Timeline, Trends
 from isinglass_console.model.told import Told
 from isinglass_console.screens.settings import Settings
 from isinglass_console.widgets.line import Block, noted_rule
@@ -32,14 +31,15 @@ class Scene:
     `earlier` is the frame before, or the baseline; `silent_seconds` is how long no reading came,
     when that is longer than it should be. `log` is what the rings said up to the frame, `whole_log`
     all of it; `told` is what a monitor said last, `request` the part of its log that is wanted.
+    `mode` says how something is replayed, `recording` what is recorded now; both may be empty.
     """
 
     frame: Frame
     earlier: Frame | None
     newest: Frame
     live: bool
-    history: History
-    series: SeriesBook
+    history: Timeline
+    series: Trends
     log: list[LogEntry]
     whole_log: Log
     told: Told
@@ -48,6 +48,8 @@ class Scene:
     width: int
     height: int
     silent_seconds: float = 0.0
+    mode: str = ""
+    recording: str = ""
 
     @property
     def node(self) -> NodeFrame | None:

@@ -73,15 +73,20 @@ def _alarms_of(count: int) -> str:
 def _right(scene: Scene) -> list[tuple[str, str]]:
     now = scene.frame.wall_ns
     clock = (f"   {text.clock(now)} UTC ", "plain") if now else ("", "plain")
+    recording = [(f"  ● {scene.recording} ", "critical")] if scene.recording else []
+    return [*_mode(scene), clock, *recording]
+
+
+def _mode(scene: Scene) -> list[tuple[str, str]]:
     baseline = [("Δ since the mark   ", "accent")] if scene.counting else []
     interval = f"{scene.frame.interval_seconds:g} s"
     if scene.live and scene.silent_seconds:
         silent = text.seconds(round(scene.silent_seconds))
-        return [*baseline, (f" NO READING FOR {silent} ", "banner"), clock]
+        return [*baseline, (f" NO READING FOR {silent} ", "banner")]
     if scene.live:
-        return [*baseline, ("LIVE", "banner_live"), (f" {interval}", "dim"), clock]
-    back = (now - scene.newest.wall_ns) / 1e9
-    return [*baseline, (f" PAUSED {text.offset(back)} ", "banner"), clock]
+        return [*baseline, ("LIVE", "banner_live"), (f" {interval}", "dim")]
+    back = text.offset((scene.frame.wall_ns - scene.newest.wall_ns) / 1e9)
+    return [*baseline, (f" {scene.mode or 'PAUSED'} {back} ", "banner")]
 
 
 def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: Sequence[str]) -> Block:

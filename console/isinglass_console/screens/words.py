@@ -40,6 +40,8 @@ def life_sentence(node: NodeFrame, now_wall_ns: int, interval_seconds: float) ->
         return f"STOPPED: has not moved for {age}"
     if node.condition in (Condition.MISSING, Condition.UNREADABLE, Condition.REBOOTED):
         return node.sentence or node.condition.upper()
+    if node.condition in (Condition.CONNECTING, Condition.LINK_DOWN):
+        return f"{node.sentence}; shown as {age} ago" if node.snapshot else node.sentence
     if node.condition == Condition.STARTING:
         return "STARTING: its segment is not whole yet"
     since_restart = (now_wall_ns - node.restarted_wall_ns) / 1e9

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from random import random
 
 from isinglass import clock
-from isinglass.cli.schedule import Schedule
+from isinglass.cli.nodes import is_remote
 from isinglass.glass import layout
+from isinglass.glass.schedule import Schedule
 from isinglass_console.model.frame import Condition
 from isinglass_console.model.reading import Reading
 from isinglass_console.sources.local import LocalSource
 from isinglass_console.sources.reading_thread import ReadingThread
+from isinglass_console.sources.remote import Fleet
 
 SAMPLES_PER_SECOND = 20.0
+REMOTE_SAMPLES_PER_SECOND = 5.0  # each wakes the relay, which costs a busy server 0.1 ms
 WAITING_READINGS = 120
 
 
@@ -37,19 +40,28 @@ class Feed(ReadingThread):
     """Reads nodes at an interval until it is stopped.
 
     Args:
-        nodes: the nodes to read; empty for all that are found, now and later.
+        nodes: the nodes to read, ssh:// addresses among them; empty for all that are found on this
+            machine, now and later.
         interval_seconds: time from one reading to the next.
         arrived: called in this thread when something was put into an empty queue.
+        ssh_command: what reaches other hosts; empty for asyncssh.
     """
 
     def __init__(
-        self, nodes: Sequence[str], interval_seconds: float, arrived: Callable[[], None]
+        self,
+        nodes: Sequence[str],
+        interval_seconds: float,
+        arrived: Callable[[], None],
+        ssh_command: str = "",
     ) -> None:
         super().__init__("feed")
         self.interval_seconds = interval_seconds
         self.samples_per_second = SAMPLES_PER_SECOND
         self.problem = ""
-        self._wanted = tuple(nodes)
+        remote = [name for name in nodes if is_remote(name)]
+        self._wanted = tuple(name for name in nodes if not is_remote(name))
+        self._finds_nodes = not nodes
+        self._fleet = Fleet(remote, ssh_command, self._hurry.set) if remote else None
         self._sources: dict[str, LocalSource] = {}
         self._arrived = arrived
         self._waiting: deque[Delivery] = deque(maxlen=WAITING_READINGS)
@@ -84,15 +96,26 @@ class Feed(ReadingThread):
                 self._rests_until(end_ns)
         for source in self._sources.values():
             source.close()
+        if self._fleet is not None:
+            self._fleet.close()
 
     def _read_all(self) -> None:
-        names = self._wanted or tuple(sorted({*layout.node_names(), *self._sources}))
+        names = self._wanted
+        if self._finds_nodes:
+            names = tuple(sorted({*layout.node_names(), *self._sources}))
         for name in names:
             if name not in self._sources:
                 self._sources[name] = LocalSource(name)
-        readings = tuple(self._read(name) for name in names)
-        self._waiting.append(Delivery(readings, clock.wall_ns(), self.interval_seconds))
+        readings = [self._read(name) for name in names]
+        if self._fleet is not None:
+            readings += self._fleet.read(names, self.interval_seconds, self._remote_looks())
+        self._waiting.append(Delivery(tuple(readings), clock.wall_ns(), self.interval_seconds))
         self._arrived()
+
+    def _remote_looks(self) -> int:
+        """Return how often a second relays look: seldom, unless the operator looks at a source."""
+        usual = self.samples_per_second <= SAMPLES_PER_SECOND
+        return round(REMOTE_SAMPLES_PER_SECOND if usual else self.samples_per_second)
 
     def _read(self, name: str) -> Reading:
         """Read one node; a damaged segment must not end the reading of the others."""

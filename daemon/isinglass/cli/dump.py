@@ -27,7 +27,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The node, or the path of its segment; all nodes of this machine when left out.",
+            "The node, the path of its segment, or ssh://HOST/NODE; all nodes of this machine when"
+            " left out.",
             required=False,
             completes="nodes",
         ),
@@ -65,6 +66,8 @@ COMMAND = Command(
             kind="seconds",
             default=0.0,
         ),
+        nodes.SSH_COMMAND,
+        *nodes.REPLAY,
     ),
     notes=(
         "Exit code: 0 the daemon of every node shown is alive; 1 one is stalled, killed or has"
@@ -76,6 +79,8 @@ COMMAND = Command(
         "isinglass dump --json --level debug | jq '.nodes[0].processes[].verdict'",
         "isinglass dump alder --wait 10",
         "isinglass dump --fields queue.length,queue.oldest --sort -queue.length --tsv",
+        "isinglass dump ssh://operator@db1.example/alder --panel queue",
+        "isinglass dump alder --replay night.recording --at 03:12:30",
     ),
 )
 
@@ -83,11 +88,19 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Print the dump; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
+    nodes.refuse_replay(values)
     wait_seconds = values.number("wait")
-    names = nodes.wait_for_any(values.text("NODE"), wait_seconds)
-    snapshots = [
-        nodes.take_snapshot(name, wait_seconds, events=values.flag("events")) for name in names
-    ]
+    snapshots = nodes.snapshots(
+        values.text("NODE"),
+        wait_seconds,
+        values.text("ssh-command"),
+        events=values.flag("events"),
+    )
+    return report(snapshots, values)
+
+
+def report(snapshots: list[Snapshot], values: Values) -> int:
+    """Print snapshots as the options say; return the exit code."""
     code = max(verdicts.exit_code(snapshot) for snapshot in snapshots)
     if values.given("fields") or values.given("select") or values.given("sort"):
         snapshots = _narrowed(snapshots, values)

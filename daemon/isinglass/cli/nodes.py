@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 from isinglass import clock
+from isinglass.cli.options import Option
 from isinglass.errors import SegmentHalfWritten, SegmentMissing, UsageError
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from isinglass.cli.options import Values
     from isinglass.glass.snapshot import Snapshot
 
 FIRST_DELAY_SECONDS = 0.01
 LONGEST_DELAY_SECONDS = 0.25
+REMOTE = "ssh://"
+SSH_COMMAND = Option(
+    "ssh-command",
+    "Reach ssh:// addresses by this command, as `ssh -p 2222`, instead of asyncssh.",
+    value="COMMAND",
+)
+
+
+REPLAY = (
+    Option(
+        "replay",
+        "Print what a recording holds instead, of the moment --at or of its end.",
+        value="FILE",
+        completes="files",
+    ),
+    Option("at", "The moment: 14:05:30, -5m (before the recording's end).", value="TIME"),
+)
+
+
+def refuse_replay(values: Values) -> None:
+    """Refuse what only the command `isinglass` can do, which knows recordings.
+
+    Raises:
+        UsageError: a recording, or a moment of one, is asked for.
+    """
+    if values.given("at") or values.given("replay"):
+        raise UsageError("--at is a moment of a recording: name that with --replay FILE.")
 
 
 def all_or_one(name: str) -> list[str]:
@@ -64,6 +93,29 @@ def open_reader(name: str, wait_seconds: float = 0.0) -> SegmentReader:
                 raise
         clock.sleep(delay)
         delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+
+
+def is_remote(name: str) -> bool:
+    """Tell whether a node's name is the address of one on another host."""
+    return name.startswith(REMOTE)
+
+
+def snapshots(
+    name: str, wait_seconds: float = 0.0, ssh_command: str = "", *, events: bool = False
+) -> list[Snapshot]:
+    """Return one snapshot of the node that was named, on whichever host, or of all nodes.
+
+    Raises:
+        SegmentError: one cannot be read, or did not come within `wait_seconds`.
+        RemoteError: its host cannot be reached or does not relay.
+    """
+    if is_remote(name):
+        # Imported here: who looks at his own machine needs no SSH.
+        from isinglass.remote import attach
+
+        return attach.snapshots(name, wait_seconds, ssh_command, events=events)
+    names = wait_for_any(name, wait_seconds)
+    return [take_snapshot(each, wait_seconds, events=events) for each in names]
 
 
 def take_snapshot(name: str, wait_seconds: float = 0.0, *, events: bool = False) -> Snapshot:

@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from isinglass.cli.options import Values
     from isinglass.cli.tables import Row
     from isinglass.glass.snapshot import Process, Snapshot, Thread
 
@@ -39,7 +40,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The node, or the path of its segment; all nodes of this machine when left out.",
+            "The node, the path of its segment, or ssh://HOST/NODE; all nodes of this machine when"
+            " left out.",
             required=False,
             completes="nodes",
         ),
@@ -53,6 +55,8 @@ COMMAND = Command(
         Option("json", "Print one JSON document."),
         TSV,
         CSV,
+        nodes.SSH_COMMAND,
+        *nodes.REPLAY,
     ),
     notes=(
         "A thread that is no longer alive shows the line where it stood at the end.",
@@ -75,9 +79,15 @@ DROPPABLE = ("node", "pid>", "function", "source")
 def main(arguments: list[str]) -> int:
     """Print the threads; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
+    nodes.refuse_replay(values)
+    name, ssh_command = values.text("NODE"), values.text("ssh-command")
+    return report(nodes.snapshots(name, ssh_command=ssh_command), values)
+
+
+def report(snapshots: Sequence[Snapshot], values: Values) -> int:
+    """Print the threads of snapshots as the options say; return the exit code."""
     names = [name.rstrip(">") for name in COLUMNS]
     columns = chosen_columns(values, names)
-    snapshots = [nodes.take_snapshot(name) for name in nodes.all_or_one(values.text("NODE"))]
     threads = list(_threads(snapshots, values.texts("process"), values.flag("ended")))
     sources = Sources()
     rows = [_row(number, *place, sources) for number, place in enumerate(threads)]

@@ -14,16 +14,15 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 from isinglass import clock
-from isinglass.cli.profiles import Frame, Track
-from isinglass.cli.schedstat import SchedStat
-from isinglass.cli.schedule import Schedule
+from isinglass.cli.sampled import Sampled, idle_words
 from isinglass.cli.selection import fits
-from isinglass.cli.tally import Tally, ThreadKey
+from isinglass.cli.tally import ThreadKey
 from isinglass.errors import SegmentError
 from isinglass.glass import layout
 from isinglass.glass.layout import LineWord, RegionWord
 from isinglass.glass.reader import SegmentReader
-from isinglass.glass.schema import Site
+from isinglass.glass.schedstat import SchedStat
+from isinglass.glass.schedule import Schedule
 from isinglass.glass.snapshot import Process, Snapshot
 
 WINDOW_NS = 250_000_000
@@ -52,7 +51,7 @@ class _Thread:
         self.usage = SchedStat(key.pid, key.tid)
 
 
-class Sampler:
+class Sampler(Sampled):
     """Samples one node until told to stop; follows restarts.
 
     Args:
@@ -70,15 +69,13 @@ class Sampler:
         *,
         keep_order: bool = False,
     ) -> None:
+        super().__init__(keep_order=keep_order)
         self._reader = reader
         self._globs = globs
         self._threads: dict[ThreadKey, _Thread] = {}
         self._live: memoryview | None = None
         self._pick: Callable[[memoryview], Sample] = _nothing
-        self._sites: dict[tuple[int, int, int], Process] = {}
         self._seen: Mark = ()
-        self.tally = Tally(keep_order=keep_order)
-        self.restarts = 0
         self.snapshot = self._look()
         self.seen_ns = clock.monotonic_ns()
         self.schedule = Schedule(rate_hz, self.seen_ns, random.random)
@@ -192,12 +189,7 @@ class Sampler:
 
     def _add_threads(self, process: Process, threads: dict[ThreadKey, _Thread]) -> None:
         self._sites[process.slot, process.claim, process.pid] = process
-        idle = frozenset(
-            module << layout.LINE_BITS | line
-            for module, file in process.files.items()
-            for line, site in file.sites.items()
-            if site.waits
-        )
+        idle = idle_words(process)
         for thread in process.threads:
             key = ThreadKey(
                 process.slot,
@@ -211,30 +203,6 @@ class Sampler:
             known = self._threads.get(key) or _Thread(key)
             known.column, known.idle = len(threads), idle
             threads[key] = known
-
-    # ------------------------------------------------------------------ what was seen
-    def site(self, key: ThreadKey, word: int) -> Site | None:
-        """Return the mark that a word of a thread stands for."""
-        return self._sites[key.slot, key.claim, key.pid].site(word)
-
-    def frame(self, key: ThreadKey, word: int) -> Frame:
-        """Return the mark that a word of a thread stands for, as a frame of a profile."""
-        site = self.site(key, word)
-        if site is None:
-            return Frame("", 0, "", "", False)
-        return Frame(site.path, site.line, site.function, site.label, site.waits)
-
-    def tracks(self) -> list[Track]:
-        """Return the samples of each thread in their order; empty unless they were kept."""
-        return [
-            Track(
-                key.process,
-                key.pid,
-                key.thread,
-                [(self.frame(key, word), count) for word, count in runs],
-            )
-            for key, runs in self.tally.runs.items()
-        ]
 
     def close(self) -> None:
         """Let go of the segment and of the kernel's accounts."""

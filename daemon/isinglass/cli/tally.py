@@ -17,6 +17,8 @@ from collections.abc import Container, Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
+from isinglass.glass.schedstat import Usage
+
 
 class ThreadKey(NamedTuple):
     """A thread of one life of one process, as the segment knows it."""
@@ -28,13 +30,6 @@ class ThreadKey(NamedTuple):
     pid: int
     thread: str
     tid: int
-
-
-class Usage(NamedTuple):
-    """What the kernel says of a thread: time run and time waited for a CPU, in nanoseconds."""
-
-    running_ns: int
-    queued_ns: int
 
 
 class Share:

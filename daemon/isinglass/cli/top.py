@@ -17,10 +17,15 @@ from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import show
 from isinglass.cli.profiles import folded, speedscope
 from isinglass.cli.punctual import be_ordinary, be_punctual, ordinary_meanwhile
+from isinglass.cli.sampled import Sampled
 from isinglass.cli.sampling import Sampler
 from isinglass.cli.selection import PROCESS
 from isinglass.cli.top_report import SORTS, Report, summary
 from isinglass.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.cli.remote_sampling import RemoteSampler
 
 FASTEST_HZ, SLOWEST_HZ = 1000.0, 1.0
 DRAW_EVERY_NS = 1_000_000_000
@@ -33,7 +38,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The node, or the path of its segment; may be left out when there is only one.",
+            "The node, the path of its segment, or ssh://HOST/NODE; may be left out when there is"
+            " only one.",
             required=False,
             completes="nodes",
         ),
@@ -66,11 +72,14 @@ COMMAND = Command(
             completes="files",
         ),
         Option("folded", "Write folded stacks, for flame graphs.", value="FILE", completes="files"),
+        nodes.SSH_COMMAND,
     ),
     notes=(
         "Shares are of the time of all threads; lines where a thread waits on purpose stand apart."
         " Running, waiting for a CPU and blocked are the kernel's account of the thread, divided"
         " among the lines that were seen in the same quarter of a second.",
+        "At an ssh:// address the samples are taken there, and told four times a second; their"
+        " order within that time is not.",
         "Exit code: as for `isinglass dump`.",
     ),
     examples=(
@@ -87,10 +96,7 @@ def main(arguments: list[str]) -> int:
     rate_hz = values.number("rate")
     if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ:
         raise UsageError(f"--rate is 1 to 1000 samples a second, not {rate_hz:g}.")
-    reader = nodes.open_reader(nodes.only_one(values.text("NODE")))
-    sampler = Sampler(
-        reader, rate_hz, values.texts("process"), keep_order=values.given("speedscope")
-    )
+    sampler = _sampler(values, rate_hz)
     try:
         report = Report(sampler, rate_hz, values.text("sort"))
         _sample(sampler, report, values)
@@ -100,7 +106,21 @@ def main(arguments: list[str]) -> int:
         sampler.close()
 
 
-def _sample(sampler: Sampler, report: Report, values: Values) -> None:
+def _sampler(values: Values, rate_hz: float) -> Sampler | RemoteSampler:
+    """Return what samples the node: here, or on its own host."""
+    name, globs = values.text("NODE"), values.texts("process")
+    keep_order = values.given("speedscope")
+    if nodes.is_remote(name):
+        from isinglass.cli.remote_sampling import RemoteSampler
+        from isinglass.remote.attach import Follower
+
+        follower = Follower(name, values.text("ssh-command"), 0.0)
+        return RemoteSampler(follower, rate_hz, globs, keep_order=keep_order)
+    reader = nodes.open_reader(nodes.only_one(name))
+    return Sampler(reader, rate_hz, globs, keep_order=keep_order)
+
+
+def _sample(sampler: Sampler | RemoteSampler, report: Report, values: Values) -> None:
     """Sample for the time asked for; an interrupt ends it early, and is no error."""
     on_terminal = sys.stdout.isatty() and not values.flag("json")
     seconds = SECONDS_WITHOUT_TERMINAL
@@ -113,7 +133,8 @@ def _sample(sampler: Sampler, report: Report, values: Values) -> None:
         each_window: Callable[[], None] = _nothing
         if on_terminal:
             each_window = _drawer(report, stack)
-        report.scheduling = be_punctual()
+        if not nodes.is_remote(values.text("NODE")):
+            report.scheduling = be_punctual()
         try:
             sampler.run(until_ns, each_window)
         except KeyboardInterrupt:
@@ -144,7 +165,7 @@ def _drawer(report: Report, stack: ExitStack) -> Callable[[], None]:
     return each_window
 
 
-def _finish(sampler: Sampler, report: Report, values: Values) -> None:
+def _finish(sampler: Sampled, report: Report, values: Values) -> None:
     """Write the files that were asked for, and the last word on stdout."""
     if values.given("speedscope"):
         title = f"{sampler.snapshot.node}: {summary(sampler)}"

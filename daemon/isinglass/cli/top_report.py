@@ -9,7 +9,8 @@ from isinglass.cli.documents import DOCUMENT_FORMAT, process_head, site_document
 from isinglass.cli.dump_text import is_dead_or_stalled, thread_row
 from isinglass.cli.ps import short_path
 from isinglass.cli.punctual import ORDINARY
-from isinglass.cli.sampling import LIVING, Sampler
+from isinglass.cli.sampled import Sampled
+from isinglass.cli.sampling import LIVING
 from isinglass.cli.selection import wanted
 from isinglass.cli.sheet import Section
 from isinglass.cli.source_text import Sources
@@ -51,7 +52,7 @@ SORTS: dict[str, Callable[[Row], tuple[object, ...]]] = {
 }
 
 
-def rows(sampler: Sampler, sort: str) -> list[Row]:
+def rows(sampler: Sampled, sort: str) -> list[Row]:
     """Return all lines that were seen, by a key of `SORTS`."""
     shares = sampler.tally.shares
     total = sum(share.total_ns for share in shares.values()) or 1.0
@@ -65,7 +66,7 @@ def rows(sampler: Sampler, sort: str) -> list[Row]:
 class Report:
     """Makes sections and documents of a sampler's state; keeps the sources that it has read."""
 
-    def __init__(self, sampler: Sampler, rate_hz: float, sort: str) -> None:
+    def __init__(self, sampler: Sampled, rate_hz: float, sort: str) -> None:
         self._sampler, self._rate_hz, self._sort = sampler, rate_hz, sort
         self._sources = Sources()
         self.scheduling = ORDINARY
@@ -191,7 +192,7 @@ def bar(share: float) -> str:
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
 
 
-def summary(sampler: Sampler) -> str:
+def summary(sampler: Sampled) -> str:
     """Return one line on how the sampling went."""
     schedule = sampler.schedule
     return (

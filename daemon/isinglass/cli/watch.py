@@ -26,7 +26,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The node, or the path of its segment; may be left out when there is only one.",
+            "The node, the path of its segment, or ssh://HOST/NODE; may be left out when there is"
+            " only one.",
             required=False,
             completes="nodes",
         ),
@@ -61,6 +62,7 @@ COMMAND = Command(
             kind="seconds",
             default=0.0,
         ),
+        nodes.SSH_COMMAND,
     ),
     notes=(
         "A condition compares values with numbers or words: PANEL.FIELD, rate(PANEL.FIELD),"
@@ -76,6 +78,32 @@ COMMAND = Command(
     ),
 )
 EXIT_NOT_IN_TIME = 1
+
+
+class RemoteWatch:
+    """A node on another host, with the snapshot before."""
+
+    def __init__(self, name: str, wait_seconds: float, ssh_command: str) -> None:
+        from isinglass.remote.attach import Follower
+
+        self._follower = Follower(name, ssh_command, wait_seconds)
+        self._previous: Snapshot | None = None
+        self.node = self._follower.first.node
+
+    def take(self) -> tuple[Snapshot, Rates]:
+        """Return a new snapshot, and the rates since the last one."""
+        arrival = self._follower.next()
+        current = arrival.snapshot or self._follower.first
+        if arrival.restarted:
+            self._previous = None
+            print(f"isinglass: node {self.node} was restarted.", file=sys.stderr)
+        found = rates(self._previous, current) if self._previous else {}
+        self._previous = current
+        return current, found
+
+    def close(self) -> None:
+        """End the link."""
+        self._follower.close()
 
 
 class Watch:
@@ -116,10 +144,7 @@ def main(arguments: list[str]) -> int:
     values = COMMAND.parse(arguments)
     until = Condition(values.text("until")) if values.given("until") else None
     paths = [FieldPath(text.strip()) for text in values.text("fields").split(",") if text.strip()]
-    name, wait_seconds = values.text("NODE"), values.number("wait")
-    if not name:
-        nodes.wait_for_any(name, wait_seconds)
-    watch = Watch(nodes.only_one(name), wait_seconds)
+    watch = _watch(values)
     try:
         with output(values, paths) as show:
             held = _run(watch, _Pace(values), until, show)
@@ -129,6 +154,16 @@ def main(arguments: list[str]) -> int:
         return 0
     print(f"isinglass: {until.text} did not hold in time on node {watch.node}.", file=sys.stderr)
     return EXIT_NOT_IN_TIME
+
+
+def _watch(values: Values) -> Watch | RemoteWatch:
+    """Return what looks at the node: here, or through a link."""
+    name, wait_seconds = values.text("NODE"), values.number("wait")
+    if nodes.is_remote(name):
+        return RemoteWatch(name, wait_seconds, values.text("ssh-command"))
+    if not name:
+        nodes.wait_for_any(name, wait_seconds)
+    return Watch(nodes.only_one(name), wait_seconds)
 
 
 class _Pace:
@@ -153,7 +188,7 @@ class _Pace:
 
 
 def _run(
-    watch: Watch,
+    watch: Watch | RemoteWatch,
     pace: _Pace,
     until: Condition | None,
     show: Callable[[Snapshot, Rates], None],

@@ -49,6 +49,32 @@ class Header:
         self.node = text_at(raw, layout.NODE_PLACE, layout.NODE_BYTES)
 
 
+def header_bytes(header: Header) -> bytes:
+    """Return a page that says what a header does."""
+    raw = bytearray(layout.HEADER_BYTES)
+    words = memoryview(raw).cast("Q")
+    for number, value in (
+        (HeaderWord.MAGIC, layout.MAGIC),
+        (HeaderWord.FORMAT, layout.FORMAT_MAJOR << 32 | header.minor),
+        (HeaderWord.BYTE_ORDER, layout.BYTE_ORDER_MARK),
+        (HeaderWord.GENERATION, header.generation),
+        (HeaderWord.STATE, State.NAMES.index(header.state)),
+        (HeaderWord.SIZE_BYTES, layout.SEGMENT_BYTES),
+        (HeaderWord.PID, header.pid),
+        (HeaderWord.WALL_ANCHOR_NS, header.wall_anchor_ns),
+        (HeaderWord.MONOTONIC_ANCHOR_NS, header.monotonic_anchor_ns),
+        (HeaderWord.GENERATION_END, header.generation),
+    ):
+        words[number] = value
+    for text, place, room in (
+        (header.boot_id, layout.BOOT_ID_PLACE, layout.BOOT_ID_BYTES),
+        (header.node, layout.NODE_PLACE, layout.NODE_BYTES),
+    ):
+        encoded = text.encode()[:room]
+        raw[place : place + len(encoded)] = encoded
+    return bytes(raw)
+
+
 def check_file(status: os.stat_result, path: str) -> None:
     """Check that a segment file is a plain file of this user or of root, and whole.
 

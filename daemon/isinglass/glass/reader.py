@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SLOTS = range(layout.REGION_COUNT)
 _RING_WORDS = RegionWord.DATAGRAMS_TOLD + 1
 _SLOT_WORDS = layout.SLOT_BYTES // layout.WORD_BYTES
+_CLAIMED = frozenset((SlotState.LIVE, SlotState.CLEAN_EXIT))
 _LATCH_TRIES = 1000  # 3 ms: enough where all but one read of a hundred fail
 
 
@@ -77,6 +78,7 @@ class SegmentReader:
             os.close(self._file)
             raise
         self._catalogue = Catalogue()
+        self._latch_places: dict[tuple[int, bytes], list[tuple[int, int]]] = {}
         self._map: mmap.mmap | None = None
         self._mapped: memoryview | None = None
 
@@ -166,10 +168,11 @@ class SegmentReader:
         self, raw: bytes, now_ns: int, slots: Sequence[int] = _SLOTS
     ) -> list[tuple[int, list[int], str]]:
         table = memoryview(raw).cast("Q")
+        states = table[SlotWord.STATE :: _SLOT_WORDS].tolist()
         found = []
         for slot in slots:
-            words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS].tolist()
-            if words[SlotWord.STATE] in (SlotState.LIVE, SlotState.CLEAN_EXIT):
+            if states[slot] in _CLAIMED:
+                words = table[slot * _SLOT_WORDS : (slot + 1) * _SLOT_WORDS].tolist()
                 found.append((slot, words, self._verdict(slot, words, now_ns)))
         return found
 
@@ -202,7 +205,22 @@ class SegmentReader:
         return layout.PANELS_OFFSET + used - used % layout.WORD_BYTES
 
     def _latches(self, words: memoryview, end: int) -> list[tuple[int, int]]:
-        """Return place and length of each ring latch in a region's bytes up to `end`."""
+        """Return place and length of each ring latch in a region's bytes up to `end`.
+
+        What the directory says is remembered: it changes when a panel is made, and is most of what
+        a snapshot's latches cost otherwise.
+        """
+        count = min(words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)
+        first = layout.DIRECTORY_OFFSET // layout.WORD_BYTES
+        behind = first + count * layout.DIRECTORY_ENTRY_BYTES // layout.WORD_BYTES
+        directory = (end, words[first:behind].tobytes())
+        if directory not in self._latch_places:
+            if len(self._latch_places) >= layout.REGION_COUNT:
+                self._latch_places.clear()
+            self._latch_places[directory] = self._find_latches(words, end)
+        return self._latch_places[directory]
+
+    def _find_latches(self, words: memoryview, end: int) -> list[tuple[int, int]]:
         places = []
         for entry in range(min(words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)):
             at = (layout.DIRECTORY_OFFSET + entry * layout.DIRECTORY_ENTRY_BYTES) // 8
@@ -244,6 +262,23 @@ class SegmentReader:
             if ring[RegionWord.CLAIM] == words[SlotWord.CLAIM]:
                 found.append(RingHead(slot, verdict, words[SlotWord.CLAIMED_WALL_NS], ring))
         return found
+
+    def copy_ring(self, slot: int, low: int, end: int, ring: memoryview) -> None:
+        """Copy what a region's event ring has from position `low` up to `end` to its place.
+
+        Args:
+            ring: room for a whole ring; the rest of it is left as it is.
+
+        Raises:
+            SegmentTruncated: the file was cut since it was opened.
+        """
+        start, stop = low % layout.EVENTS_BYTES, end % layout.EVENTS_BYTES
+        whole = end - low >= layout.EVENTS_BYTES
+        parts = [(start, stop)] if start < stop and not whole else [(start, len(ring)), (0, stop)]
+        offset = layout.region_offset(slot) + layout.EVENTS_OFFSET
+        for first, last in [(0, len(ring))] if whole else parts:
+            if first < last:
+                ring[first:last] = self._read(offset + first, last - first)
 
     # ------------------------------------------------------------------ probes, fast
     def _words(self) -> memoryview:

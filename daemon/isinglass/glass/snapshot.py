@@ -27,7 +27,8 @@ Value = int | float | str | HistogramValue
 class Verdict:
     """What a reader says of a process; asked of the kernel, not of the process."""
 
-    ALIVE, STALLED, CLEAN_EXIT, KILLED = "alive", "stalled", "clean exit", "killed"
+    NAMES = ("alive", "stalled", "clean exit", "killed")
+    ALIVE, STALLED, CLEAN_EXIT, KILLED = NAMES
 
 
 class FieldView:
@@ -85,11 +86,15 @@ class TableRow:
 
 
 class Catalogue:
-    """The parsed schema blocks of one segment, by their place; blocks are only ever added."""
+    """The parsed schema blocks of one segment, by their place; blocks are only ever added.
+
+    `area`: the bytes that were parsed, `used` of them.
+    """
 
     def __init__(self) -> None:
         self.panels: dict[int, schema.PanelSchema] = {}
         self.files: dict[int, schema.FileSchema] = {}
+        self.area = bytearray()
         self.used = 0
 
     def extend(self, area: bytes) -> None:
@@ -105,7 +110,9 @@ class Catalogue:
             except (ValueError, IndexError):
                 pass  # A damaged block hides its own fields, not the others.
             end = base + place + schema.BLOCK_HEADER_BYTES + len(payload)
-            self.used = end + (-end % layout.WORD_BYTES)
+            end += -end % layout.WORD_BYTES
+            self.area += area[self.used - base : end - base]
+            self.used = end
 
 
 _SIGNED = 1 << 63
@@ -164,6 +171,12 @@ class Process:
         self._files: dict[int, schema.FileSchema] | None = None
 
     @property
+    def slot_words(self) -> list[int]:
+        """The words of its slot that it was made of, the others zero; see `layout.SlotWord`."""
+        claimed, ended = self.claimed_wall_ns, self.ended_wall_ns
+        return [0, self.claim, self.pid, 0, claimed, self._beat_ns, ended, 0]
+
+    @property
     def files(self) -> dict[int, schema.FileSchema]:
         """The probed files of this process by module id."""
         if self._files is None:
@@ -181,10 +194,29 @@ class Process:
         return file.site(word & (1 << layout.LINE_BITS) - 1) if file and word else None
 
     @property
+    def event_stream(self) -> int:
+        """The number of this life of the ring; 0 when the region is another process's by now."""
+        own = self._words[RegionWord.CLAIM] == self.claim
+        return self._words[RegionWord.STREAM] if own else 0
+
+    @property
+    def event_head(self) -> int:
+        """The position behind the newest event of this process's ring."""
+        return self._words[RegionWord.EVENT_HEAD]
+
+    @property
     def threads(self) -> tuple[Thread, ...]:
         """The probed threads that live, or lived when the process died."""
         count = min(self._words[RegionWord.LINE_COUNT], layout.PROBE_LINES)
         return tuple(thread for line in range(count) if (thread := self._thread(line)))
+
+    @property
+    def thread_ids(self) -> list[int]:
+        """The kernel's number of the thread of each probe line, 0 of a free line."""
+        count = min(self._words[RegionWord.LINE_COUNT], layout.PROBE_LINES)
+        step = layout.PROBE_LINE_BYTES // layout.WORD_BYTES
+        first = layout.PROBES_OFFSET // layout.WORD_BYTES + LineWord.NATIVE_ID
+        return self._words[first : first + count * step : step].tolist()
 
     def _thread(self, line: int) -> Thread | None:
         place = layout.PROBES_OFFSET + line * layout.PROBE_LINE_BYTES

@@ -10,6 +10,7 @@ import os
 import sys
 
 from isinglass import clock
+from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option
 from isinglass.errors import UsageError
 
@@ -33,7 +34,8 @@ COMMAND = Command(
         Option("since", "Only events from then on.", value="TIME", short="S"),
         Option("until", "Only events before then.", value="TIME", short="U"),
         Option(
-            "node", "Only events of this node; may be given several times.", value="NODE",
+            "node", "Only events of this node, or the rings of ssh://HOST/[NODE]; may be given"
+            " several times.", value="NODE",
             short="n", repeat=True, completes="nodes",
         ),
         Option(
@@ -67,6 +69,7 @@ COMMAND = Command(
         ),
         Option("monitor", "The monitor, or the folder of its spool.", value="NAME"),
         Option("rings", "Read the nodes' own rings, although there is a monitor."),
+        SSH_COMMAND,
         Option("install-lnav", "Let lnav read what --json prints: write its format file."),
     ),
     notes=(
@@ -80,6 +83,7 @@ COMMAND = Command(
         "isinglass log --node alder --node birch --follow",
         "isinglass log --since yesterday --json | lnav",
         "isinglass log --follow --cursor-file sent --otlp http://localhost:4318/v1/logs",
+        "isinglass log --node ssh://operator@db1.example/ --follow",
     ),
 )  # fmt: skip
 
@@ -92,7 +96,6 @@ def main(arguments: list[str]) -> int:
 
         print(f"lnav reads `isinglass log --json` now: {install()}")
         return 0
-    from isinglass_monitor.query.sources import open_source
     from isinglass_monitor.spool.reading import parse_cursor
 
     question, passing = _question(values)
@@ -101,7 +104,7 @@ def main(arguments: list[str]) -> int:
         cursor = _kept_cursor(values)
     if values.flag("follow") and values.given("until"):
         raise UsageError("--follow has no end: leave out --until.")
-    source = open_source(values.text("monitor"), question, cursor, rings=values.flag("rings"))
+    source = _source(values, question, cursor)
     try:
         if source.remark:
             print(f"isinglass: {source.remark}", file=sys.stderr)
@@ -119,6 +122,16 @@ def _kept_cursor(values: Values) -> Cursor | None:
     if values.given("after"):
         raise UsageError("--after and --cursor-file both say where to begin: leave one out.")
     return kept_cursor(Path(values.text("cursor-file")))
+def _source(values: Values, question: Question, cursor: Cursor | None) -> Source:
+    """Return what the log is read from: a spool, or rings here or on other hosts."""
+    from isinglass_monitor.query.sources import open_remote, open_source
+
+    nodes = values.texts("node")
+    if not any(map(is_remote, nodes)):
+        return open_source(values.text("monitor"), question, cursor, rings=values.flag("rings"))
+    if cursor is not None:
+        raise UsageError("A cursor is of a monitor's spool, and an ssh:// address has none.")
+    return open_remote(nodes, values.text("ssh-command"), question._replace(nodes=()))
 
 
 def _question(values: Values) -> tuple[Question, Filter]:

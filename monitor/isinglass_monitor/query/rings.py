@@ -6,14 +6,57 @@ else needed their region. An event has the stream and the number that it has at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from isinglass.emit.rings import place_text
 from isinglass.errors import SegmentError
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
-from isinglass.glass.snapshot import Process
+from isinglass.glass.snapshot import Process, Snapshot
 from isinglass_monitor.spool.records import Entry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.glass.journal import RawEvent
+    from isinglass.remote.message_bodies import Events
+
+
+class Told:
+    """Events out of rings as entries of the log, each once."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, int] = {}
+
+    def news(self, snapshot: Snapshot, tails: Sequence[Events] | None = None) -> list[Entry]:
+        """Return what was not returned before.
+
+        Args:
+            snapshot: a node, with its rings unless the events come beside it.
+            tails: new events by slot and claim.
+        """
+        apart = {(slot, claim): events for slot, claim, events in tails or ()}
+        found: list[Entry] = []
+        for process in snapshot.processes:
+            if process.event_stream:
+                events = process.raw_events()
+                if tails is not None:
+                    events = iter(apart.get((process.slot, process.claim), ()))
+                found += self._new(snapshot.node, process, events)
+        return found
+
+    def _new(self, node: str, process: Process, events: Iterable[RawEvent]) -> list[Entry]:
+        stream = process.event_stream
+        seen = self._seen.get(stream, 0)
+        found = []
+        for sequence, stamp, severity, where, flag, message, fields in events:
+            if sequence > seen:
+                site = process.site(where)
+                place = place_text(site.path, site.line) if site else ""
+                head = (stamp, stream, sequence, node, process.name, severity)
+                found.append(Entry(*head, flag, message, fields, place, 0))
+        if found:
+            self._seen[stream] = found[-1].sequence
+        return found
 
 
 class Rings:
@@ -21,7 +64,7 @@ class Rings:
 
     def __init__(self, nodes: Iterable[str]) -> None:
         self._nodes = tuple(nodes)
-        self._seen: dict[int, int] = {}
+        self._told = Told()
 
     def look(self) -> list[Entry]:
         """Return the events that came since the last look, in order of time."""
@@ -29,36 +72,9 @@ class Rings:
         for node in self._nodes or layout.node_names():
             try:
                 with SegmentReader(node) as reader:
-                    streams = {(ring.slot, ring.claim): ring.stream for ring in reader.rings()}
-                    snapshot = reader.snapshot(events=True)
+                    found += self._told.news(reader.snapshot(events=True))
             except SegmentError:
                 if self._nodes:
                     raise
                 continue  # another user's, or just being made
-            for process in snapshot.processes:
-                stream = streams.get((process.slot, process.claim))
-                if stream:
-                    found += self._new(snapshot.node, stream, process)
         return sorted(found)
-
-    def _new(self, node: str, stream: int, process: Process) -> list[Entry]:
-        seen = self._seen.get(stream, 0)
-        events = [event for event in process.events if event.sequence > seen]
-        if events:
-            self._seen[stream] = events[-1].sequence
-        return [
-            Entry(
-                event.stamp,
-                stream,
-                event.sequence,
-                node,
-                process.name,
-                event.severity,
-                event.flag,
-                event.message,
-                "\t".join(f"{key}={value}" for key, value in event.fields.items()),
-                place_text(event.path, event.line),
-                0,
-            )
-            for event in events
-        ]

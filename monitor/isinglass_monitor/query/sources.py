@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from isinglass import clock
+from isinglass.cli.nodes import is_remote
 from isinglass.errors import SegmentMissing, StoreError, UsageError
 from isinglass.glass import layout
 from isinglass.node import ownership
@@ -15,8 +17,30 @@ from isinglass_monitor.spool.folder import FOLDER, segment_numbers
 from isinglass_monitor.spool.reading import Cursor, Question, SpoolReader
 from isinglass_monitor.spool.records import Entry
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass_monitor.query.remote_rings import RemoteRingsSource
+
 PREFERRED = "monitor"
 RECENT_NS = 60 * clock.NANOSECONDS_PER_SECOND  # what is stored meanwhile came no earlier
+
+
+class Source(Protocol):
+    """What `isinglass log` prints; `remark` is what its reader should know of it."""
+
+    remark: str
+
+    def past(self, newest: int) -> Iterator[Entry]:
+        """Yield what is there now: all, or the `newest` ones when not 0."""
+
+    def new(self) -> Iterator[Entry]:
+        """Yield what came in since the last call."""
+
+    def cursor(self) -> str:
+        """Return where a later call can go on; raises UsageError where there is no such thing."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
 
 
 class SpoolSource:
@@ -96,7 +120,23 @@ class RingsSource:
         """Nothing is held."""
 
 
-Source = SpoolSource | RingsSource
+def open_remote(nodes: Sequence[str], ssh_command: str, question: Question) -> RemoteRingsSource:
+    """Return the log of nodes on other hosts; `question` has no nodes.
+
+    Raises:
+        UsageError: some are nodes of this machine.
+        RemoteError, SegmentMissing: a host cannot be reached, or has no node.
+    """
+    here = [name for name in nodes if not is_remote(name)]
+    if here:
+        raise UsageError(
+            f"Name either nodes of other hosts or nodes of this machine, not both: leave out"
+            f" {', '.join(here)}."
+        )
+    # Imported here: who reads this machine's log needs no SSH.
+    from isinglass_monitor.query.remote_rings import RemoteRingsSource
+
+    return RemoteRingsSource(nodes, ssh_command, question)
 
 
 def open_source(

@@ -8,10 +8,16 @@ microseconds a time; a thread that has ended gives an error at the next read.
 from __future__ import annotations
 
 import os
-
-from isinglass.cli.tally import Usage
+from typing import NamedTuple
 
 LONGEST = 128
+
+
+class Usage(NamedTuple):
+    """What the kernel says of a thread: time run and time waited for a CPU, in nanoseconds."""
+
+    running_ns: int
+    queued_ns: int
 
 
 class SchedStat:

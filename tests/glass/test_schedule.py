@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as some
 
-from isinglass.cli.schedule import Schedule
+from isinglass.glass.schedule import Schedule
 
 START, PERIOD = 5_000, 1_000_000
 

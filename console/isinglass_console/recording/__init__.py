@@ -1,0 +1,1 @@
+"""Recordings: frames kept in a file, read by the same screens as the live ones."""

@@ -1,0 +1,295 @@
+"""The file of a recording: the one place of the console that imports LMDB.
+
+Every commit is flushed, data before the page that points to it, so what was recorded is there after
+a kill and after a loss of power. A recording that nobody writes is one file, fit to be copied; the
+lock file beside it is there while a recorder runs, and after one that was killed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import msgpack
+
+from isinglass import __version__
+from isinglass.errors import DiskFull
+from isinglass.glass.snapshot import Catalogue
+from isinglass.glass.snapshot_codec import LARGEST_BODY_BYTES
+from isinglass.store.engine import DAMAGED, FILE_MODE
+from isinglass.store.room import DISK_FULL_CODES
+from isinglass_console.model.frame_codec import Lives
+from isinglass_console.recording.format import (
+    FORMAT,
+    META,
+    OF_CHAPTERS,
+    TABLES,
+    Chapter,
+    PackedChapter,
+    RecordingDamaged,
+    RecordingError,
+    RecordingFormatUnknown,
+    chapter_of,
+    index_bytes,
+    key_of,
+    life_key,
+    life_of,
+)
+
+MAP_BYTES = 1 << 38  # address space, far above what a recording may grow to
+PAGE_BYTES = 4096
+LOCK_SUFFIX, PART_SUFFIX = "-lock", ".part"
+
+Parts = Mapping[tuple[str, int], bytes]  # by node and generation, or checksum
+
+
+class RecordingFile:
+    """One recording, to read, or to write by one recorder; a process has it open once.
+
+    Args:
+        path: the file.
+        writes: make it, or go on with it.
+        durable: flush each commit; False for a file that is of no use until it is copied.
+        began_ns: wall time, for one that is made.
+
+    Raises:
+        RecordingError: it cannot be opened; RecordingDamaged, RecordingFormatUnknown say why.
+        DiskFull: there is no room.
+    """
+
+    def __init__(
+        self, path: Path, *, writes: bool = False, durable: bool = True, began_ns: int = 0
+    ) -> None:
+        self.path, self._writes, self._durable = path, writes, durable
+        self._held = -1
+        self._environment: Any = None
+        if not writes and not path.is_file():
+            raise RecordingError(f"There is no recording {path}.")
+        if writes:
+            self._hold()
+        try:
+            self._environment = self._opened()
+            self._check_size()
+            made = [self._environment.open_db(name.encode(), create=writes) for name in TABLES]
+            self._tables: dict[str, Any] = dict(zip(TABLES, made, strict=True))
+            self._check_format(began_ns)
+        except (lmdb.Error, OSError) as error:
+            self._release()
+            raise explained(error, path) from error
+        except BaseException:
+            self._release()
+            raise
+
+    def _hold(self) -> None:
+        """Keep other recorders off."""
+        try:
+            self._held = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._release()
+            raise RecordingError(
+                f"Another recorder writes {self.path}: choose another file."
+            ) from error
+        except OSError as error:
+            raise explained(error, self.path) from error
+
+    def _release(self) -> None:
+        if self._environment is not None:
+            self._environment.close()
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
+
+    def _opened(self) -> Any:
+        lock = self._writes or os.access(f"{self.path}{LOCK_SUFFIX}", os.W_OK)
+        return lmdb.open(
+            str(self.path),
+            subdir=False,
+            map_size=MAP_BYTES,
+            readonly=not self._writes,
+            create=self._writes,
+            sync=self._durable,
+            lock=lock,
+            mode=FILE_MODE,
+            max_dbs=len(TABLES),
+        )
+
+    def _check_size(self) -> None:
+        """A page behind the end of a file that was cut is a SIGBUS."""
+        needed = (self._environment.info()["last_pgno"] + 1) * PAGE_BYTES
+        size = self.path.stat().st_size
+        if size and size < needed:
+            raise RecordingDamaged(
+                f"{self.path} has {size:,} of {needed:,} bytes, somebody cut it: copy it again."
+            )
+
+    def _check_format(self, began_ns: int) -> None:
+        told = self._get("meta", META)
+        if told is None:
+            if not self._writes:
+                raise RecordingDamaged(f"{self.path} is no recording of isinglass.")
+            about = {"format": FORMAT, "isinglass": __version__, "began_ns": began_ns}
+            with self._environment.begin(self._tables["meta"], write=True) as transaction:
+                transaction.put(META, msgpack.packb(about))
+            return
+        try:
+            about = msgpack.unpackb(told)
+            number, by = about["format"], about["isinglass"]
+        except (ValueError, TypeError, KeyError, msgpack.UnpackException) as reason:
+            raise RecordingDamaged(f"{self.path} does not say what it is ({reason}).") from reason
+        if number != FORMAT:
+            raise RecordingFormatUnknown(
+                f"{self.path} was recorded by isinglass {by} in format {number}, this isinglass"
+                f" reads format {FORMAT}: open it with the isinglass that wrote it."
+            )
+
+    # ------------------------------------------------------------------ writing
+    def append(self, number: int, row: bytes, schemas: Parts, wholes: Parts) -> None:
+        """Commit a row, with the schemas and whole snapshots that it is the first to need.
+
+        Raises:
+            DiskFull, RecordingError: nothing of it is stored.
+        """
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for table, parts in (("schemas", schemas), ("wholes", wholes)):
+                    for life, data in parts.items():
+                        key, packed = life_key(*life), zlib.compress(data, 9)
+                        transaction.put(key, packed, db=self._tables[table])
+                transaction.put(key_of(number), row, db=self._tables["rows"])
+        except lmdb.Error as error:
+            raise explained(error, self.path) from error
+
+    def finish_chapter(self, chapter: Chapter, packed: PackedChapter) -> None:
+        """Put a chapter in the place of its rows; raises as `append` does."""
+        key, tables = key_of(chapter.first), self._tables
+        try:
+            with self._environment.begin(write=True) as transaction:
+                transaction.put(key, index_bytes(chapter), db=tables["index"])
+                transaction.put(key, packed.rows, db=tables["chapters"])
+                transaction.put(key, packed.snapshots, db=tables["snapshots"])
+                if packed.events:
+                    transaction.put(key, packed.events, db=tables["events"])
+                for number in range(chapter.first, chapter.last + 1):
+                    transaction.delete(key_of(number), db=tables["rows"])
+        except lmdb.Error as error:
+            raise explained(error, self.path) from error
+
+    def forget(self, chapters: Sequence[Chapter]) -> None:
+        """Take chapters out; their pages are used again. Raises as `append` does."""
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for chapter in chapters:
+                    for table in OF_CHAPTERS:
+                        transaction.delete(key_of(chapter.first), db=self._tables[table])
+        except lmdb.Error as error:
+            raise explained(error, self.path) from error
+
+    def copy(self, path: Path) -> None:
+        """Write a copy without unused pages; raises as `append` does."""
+        try:
+            target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+            try:
+                self._environment.copyfd(target, compact=True)
+                os.fsync(target)
+            finally:
+                os.close(target)
+        except (lmdb.Error, OSError) as error:
+            raise explained(error, path) from error
+
+    def compact(self) -> None:
+        """Leave out the unused pages, about a megabyte; the last thing before `close`.
+
+        Without room for a copy the file stays as it is.
+        """
+        part = self.path.with_name(self.path.name + PART_SUFFIX)
+        with suppress(OSError):
+            os.unlink(part)
+        try:
+            self.copy(part)
+            os.replace(part, self.path)
+        except (RecordingError, DiskFull, OSError):
+            with suppress(OSError):
+                os.unlink(part)
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the file is."""
+        return int((self._environment.info()["last_pgno"] + 1) * PAGE_BYTES)
+
+    # ------------------------------------------------------------------ reading
+    def chapters(self) -> list[Chapter]:
+        """Return the finished chapters, the oldest first."""
+        return [chapter_of(key, data) for key, data in self._pairs("index")]
+
+    def of_chapter(self, table: str, first: int) -> bytes:
+        """Return what a table has of a chapter; empty when it has nothing."""
+        return self._get(table, key_of(first)) or b""
+
+    def open_rows(self) -> list[tuple[int, bytes]]:
+        """Return the rows that are in no chapter yet, by their number."""
+        return [(int.from_bytes(key, "big"), row) for key, row in self._pairs("rows")]
+
+    def lives(self) -> Lives:
+        """Return what the rows leave out: schemas, and the snapshots that are whole."""
+        found = Lives()
+        for (node, generation), area in self._parts("schemas"):
+            catalogue = Catalogue()
+            catalogue.extend(area)
+            found.catalogues[node][generation] = catalogue
+        for (node, checksum), whole in self._parts("wholes"):
+            found.wholes[node][checksum] = whole
+        return found
+
+    def _parts(self, table: str) -> Iterator[tuple[tuple[str, int], bytes]]:
+        for key, data in self._pairs(table):
+            try:
+                part = zlib.decompressobj().decompress(data, LARGEST_BODY_BYTES)
+            except zlib.error as reason:
+                raise RecordingDamaged(f"The {table} in {self.path} are damaged.") from reason
+            yield life_of(key), part
+
+    def _get(self, table: str, key: bytes) -> bytes | None:
+        try:
+            with self._environment.begin(self._tables[table]) as transaction:
+                value: bytes | None = transaction.get(key)
+                return value
+        except lmdb.Error as error:
+            raise explained(error, self.path) from error
+
+    def _pairs(self, table: str) -> list[tuple[bytes, bytes]]:
+        try:
+            with self._environment.begin(self._tables[table]) as transaction:
+                return list(transaction.cursor())
+        except lmdb.Error as error:
+            raise explained(error, self.path) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._writes and self._held >= 0:
+            with suppress(OSError):
+                os.unlink(f"{self.path}{LOCK_SUFFIX}")
+        self._release()
+
+
+def explained(error: Exception, path: Path) -> RecordingError | DiskFull:
+    """Return the error that says what an operator can do."""
+    code = getattr(error, "errno", None) or getattr(error, "code", 0)
+    if code in DISK_FULL_CODES or "No space left" in str(error):
+        return DiskFull(f"The disk under {path} has no room: free some, or record elsewhere.")
+    if isinstance(error, DAMAGED):
+        return RecordingDamaged(f"{path} is no recording, or damaged ({error}).")
+    if isinstance(error, lmdb.NotFoundError):
+        return RecordingDamaged(f"{path} is no recording of isinglass.")
+    if isinstance(error, lmdb.MapFullError):
+        return DiskFull(f"{path} has reached {MAP_BYTES >> 30} GiB: begin another recording.")
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return RecordingError(f"{path} may not be opened by this user ({error}).")
+    return RecordingError(f"{path} cannot be used as a recording: {error}.")

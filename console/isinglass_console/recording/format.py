@@ -1,0 +1,175 @@
+"""What stands in a recording: its tables, and how sixty rows become a chapter.
+
+A recording is one LMDB file. Each frame is committed as a row of its own at once, so a recorder
+that is killed loses none; sixty rows are then packed into a chapter, which takes their place in one
+transaction. A second of one node of the demo is about 2 kB as a row and 800 bytes in a chapter.
+
+    meta      "recording"        → msgpack {format, isinglass, began_ns}
+    schemas   node, 0, 8 bytes generation  → the schema's blocks, deflated
+    wholes    node, 0, 8 bytes checksum    → a whole snapshot, deflated
+    rows      8 bytes number     → a row (`model/frame_codec`), of the open chapter alone
+    index     8 bytes number of the first frame  → frames, events: numbers; then the wall time
+                                   of each frame, signed, to the one before
+    chapters  the same           → the rows, without events and snapshots: msgpack, LZMA
+    snapshots the same           → of each node [the snapshots' rests, their columns], as
+                                   `isinglass.glass.columns` turns them: msgpack, LZMA
+    events    the same           → the events, when there are any: msgpack, LZMA
+
+Numbers of frames count up by one, without a gap; in keys they are big-endian. Another number of the
+format is another format: what only adds a table keeps the number.
+"""
+
+from __future__ import annotations
+
+import lzma
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgpack
+
+from isinglass.errors import IsinglassError
+from isinglass.glass.columns import turn, turn_back
+from isinglass.glass.differences import Source, put_number, put_signed
+from isinglass_console.model.frame_codec import nodes_seen, put_together, taken_apart
+
+FORMAT = 1
+TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "snapshots", "events")
+OF_CHAPTERS = TABLES[4:]
+META = b"recording"
+CHAPTER_ROWS = 60
+KEY_ROWS = 15  # what is decoded at most to show any frame
+LARGEST_CHAPTER_BYTES = 1 << 30
+# Counters are written byte by byte: no position in a row is like another, modulo anything.
+FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 4, "lp": 0, "pb": 0}]
+_pack: Callable[[Any], bytes] = msgpack.packb
+
+
+class RecordingError(IsinglassError):
+    """A recording cannot be read or written."""
+
+
+class RecordingDamaged(RecordingError):
+    """What stands in the file is not what was recorded."""
+
+
+class RecordingFormatUnknown(RecordingError):
+    """The file was recorded in another format."""
+
+
+class Chapter(NamedTuple):
+    """What the index says of a chapter: its first frame, its events, the times of its frames."""
+
+    first: int
+    events: int
+    walls_ns: tuple[int, ...]
+
+    @property
+    def last(self) -> int:
+        """The number of its last frame."""
+        return self.first + len(self.walls_ns) - 1
+
+
+def key_of(number: int) -> bytes:
+    """Return the key of a frame."""
+    return number.to_bytes(8, "big")
+
+
+def life_key(node: str, number: int) -> bytes:
+    """Return the key of a node's schema by its generation, or of a whole one by its checksum."""
+    return node.encode() + b"\0" + number.to_bytes(8, "big")
+
+
+def life_of(key: bytes) -> tuple[str, int]:
+    """Return the node and the number that a key was made of."""
+    return key[:-9].decode("utf-8", "replace"), int.from_bytes(key[-8:], "big")
+
+
+def index_bytes(chapter: Chapter) -> bytes:
+    """Return what the index says of a chapter."""
+    out, before = bytearray(), 0
+    put_number(out, len(chapter.walls_ns))
+    put_number(out, chapter.events)
+    for wall_ns in chapter.walls_ns:
+        put_signed(out, wall_ns - before)
+        before = wall_ns
+    return bytes(out)
+
+
+def chapter_of(key: bytes, data: bytes) -> Chapter:
+    """Return a chapter by what the index says.
+
+    Raises:
+        RecordingDamaged: that is nothing.
+    """
+    source, wall_ns, walls = Source(data), 0, []
+    try:
+        count, events = source.number(), source.number()
+        for _ in range(count):
+            wall_ns += source.signed()
+            walls.append(wall_ns)
+    except ValueError as reason:
+        raise RecordingDamaged(f"The index of this recording is damaged ({reason}).") from reason
+    return Chapter(int.from_bytes(key, "big"), events, tuple(walls))
+
+
+class PackedChapter(NamedTuple):
+    """What three tables have of a chapter; `events` is empty when there are none."""
+
+    rows: bytes
+    snapshots: bytes
+    events: bytes
+    events_count: int
+
+
+def pack_rows(rows: Sequence[bytes]) -> PackedChapter:
+    """Return a chapter of rows."""
+    bare, told, messages = [], [], defaultdict(list)
+    for row in rows:
+        rest, events, snapshots = taken_apart(row)
+        bare.append(rest)
+        told.extend(events)
+        for node, message in snapshots.items():
+            messages[node].append(message)
+    turned = {node: turn(of_node) for node, of_node in messages.items()}
+    events_bytes = _packed(told) if told else b""
+    return PackedChapter(_packed(bare), _packed(turned), events_bytes, len(told))
+
+
+def whole_rows(bare: Sequence[bytes], snapshots: bytes, first: int, end: int) -> list[bytes]:
+    """Return the rows from `first` below `end` of a chapter with their snapshots.
+
+    Raises:
+        RecordingDamaged, FrameDamaged: they are not there as they were packed.
+    """
+    before = Counter(node for row in bare[:first] for node in nodes_seen(row))
+    wanted = Counter(node for row in bare[first:end] for node in nodes_seen(row))
+    try:
+        turned, messages = unpack(snapshots), {}
+        for node, count in wanted.items():
+            (rests, columns), at = turned[node], before[node]
+            messages[node] = iter(turn_back(rests, columns, at, at + count))
+    except (ValueError, TypeError, KeyError) as reason:
+        raise _damaged(reason) from reason
+    return [put_together(row, messages) for row in bare[first:end]]
+
+
+def unpack(data: bytes) -> Any:
+    """Return the rows, the snapshots, or the events of a chapter.
+
+    Raises:
+        RecordingDamaged: they are not there as they were packed.
+    """
+    try:
+        unpacking = lzma.LZMADecompressor()
+        return msgpack.unpackb(unpacking.decompress(data, LARGEST_CHAPTER_BYTES))
+    except (lzma.LZMAError, ValueError, msgpack.UnpackException, EOFError) as reason:
+        raise _damaged(reason) from reason
+
+
+def _damaged(reason: Exception) -> RecordingDamaged:
+    return RecordingDamaged(f"A minute of this recording is damaged ({reason}): look at another.")
+
+
+def _packed(items: Any) -> bytes:
+    return lzma.compress(_pack(items), lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=FILTERS)

@@ -1,0 +1,218 @@
+"""A recording as the screens see it: a timeline, with trends and events, at any instant of it.
+
+Opening reads the index alone, 300 bytes a chapter. To show an instant, its chapter is unpacked, at
+most fifteen rows of it are applied, and the trends before it take two more chapters: 30 ms for
+three nodes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Hashable, Iterator
+from math import nan
+from pathlib import Path
+
+from isinglass_console.model.frame import Condition, Frame
+from isinglass_console.model.frame_codec import (
+    bare_frame,
+    entries_of,
+    events_of,
+    figures_of,
+    wall_of,
+)
+from isinglass_console.model.heat import Tally
+from isinglass_console.model.hub import LAGS
+from isinglass_console.model.log import KEPT, Log, LogEntry
+from isinglass_console.model.rows import Recent, Run
+from isinglass_console.recording.file import RecordingFile
+from isinglass_console.recording.format import (
+    KEY_ROWS,
+    Chapter,
+    RecordingDamaged,
+    unpack,
+    whole_rows,
+)
+
+UNPACKED_CHAPTERS, RUNS = 8, 8
+DECODED_FRAMES = 4
+BARE_FRAMES = 64
+EVENT_CHAPTERS = 240  # searched for events before a moment
+
+NodeFigures = dict[str, tuple[str, dict[str, float]]]
+
+
+class Recording:
+    """The frames of a recording; a `Timeline`, its `Trends` and its `Events`.
+
+    Raises:
+        RecordingError: it cannot be opened, and why.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = RecordingFile(path)
+        self._lives = self._file.lives()
+        self._chapters = self._file.chapters()
+        self._open_rows = [row for _, row in self._file.open_rows()]
+        if self._open_rows:
+            walls = tuple(wall_of(row) for row in self._open_rows)
+            first = self._file.open_rows()[0][0]
+            self._chapters.append(Chapter(first, 1, walls))
+        self._firsts = [chapter.first for chapter in self._chapters]
+        self._walls = array("q", (wall for each in self._chapters for wall in each.walls_ns))
+        self._rows: Recent[int, list[bytes]] = Recent(UNPACKED_CHAPTERS)
+        self._runs: Recent[int, Run] = Recent(RUNS)
+        self._decoded: Recent[int, Frame] = Recent(DECODED_FRAMES)
+        self._bare: Recent[int, Frame] = Recent(BARE_FRAMES)
+        self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
+        self._logs: Recent[int, Log] = Recent(2)
+        self._check()
+
+    def _check(self) -> None:
+        if not self._chapters:
+            raise RecordingDamaged(f"{self.path} is a recording without a single frame.")
+        for before, chapter in zip(self._chapters, self._chapters[1:], strict=False):
+            if chapter.first != before.last + 1:
+                raise RecordingDamaged(f"{self.path} has lost frames before {chapter.first}.")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    # ------------------------------------------------------------------ frames
+    @property
+    def oldest(self) -> int:
+        """The number of the first frame."""
+        return self._firsts[0]
+
+    @property
+    def newest(self) -> int:
+        """The number of the last frame."""
+        return self._chapters[-1].last
+
+    def wall_ns(self, number: int) -> int:
+        """Return the time of a frame."""
+        return self._walls[number - self.oldest]
+
+    def frame(self, number: int) -> Frame | None:
+        """Return a frame, None when there is none of that number.
+
+        Raises:
+            RecordingDamaged, FrameDamaged: it is damaged; others may not be.
+        """
+        if not self.oldest <= number <= self.newest:
+            return None
+        return self._decoded.get_or(number, lambda: self._run(number).frame(number))
+
+    def frames(self, first: int, last: int) -> Iterator[Frame]:
+        """Yield the frames from one number through another; raises as `frame` does."""
+        for number in range(first, last + 1):
+            if (frame := self.frame(number)) is not None:
+                yield frame
+
+    def number_at(self, wall_ns: int) -> int:
+        """Return the number of the last frame not after a moment, or of the first."""
+        return self.oldest + max(bisect_right(self._walls, wall_ns) - 1, 0)
+
+    def number_from(self, wall_ns: int) -> int:
+        """Return the number of the first frame that is not before a moment, or of the last."""
+        number = self.number_at(wall_ns)
+        return min(number + (self.wall_ns(number) < wall_ns), self.newest)
+
+    def tallies(self, node: str, number: int, seconds: float) -> list[Tally]:
+        """Return the probe samples of a node in the last `seconds` before frame `number`."""
+        found: list[Tally] = []
+        if not self.oldest <= number <= self.newest:
+            return found
+        start = self.wall_ns(number) - int(seconds * 1e9)
+        while number >= self.oldest and self.wall_ns(number) > start:
+            there = self._bare_frame(number).node(node)
+            if there is not None:
+                found.append(there.tally)
+            number -= 1
+        return found
+
+    def tail(self, key: Hashable, length: int, number: int) -> list[float]:
+        """Return the `length` values of a figure that end with frame `number`, oldest first."""
+        return [self._figure(key, at) for at in range(number - length + 1, number + 1)]
+
+    def _figure(self, key: Hashable, number: int) -> float:
+        if not self.oldest <= number <= self.newest or not isinstance(key, tuple):
+            return nan
+        nodes = self._figures.get_or(number, lambda: figures_of(self._row(number)))
+        name, figure = key
+        condition, figures = nodes.get(name, ("", {}))
+        # As the hub does: what does not move has no trend, but for what others measure of it.
+        moves = condition == Condition.ALIVE or figure in LAGS
+        return figures.get(figure, nan) if moves else nan
+
+    def _bare_frame(self, number: int) -> Frame:
+        return self._bare.get_or(number, lambda: bare_frame(self._row(number)))
+
+    def _row(self, number: int) -> bytes:
+        """Return a row without its snapshots."""
+        chapter = self._chapter(number)
+        return self._rows_of(chapter)[number - chapter.first]
+
+    def _run(self, number: int) -> Run:
+        chapter = self._chapter(number)
+        part = (number - chapter.first) // KEY_ROWS * KEY_ROWS
+        first = chapter.first + part
+        return self._runs.get_or(first, lambda: self._whole(chapter, part))
+
+    def _chapter(self, number: int) -> Chapter:
+        return self._chapters[bisect_right(self._firsts, number) - 1]
+
+    def _is_open(self, chapter: Chapter) -> bool:
+        return bool(self._open_rows) and chapter is self._chapters[-1]
+
+    def _rows_of(self, chapter: Chapter) -> list[bytes]:
+        if self._is_open(chapter):
+            return self._open_rows
+        return self._rows.get_or(chapter.first, lambda: self._unpacked(chapter))
+
+    def _unpacked(self, chapter: Chapter) -> list[bytes]:
+        rows: list[bytes] = unpack(self._file.of_chapter("chapters", chapter.first))
+        if not isinstance(rows, list) or len(rows) != len(chapter.walls_ns):
+            raise RecordingDamaged(f"A minute of {self.path} is damaged: look at another.")
+        return rows
+
+    def _whole(self, chapter: Chapter, part: int) -> Run:
+        """Return the rows of a chapter from a key row to the next, whole."""
+        rows, end = self._rows_of(chapter), part + KEY_ROWS
+        if self._is_open(chapter):
+            rows = rows[part:end]
+        else:
+            snapshots = self._file.of_chapter("snapshots", chapter.first)
+            rows = whole_rows(rows, snapshots, part, end)
+        return Run(chapter.first + part, rows, self._lives)
+
+    # ------------------------------------------------------------------ events
+    def around(self, wall_ns: int) -> Log:
+        """Return the events about a moment: the newest 4,000 before it, a chapter after it."""
+        at = bisect_right(self._firsts, self.number_at(wall_ns)) - 1
+        return self._logs.get_or(at, lambda: self._log(at))
+
+    def entries(self, first: int, last: int) -> list[LogEntry]:
+        """Return the events of the chapters that hold the frames, in order of time."""
+        found: list[LogEntry] = []
+        for chapter in self._chapters:
+            if chapter.first <= last and chapter.last >= first:
+                found.extend(self._events(chapter))
+        return sorted(found, key=lambda entry: entry.wall_ns)
+
+    def _log(self, at: int) -> Log:
+        found: list[LogEntry] = []
+        for index in range(min(at + 1, len(self._chapters) - 1), -1, -1):
+            if len(found) >= KEPT or index < at - EVENT_CHAPTERS:
+                break
+            found.extend(self._events(self._chapters[index]))
+        return Log(sorted(found, key=lambda entry: entry.wall_ns))
+
+    def _events(self, chapter: Chapter) -> list[LogEntry]:
+        if not chapter.events:
+            return []
+        if self._is_open(chapter):
+            return [entry for row in self._open_rows for entry in events_of(row)]
+        return entries_of(unpack(self._file.of_chapter("events", chapter.first)))

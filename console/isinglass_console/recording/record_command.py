@@ -1,0 +1,148 @@
+"""`isinglass record`: what nodes do, into a file, without a terminal, until it is ended.
+
+The thread that reads the nodes is the console's; the main thread writes each frame as it comes, and
+ends on TERM, INT or HUP with everything that was read in the file.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from isinglass import clock
+from isinglass.cli.nodes import all_or_one
+from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.durations import seconds_of
+from isinglass.errors import UsageError
+from isinglass_console.model import format as text
+from isinglass_console.model.hub import Hub
+from isinglass_console.recording.places import new_name
+from isinglass_console.recording.recorder import Recorder
+from isinglass_console.sources.feed import Feed
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LONGEST_WAIT_SECONDS = 3600.0
+
+COMMAND = Command(
+    "record",
+    "Record what nodes do into a file, to be looked at later.",
+    positionals=(
+        Positional(
+            "NODE",
+            "The nodes to record; all that are found on this machine when none is given.",
+            required=False,
+            repeat=True,
+            completes="nodes",
+        ),
+    ),
+    options=(
+        Option(
+            "output",
+            "The file; gone on with when it is a recording already. One with the time as its name"
+            " in $XDG_DATA_HOME/isinglass/recordings when left out.",
+            value="FILE",
+            short="o",
+            completes="files",
+        ),
+        Option("seconds", "End after so long.", value="N", kind="positive"),
+        Option(
+            "interval",
+            "Seconds from frame to frame.",
+            value="SECONDS",
+            kind="positive",
+            short="i",
+            default=1.0,
+        ),
+        Option("keep", "Forget what is older: 1h, 30m; the file stays that small.", value="TIME"),
+    ),
+    notes=(
+        "Each frame is in the file as soon as it was read: a recorder that is killed loses none.",
+        "Exit code: 0 it ended as asked, by --seconds, TERM or Ctrl-C; 1 there is no node, or the"
+        " file cannot be written; 2 the command line is wrong.",
+    ),
+    examples=(
+        "isinglass record -o night.recording",
+        "isinglass record alder birch --seconds 600 -o incident.recording",
+        "isinglass record --keep 1h -o /var/lib/isinglass/last-hour.recording",
+        "isinglass console --replay night.recording",
+    ),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Record until the end that was asked for."""
+    values = COMMAND.parse(arguments)
+    if not values.texts("NODE"):
+        all_or_one("")
+    keep_seconds = _keep_seconds(values)
+    path = Path(values.text("output")) if values.given("output") else new_name(clock.wall_ns())
+    recorder = Recorder(path, clock.wall_ns(), keep_seconds)
+    tidy = False
+    try:
+        _Recording(recorder, values).run()
+        tidy = True
+    finally:
+        recorder.close(tidy=tidy)
+    print(f"{recorder.frames:,} frames, {text.size(path.stat().st_size)}: {path}", file=sys.stderr)
+    return 0
+
+
+def _keep_seconds(values: Values) -> float:
+    try:
+        return seconds_of(values.text("keep")) if values.given("keep") else 0.0
+    except ValueError:
+        raise UsageError(
+            f"--keep takes a time such as 1h or 30m, not {values.text('keep')!r}."
+        ) from None
+
+
+class _Recording:
+    """One run of the command: the feed, the end, and what a terminal is told meanwhile."""
+
+    def __init__(self, recorder: Recorder, values: Values) -> None:
+        self._recorder, self._values = recorder, values
+        self._came = threading.Event()
+        self._ended = False
+        self._hub = Hub()
+        interval = values.number("interval")
+        self._feed = Feed(values.texts("NODE"), interval, self._came.set)
+
+    def run(self) -> None:
+        """Record until a signal, or until the time is over."""
+        before = {one: signal.signal(one, self._end) for one in ENDING}
+        until_ns = clock.monotonic_ns() + int(self._seconds() * clock.NANOSECONDS_PER_SECOND)
+        self._feed.start()
+        try:
+            while not self._ended and (left_ns := until_ns - clock.monotonic_ns()) > 0:
+                self._came.wait(min(left_ns / clock.NANOSECONDS_PER_SECOND, LONGEST_WAIT_SECONDS))
+                self._came.clear()
+                self._take()
+            self._feed.stop()
+            self._take()
+        finally:
+            self._feed.stop()
+            for one, handler in before.items():
+                signal.signal(one, handler)
+            self._tell("\n")
+
+    def _seconds(self) -> float:
+        return self._values.number("seconds") if self._values.given("seconds") else float(1 << 32)
+
+    def _end(self, _signal: int, _frame: object) -> None:
+        self._ended = True
+        self._came.set()
+
+    def _take(self) -> None:
+        for delivery in self._feed.take():
+            frame = self._hub.take(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
+            self._recorder.take(frame, self._hub.fresh)
+            nodes = len(frame.nodes)
+            size = text.size(self._recorder.size_bytes)
+            self._tell(f"\r{self._recorder.frames:,} frames of {nodes} nodes, {size}   ")
+
+    def _tell(self, progress: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(progress)
+            sys.stderr.flush()

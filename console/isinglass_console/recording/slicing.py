@@ -1,0 +1,65 @@
+"""Cuts a part out of a recording, or of the console's memory, into a file for a colleague.
+
+The part is a recording like any other, written beside the file and then copied without the pages
+that LMDB does not use any more: five minutes of three nodes are about 500 kB.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from isinglass import clock
+from isinglass_console.model.frame import Frame
+from isinglass_console.model.frame_codec import FrameDecoder, Lives
+from isinglass_console.model.log import LogEntry
+from isinglass_console.recording.file import LOCK_SUFFIX
+from isinglass_console.recording.format import RecordingError
+from isinglass_console.recording.recorder import Recorder
+
+CUTTING_SUFFIX = ".cutting"
+
+
+def write_slice(target: Path, frames: Iterable[Frame], events: Sequence[LogEntry]) -> int:
+    """Write frames into a new recording; return how many there were.
+
+    Args:
+        events: in order of time; each is kept with the first frame that is not before it.
+
+    Raises:
+        RecordingError, DiskFull: it cannot be written; nothing is left behind.
+    """
+    if target.exists():
+        raise RecordingError(f"{target} is there already: choose another name.")
+    part = target.with_name(target.name + CUTTING_SUFFIX)
+    try:
+        recorder = Recorder(part, clock.wall_ns(), durable=False)
+        try:
+            at = 0
+            for frame in frames:
+                end = at
+                while end < len(events) and events[end].wall_ns <= frame.wall_ns:
+                    end += 1
+                recorder.take(frame, events[at:end])
+                at = end
+            if not recorder.frames:
+                raise RecordingError("There is no frame in that time: nothing was written.")
+            recorder.copy(target)
+        finally:
+            recorder.close(tidy=False)
+    finally:
+        for leftover in (part, Path(f"{part}{LOCK_SUFFIX}")):
+            with suppress(OSError):
+                os.unlink(leftover)
+    return recorder.frames
+
+
+def frames_of(rows: Iterable[bytes], lives: Lives, since: int) -> Iterator[Frame]:
+    """Yield the frames of rows that begin with a key row, from number `since` on."""
+    decoder = FrameDecoder(lives)
+    for row in rows:
+        decoder.apply(row)
+        if decoder.number >= since:
+            yield decoder.frame()

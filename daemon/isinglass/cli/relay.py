@@ -1,0 +1,102 @@
+"""`isinglass relay`: the far side of a remote attach; a program speaks to it, over SSH.
+
+It reads the segments of this user's nodes and writes nothing but its standard output, so it fits a
+key that may do nothing else: `restrict,command="isinglass relay alder"` in authorized_keys. The
+forced command says what may be seen; what the client asked for, which sshd hands on as
+SSH_ORIGINAL_COMMAND, can only make that less.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from isinglass import __version__
+from isinglass.cli.options import Command, Option, Positional
+from isinglass.errors import UsageError
+from isinglass.glass import layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORCED = "SSH_ORIGINAL_COMMAND"
+
+COMMAND = Command(
+    "relay",
+    "Send what a node shows to a console elsewhere; ssh starts it there.",
+    positionals=(
+        Positional(
+            "NODE",
+            "The only nodes that may be seen; all of this user's on this machine when none is"
+            " given.",
+            required=False,
+            repeat=True,
+            completes="nodes",
+        ),
+    ),
+    options=(Option("list", "Print the names of the nodes that may be seen, and end."),),
+    notes=(
+        "It speaks a protocol of its own on its standard input and output, and ends with its"
+        " input.",
+        'In authorized_keys: restrict,command="isinglass relay alder" KEY; then that key shows'
+        " alder and nothing else.",
+    ),
+    examples=(
+        "isinglass console ssh://operator@host/alder",
+        "ssh operator@host isinglass relay --list",
+    ),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Relay until the client goes; returns 0."""
+    values = COMMAND.parse(arguments)
+    allowed, listing = values.texts("NODE"), values.flag("list")
+    if FORCED in os.environ:
+        asked, listing_too = asked_for(os.environ[FORCED])
+        allowed, listing = narrowed(allowed, asked), listing or listing_too
+    if listing:
+        for name in allowed or layout.node_names():
+            print(name)
+        return 0
+    if sys.stdin.isatty() or sys.stdout.isatty():
+        raise UsageError(
+            "A relay speaks to a program: look at this machine from another one with"
+            " `isinglass console ssh://HOST/NODE`, or here with `isinglass console`."
+        )
+    from isinglass.remote.relay import Relay
+
+    return Relay(allowed, sys.stdin.fileno(), sys.stdout.fileno(), __version__).run()
+
+
+def asked_for(command: str) -> tuple[list[str], bool]:
+    """Return the nodes that the client's own command names, and whether it wants their names.
+
+    Raises:
+        UsageError: it is another command than this one.
+    """
+    words = command.split()
+    if "relay" not in words[1:]:
+        raise UsageError(
+            "This key is for `isinglass relay` alone: look with `isinglass console ssh://...`."
+        )
+    given = COMMAND.parse(words[words.index("relay", 1) + 1 :])
+    names = given.texts("NODE")
+    if any("/" in name for name in names):
+        raise UsageError("This key shows nodes by their names alone: give no paths.")
+    return names, given.flag("list")
+
+
+def narrowed(allowed: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Return the nodes that may be seen of those that were asked for.
+
+    Raises:
+        UsageError: none of them may.
+    """
+    if not allowed or not asked:
+        return list(allowed or asked)
+    both = [name for name in allowed if name in asked]
+    if not both:
+        raise UsageError(f"This key shows {', '.join(allowed)} alone, not {', '.join(asked)}.")
+    return both

@@ -1,0 +1,168 @@
+"""A node on another host, as the threads of this process see it: granted frames, and their taking.
+
+Grants are given from outside the loop, by whoever shows the node, at most two at a time, and a
+third one that hurries: so no more than three frames are under way, however long nobody looked.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from isinglass import clock
+from isinglass.errors import HostAway, RemoteError
+from isinglass.remote import message_bodies as bodies
+from isinglass.remote.address import Way
+from isinglass.remote.arrivals import Arrival, Frames
+from isinglass.remote.frames import Kind
+from isinglass.remote.message_bodies import Grant
+from isinglass.remote.pacing import RoundTrip
+
+MOST_GRANTS = 2
+MOST_WAITING = 8  # frames that nobody took
+
+
+class Seen(Protocol):
+    """What a node needs of the link that it is seen through."""
+
+    way: Way
+    up: bool
+    since_wall_ns: int
+    wrong: RemoteError | None
+    round_trip: RoundTrip
+
+    def send(self, kind: int, channel: int = 0, body: bytes = b"") -> bool:
+        """Send a message if the link is up; tell whether it is."""
+
+
+class RemoteNode:
+    """One node behind a link.
+
+    Args:
+        link: what it is seen through.
+        name: its name on the far side.
+        later: runs a function in the loop's thread.
+    """
+
+    def __init__(
+        self, link: Seen, name: str, later: Callable[[Callable[[], object]], object]
+    ) -> None:
+        self.link, self.name = link, name
+        self.channel = 0
+        self.wrong: RemoteError | None = None
+        self.news = threading.Event()
+        self.frames_taken = self.bytes_taken = 0
+        self._later = later
+        self._frames = Frames()
+        self._arrivals: deque[Arrival] = deque(maxlen=MOST_WAITING)
+        self._granted = 0
+        self._fresh = True
+        self._hurried = False
+        self._looks_per_second = 0
+
+    # ------------------------------------------------------------------ from outside
+    def take(self) -> list[Arrival]:
+        """Return the frames that came since the last call, oldest first."""
+        self.news.clear()
+        found = []
+        while self._arrivals:
+            found.append(self._arrivals.popleft())
+        return found
+
+    @property
+    def expected(self) -> bool:
+        """Whether a frame is on its way."""
+        return self.link.up and self._granted > 0
+
+    def want(self, interval_seconds: float, looks_per_second: int) -> None:
+        """Let one frame come, so that it is here just before the next tick in an interval."""
+        interval_ns = int(interval_seconds * clock.NANOSECONDS_PER_SECOND)
+        self._later(lambda: self._grant(interval_ns, looks_per_second, 0))
+
+    def hurry(self, looks_per_second: int) -> None:
+        """Let a frame come at once, and tell who shows it: what there is is too old to be shown."""
+        self._later(lambda: self._hurry(looks_per_second))
+
+    def pull(self, flags: int = 0, looks_per_second: int = 0, delay_seconds: float = 0.0) -> None:
+        """Let one frame come, taken in `delay_seconds` from now."""
+        delay_ns = int(delay_seconds * clock.NANOSECONDS_PER_SECOND)
+        self._later(lambda: self._grant_now(delay_ns, looks_per_second, flags))
+
+    def wait(self, timeout_seconds: float) -> Arrival:
+        """Wait for the next frame; return the newest one.
+
+        Raises:
+            RemoteError: as for `wait_for_all`.
+        """
+        return self.wait_for_all(timeout_seconds)[-1]
+
+    def wait_for_all(self, timeout_seconds: float) -> list[Arrival]:
+        """Wait for the next frame; return all that came, oldest first.
+
+        Raises:
+            RemoteError: the link is down, the relay refused, or nothing came in time.
+        """
+        end_ns = clock.monotonic_ns() + int(timeout_seconds * clock.NANOSECONDS_PER_SECOND)
+        while True:
+            arrivals = self.take()
+            if arrivals:
+                return arrivals
+            if wrong := self.wrong or self.link.wrong:
+                raise wrong
+            rest = (end_ns - clock.monotonic_ns()) / clock.NANOSECONDS_PER_SECOND
+            if rest <= 0 or not self.news.wait(rest):
+                raise HostAway(f"{self.link.way[-1]} sent nothing for {timeout_seconds:g} s")
+
+    # ------------------------------------------------------------------ in the loop
+    def link_came(self) -> None:
+        """The link is up, and this node open: have a whole copy at once."""
+        self._granted, self.wrong, self._fresh, self._hurried = 0, None, True, False
+        self._grant_now(0, self._looks_per_second, bodies.WHOLE)
+
+    def link_went(self) -> None:
+        """The link is down."""
+        self._granted = 0
+        self.news.set()
+
+    def refused(self, reason: RemoteError) -> None:
+        """The relay does not show this node."""
+        self.wrong = reason
+        self.news.set()
+
+    def take_frame(self, body: bytes) -> Arrival:
+        """Decode a frame that came."""
+        arrival = self._frames.decode(body, clock.monotonic_ns())
+        self._granted = max(self._granted - 1, 0)
+        arrival.first, self._fresh = self._fresh, False
+        self._hurried = False
+        self.frames_taken += 1
+        self.bytes_taken += len(body)
+        self._arrivals.append(arrival)
+        self.news.set()
+        return arrival
+
+    def _grant(self, interval_ns: int, looks_per_second: int, flags: int) -> None:
+        if self._granted >= MOST_GRANTS:
+            # The link stands still, or is slow. When it goes on, a grant that is as old would be
+            # held for its whole delay, so another one lets the newest state come first.
+            self._hurry(looks_per_second)
+            return
+        delay_ns = self.link.round_trip.delay_ns(interval_ns)
+        self._grant_now(delay_ns, looks_per_second, flags)
+
+    def _hurry(self, looks_per_second: int) -> None:
+        if not self._hurried:
+            self._hurried = self._fresh = True
+            self._grant_now(0, looks_per_second, 0, most=MOST_GRANTS + 1)
+
+    def _grant_now(
+        self, delay_ns: int, looks_per_second: int, flags: int, most: int = MOST_GRANTS
+    ) -> None:
+        self._looks_per_second = looks_per_second
+        if self._granted >= most:
+            return
+        grant = Grant(clock.monotonic_ns(), delay_ns, looks_per_second, flags)
+        if self.link.send(Kind.GRANT, self.channel, grant.packed()):
+            self._granted += 1

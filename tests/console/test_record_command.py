@@ -1,0 +1,139 @@
+"""`isinglass record`, `snapshot`, and `dump` and `ps` of a recording: as a script uses them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from node_program import NODE
+
+from cli.commands import isinglass, on_terminal, start
+from isinglass import clock
+from isinglass_console.recording.reading import Recording
+from programs import hear, program, tell
+
+WAIT_SECONDS = 30.0
+
+
+def wait_for(path: Path, frames: int) -> None:
+    """Wait until another process has recorded so many frames."""
+    end_ns = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
+    while True:
+        assert clock.monotonic_ns() < end_ns
+        done = isinglass("snapshot", str(path), "-o", f"{path}.look", expect=None)
+        if done.returncode == 0:
+            Path(f"{path}.look").unlink()
+            if int(done.stdout.split()[0].replace(",", "")) >= frames:
+                return
+        clock.sleep(0.1)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_records_until_it_is_told_to_end(tmp_path: Path, ending: signal.Signals) -> None:
+    path = tmp_path / "night"
+    with program(NODE) as node:
+        recorder = start("record", "alder", "-o", str(path), "--interval", "0.1")
+        wait_for(path, 3)
+        tell(node, "joined.event(13, 'queue', 'while it recorded')")
+        assert hear(node) == "done"
+        wait_for(path, 8)
+        recorder.send_signal(ending)
+        _, told = recorder.communicate(timeout=WAIT_SECONDS)
+    assert recorder.returncode == 0
+    assert "frames" in told and str(path) in told and "Traceback" not in told
+    assert [each.name for each in tmp_path.iterdir() if "night" in each.name] == ["night"]
+    recording = Recording(path)
+    assert recording.newest >= 7
+    messages = [entry.message for entry in recording.around(2**62).entries]
+    assert messages.count("while it recorded") == 1
+
+
+def test_it_ends_by_itself_and_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "short"
+    with program(NODE):
+        line = ("record", "-o", str(path), "--interval", "0.1", "--seconds", "1")
+        code, shown = on_terminal(*line)
+        assert code == 0 and "frames of 1 nodes" in shown
+        isinglass(*line)
+    newest = Recording(path).newest
+    assert 10 <= newest <= 24, "the second goes on behind the first"
+
+
+def test_wrong_command_lines_are_one_sentence(tmp_path: Path) -> None:
+    path = str(tmp_path / "none")
+    assert "No node has run here" in isinglass("record", "-o", path, expect=1).stderr
+    assert not Path(path).exists()
+    assert "no recording" in isinglass("snapshot", path, expect=1).stderr
+    assert "no recording" in isinglass("console", "--replay", path, expect=None).stderr
+    assert "--replay FILE" in isinglass("dump", "--at", "-5m", expect=2).stderr
+    with program(NODE):
+        assert "such as 1h" in isinglass("record", "-o", path, "--keep", "much", expect=2).stderr
+        folder = isinglass("record", "-o", "/proc/nowhere/file", expect=1).stderr
+        assert "/proc/nowhere/file" in folder and len(folder.splitlines()) == 1
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, home: Path) -> Path:
+    """A recording of a node that has been killed, so that nothing of it moves any more."""
+    path = tmp_path / "dead.recording"
+    with program(NODE) as node:
+        node.kill()
+        node.wait()
+        isinglass("record", "alder", "-o", str(path), "--interval", "0.1", "--seconds", "0.5")
+    return path
+
+
+AGES = {"taken_wall_ns", "heartbeat_age_seconds", "stood_seconds"}
+
+
+def without_ages(value: object) -> object:
+    """Return a document without what is another each time one looks."""
+    if isinstance(value, dict):
+        return {key: without_ages(each) for key, each in value.items() if key not in AGES}
+    return [without_ages(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("command", ["dump", "ps"])
+def test_a_recording_prints_what_the_node_prints(recorded: Path, command: str) -> None:
+    live = isinglass(command, "alder", "--json", expect=1)
+    replayed = isinglass(command, "alder", "--json", "--replay", str(recorded), expect=1)
+    assert without_ages(json.loads(replayed.stdout)) == without_ages(json.loads(live.stdout))
+    assert "as it was recorded at" in replayed.stderr
+    shown = isinglass(command, f"--replay={recorded}", expect=1).stdout
+    assert "KILLED" in shown and "alder" in shown
+    other = isinglass(command, "birch", "--replay", str(recorded), expect=2)
+    assert "The recording has alder" in other.stderr
+
+
+def test_the_moment_and_the_slice_are_those_that_were_asked_for(tmp_path: Path) -> None:
+    path, target = tmp_path / "a.recording", tmp_path / "part"
+    with program(NODE) as node:
+        for value in (7, 8, 9):
+            tell(node, f"panel.length = {value}")
+            assert hear(node) == "done"
+            isinglass("record", "alder", "-o", str(path), "--interval", "0.1", "--seconds", "0.4")
+    recording = Recording(path)
+    walls = [recording.wall_ns(number) for number in range(recording.newest + 1)]
+    recording.close()
+    assert length_in(path) == 9
+    assert length_in(path, "--at", "-1h") == 7
+    middle = (walls[-1] - walls[len(walls) // 2]) / 1e9
+    assert length_in(path, "--at", f"-{middle:.3f}s") == 8
+    done = isinglass("snapshot", str(path), "--since", f"-{middle:.3f}s", "-o", str(target))
+    assert int(done.stdout.split()[0]) in range(len(walls) // 2 - 1, len(walls) // 2 + 3)
+    assert length_in(target, "--at", "-1h") == 8 and length_in(target) == 9
+    isinglass("snapshot", str(path))
+    assert (tmp_path / "a-slice.recording").exists()
+
+
+def length_in(path: Path, *moment: str) -> int:
+    """Return a figure of the node, as a dump of a recording prints it."""
+    done: subprocess.CompletedProcess[str] = isinglass(
+        "dump", "alder", "--replay", str(path), "--json", "--level", "debug", *moment, expect=None
+    )
+    (node,) = json.loads(done.stdout)["nodes"]
+    panel = node["processes"][0]["panels"][0]
+    return next(each["value"] for each in panel["fields"] if each["field"] == "length")

@@ -1,0 +1,68 @@
+"""What tests of the glass over SSH get: hosts, working nodes, and links that are ended."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from needs import missing, needs
+from remote_hosts import RemoteHosts
+from ssh_server import LoginRefused
+
+WORKING_NODE = Path(__file__).parent.parent / "console" / "working_node.py"
+
+Node = subprocess.Popen[str]
+
+
+@contextmanager
+def working_node(name: str) -> Iterator[Node]:
+    """Run a node with threads that work, until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, str(WORKING_NODE), name], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture
+def start_node(home: Path) -> Iterator[Callable[[str], Node]]:
+    """Starts nodes that work until the test ends."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(working_node(name))
+
+
+@pytest.fixture
+def alder(start_node: Callable[[str], Node]) -> Node:
+    """One node that works."""
+    return start_node("alder")
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[RemoteHosts]:
+    """Hosts that are made when a test names them; HOME is the test's own."""
+    needs("sshd")
+    own_home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(own_home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    made = RemoteHosts(tmp_path, own_home)
+    try:
+        yield made
+    except LoginRefused as error:
+        missing(f"needs sshd: {error}; run the tests as a user who may")
+    finally:
+        made.close()
