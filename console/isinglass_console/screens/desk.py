@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
+from isinglass.errors import IsinglassError
 from isinglass.glass.severity import ERROR
 from isinglass_console.configuration import Configuration
-from isinglass.errors import IsinglassError
 from isinglass_console.model import format as text
 from isinglass_console.model import moments, spots
 from isinglass_console.model.board import Board

@@ -23,7 +23,6 @@ from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
-from isinglass_console.screens.time_keys import TimeKeys
 from isinglass_console.screens.views import VIEWS, page_of, shown_view, views_of
 from isinglass_console.sources.files import SourceFiles
 from isinglass_console.widgets.canvas import Canvas

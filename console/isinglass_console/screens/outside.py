@@ -57,6 +57,8 @@ def write(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def _no_recorder() -> str:
     raise UsageError("what this console shows is a recording already")
 

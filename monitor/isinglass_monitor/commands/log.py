@@ -122,6 +122,8 @@ def _kept_cursor(values: Values) -> Cursor | None:
     if values.given("after"):
         raise UsageError("--after and --cursor-file both say where to begin: leave one out.")
     return kept_cursor(Path(values.text("cursor-file")))
+
+
 def _source(values: Values, question: Question, cursor: Cursor | None) -> Source:
     """Return what the log is read from: a spool, or rings here or on other hosts."""
     from isinglass_monitor.query.sources import open_remote, open_source
