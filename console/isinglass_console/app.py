@@ -165,6 +165,7 @@ class IsinglassApp(App[int]):
             commanding.switch_debug,
             commanding.drain,
             commanding.resume,
+            is_here=self.feed.is_here,
         )
 
     def _leave(self) -> None:

@@ -26,6 +26,10 @@ def _nowhere(_node: str, _text: str) -> str:
     raise UsageError("this console shows no node that could take a note")
 
 
+def _everywhere(_node: str) -> bool:
+    return True
+
+
 def _no_process(_node: str, _pid: int) -> Stacks:
     raise UsageError("this console shows no process that could be asked for its stacks")
 
@@ -71,6 +75,7 @@ class Outside:
     `stacks`: take the stacks of a process, by node and pid; `debug_flags`, `switch_debug`: a node's
     debug flags; `drain`, `resume`: its clients' writes; `write`: make a file that is not there yet.
     They take up to some seconds, and raise as `order` does.
+    `is_here`: whether a node is one of this machine, as these commands need it to be.
     `hands`: what may be done to some nodes, or None for looking alone.
     """
 
@@ -85,3 +90,4 @@ class Outside:
     drain: Callable[[str, str, str], str] = _no_drain
     resume: Callable[[str], str] = _no_resume
     write: Callable[[Path, str], None] = write
+    is_here: Callable[[str], bool] = _everywhere
