@@ -175,6 +175,7 @@ class IsinglassApp(App[int]):
             commanding.resume,
             record=self.recording.toggle,
             save=self.recording.save,
+            is_here=self.feed.is_here,
         )
 
     def _leave(self) -> None:

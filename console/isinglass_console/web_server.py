@@ -42,7 +42,17 @@ class ConsoleServer(Server):
         return app
 
     async def on_startup(self, _app: web.Application) -> None:
-        """Say where it is."""
+        """Say nothing yet: nobody is answered before the port is open."""
+
+    def serve(self, debug: bool = False) -> None:
+        """Serve until interrupted; say where it is once it answers."""
+        self.debug = debug
+        self.initialize_logging()
+        web.run_app(
+            self._make_app(), host=self.host, port=self.port, print=self._say, access_log=None
+        )
+
+    def _say(self, _where: str) -> None:
         print(f"Open {self.first_address}\nCtrl+C ends it.", flush=True)
 
     @web.middleware

@@ -221,6 +221,19 @@ def test_what_is_done_is_done_to_the_selected_node_also_when_it_is_dead(
     assert asked == ["birch"]
 
 
+def test_nothing_is_done_here_to_a_node_of_another_host(app: IsinglassApp) -> None:
+    app._outside = lambda: Outside(is_here=lambda _node: False)  # type: ignore[method-assign]
+
+    async def script(pilot: Pilot[int]) -> None:
+        for key in ("S", "d", "D"):
+            await pilot.press("escape", key)
+            assert "alder is on another host: give the command there" in screen_text(app), key
+        await pilot.press("escape", "m")
+        assert "there is no node to make a note at" in screen_text(app)
+
+    play(app, script, (160, 40))
+
+
 def test_without_a_monitor_there_is_nobody_to_announce_to(alder: Stage, tmp_path: Path) -> None:
     app = IsinglassApp(desk=filled_desk(alder), feeding=False, keymap_path=tmp_path / "none")
 

@@ -84,6 +84,16 @@ class HandKeys(TimeKeys):
         bare = (p for p in node.snapshot.processes if f"{p.slot}.{p.claim}" == key)
         return next(((node, process, None) for process in bare), None)
 
+    def _is_here(self, node: str) -> bool:
+        """Return whether a node is of this machine; say so when it is not.
+
+        A node of another host may have the name of one here, to which it would be done instead.
+        """
+        if not self.outside.is_here(node):
+            self.say(f"{node} is on another host: give the command there")
+            return False
+        return True
+
     # ------------------------------------------------------------------ the debugger's door
     async def action_stacks(self) -> None:
         """Take the whole Python stacks of the selected process; paused, show those of then."""
@@ -94,6 +104,8 @@ class HandKeys(TimeKeys):
         node, process, _ = found
         if not self.desk.cursor.live:
             await self._stacks_of_then(node, process)
+            return
+        if not self._is_here(node.name):
             return
         if process.verdict not in (Verdict.ALIVE, Verdict.STALLED):
             self.say(f"{process.name} {process.pid} is gone: its threads show their last lines")
@@ -139,6 +151,8 @@ class HandKeys(TimeKeys):
         node = self._node_selected()
         if not node:
             self.say("there is no node whose debug flags could be switched")
+            return
+        if not self._is_here(node):
             return
 
         async def listed() -> None:
@@ -225,6 +239,8 @@ class HandKeys(TimeKeys):
         node = self.desk.scene(0, 0).newest.node(self.desk.settings.node)
         if node is None or node.condition != Condition.ALIVE:
             self.say("only a node whose daemon lives can be drained")
+            return
+        if not self._is_here(node.name):
             return
         panel = node.snapshot.panel("daemon") if node.snapshot is not None else None
         if word(panel, "state") == DRAINED:

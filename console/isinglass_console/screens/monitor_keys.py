@@ -211,8 +211,9 @@ class MonitorKeys(LiveScreen):
         frame = self.desk.scene(0, 0).newest
         chosen = frame.node(self.desk.settings.node)
         nodes = [chosen, *frame.nodes] if chosen is not None else frame.nodes
-        alive = (node.name for node in nodes if node.condition == Condition.ALIVE)
-        return next(alive, nodes[0].name if nodes else "")
+        here = [node for node in nodes if self.outside.is_here(node.name)]
+        alive = (node.name for node in here if node.condition == Condition.ALIVE)
+        return next(alive, here[0].name if here else "")
 
     async def waited(self, work: Callable[[], Result]) -> Result:
         """Have a thread do what takes a moment, and return what it does."""

@@ -26,6 +26,10 @@ def _nowhere(_node: str, _text: str) -> str:
     raise UsageError("this console shows no node that could take a note")
 
 
+def _everywhere(_node: str) -> bool:
+    return True
+
+
 def _no_process(_node: str, _pid: int) -> Stacks:
     raise UsageError("this console shows no process that could be asked for its stacks")
 
@@ -82,6 +86,7 @@ class Outside:
     `record`: begin a recording, or end the one that is made; returns what to say.
     `save`: take the frames since a time, `TIME [FILE]`; returns what writes them into the file, in
     a thread, and returns what to say; both raise as `order` does.
+    `is_here`: whether a node is one of this machine, as these commands need it to be.
     `hands`: what may be done to some nodes, or None for looking alone.
     """
 
@@ -98,3 +103,4 @@ class Outside:
     write: Callable[[Path, str], None] = write
     record: Callable[[], str] = _no_recorder
     save: Callable[[str], Callable[[], str]] = _no_saver
+    is_here: Callable[[str], bool] = _everywhere

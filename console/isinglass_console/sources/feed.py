@@ -66,6 +66,10 @@ class Feed(ReadingThread):
         self._arrived = arrived
         self._waiting: deque[Delivery] = deque(maxlen=WAITING_READINGS)
 
+    def is_here(self, node: str) -> bool:
+        """Return whether a node that is shown is one of this machine."""
+        return node in self._sources
+
     def take(self) -> list[Delivery]:
         """Return what was read since the last call, oldest first."""
         found = []
