@@ -1,7 +1,7 @@
 """The link to one host: a relay there, the nodes that are seen through it, and its mending.
 
 A link that breaks is made anew by itself, after half a second at first, then twice as long each
-time, up to half a minute; each node then begins with a whole copy. Meanwhile the link says since
+time, up to a quarter of a minute; each node then begins with a whole copy. Meanwhile the link says since
 when it is down and why. All of this runs in the loop of `links`; nodes are looked at from outside
 through `remote_node`.
 """
@@ -31,7 +31,7 @@ from isinglass.remote.remote_node import RemoteNode
 
 RELAY = "isinglass relay"
 HELLO_SECONDS = 20.0
-SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 MOST_NOISE_BYTES = 1024 * 1024
 NO_SUCH_COMMAND = (2, 126, 127)  # an isinglass without `relay`, or no isinglass
 
