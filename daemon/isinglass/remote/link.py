@@ -1,9 +1,9 @@
 """The link to one host: a relay there, the nodes that are seen through it, and its mending.
 
 A link that breaks is made anew by itself, after half a second at first, then twice as long each
-time, up to a quarter of a minute; each node then begins with a whole copy. Meanwhile the link says since
-when it is down and why. All of this runs in the loop of `links`; nodes are looked at from outside
-through `remote_node`.
+time, up to a quarter of a minute; each node then begins with a whole copy. Meanwhile the link says
+since when it is down and why. All of this runs in the loop of `links`; nodes are looked at from
+outside through `remote_node`.
 """
 
 from __future__ import annotations
