@@ -131,9 +131,10 @@ class Link:
         node = self._nodes.get(message.channel)
         if message.kind == Kind.FRAME and node is not None:
             arrival = node.take_frame(message.body)
-            self.round_trip.saw(max(arrival.arrived_ns - arrival.taken_ns, 0))
             if arrival.first:
-                self._changed()
+                self._changed()  # A whole copy, or one that lay in a link that stood still.
+            else:
+                self.round_trip.saw(max(arrival.arrived_ns - arrival.taken_ns, 0))
         elif message.kind == Kind.NODES:
             self.names = tuple(message.body.decode("utf-8", "replace").split("\n"))
             self._changed()
