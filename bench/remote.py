@@ -155,7 +155,8 @@ def measure(server: SshServer, arguments: argparse.Namespace) -> Report:
         f" memory); `ssh HOST cat` of the segment sends {sent:,.0f} bytes in {seconds:.2f} s, for"
         f" {cat_cpu:.2f} s of the server's CPU. While the link was stopped the relay used"
         f" {spent:.3f} s of CPU and kept {stale} frames; the newest state was there"
-        f" {newest * MILLISECONDS:.0f} ms after the link went on."
+        f" {newest * MILLISECONDS:.0f} ms after the link went on. Load average meanwhile:"
+        f" {os.getloadavg()[1]:.0f}; ages need a processor that is free."
     )
     return report
 
