@@ -32,7 +32,7 @@ def main() -> None:
                 "looks": arrival.sampling.taken,
             }
             print(json.dumps(told), flush=True)
-        node.want(INTERVAL_SECONDS, 20)
+        node.want(INTERVAL_SECONDS, 20, clock.monotonic_ns())
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from isinglass import clock
-from isinglass.cli.nodes import all_or_one
+from isinglass.cli.nodes import SSH_COMMAND, all_or_one
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
@@ -31,7 +32,8 @@ COMMAND = Command(
     positionals=(
         Positional(
             "NODE",
-            "The nodes to record; all that are found on this machine when none is given.",
+            "The nodes to record, ssh://HOST/[NODE] among them; all that are found on this machine"
+            " when none is given.",
             required=False,
             repeat=True,
             completes="nodes",
@@ -56,6 +58,7 @@ COMMAND = Command(
             default=1.0,
         ),
         Option("keep", "Forget what is older: 1h, 30m; the file stays that small.", value="TIME"),
+        SSH_COMMAND,
     ),
     notes=(
         "Each frame is in the file as soon as it was read: a recorder that is killed loses none.",
@@ -76,12 +79,21 @@ def main(arguments: list[str]) -> int:
     values = COMMAND.parse(arguments)
     if not values.texts("NODE"):
         all_or_one("")
+    return record(values)
+
+
+def record(values: Values, names: str = "NODE") -> int:
+    """Record as a command line says that has the options above; return the exit code.
+
+    Args:
+        names: the word of the table that has the nodes.
+    """
     keep_seconds = _keep_seconds(values)
     path = Path(values.text("output")) if values.given("output") else new_name(clock.wall_ns())
     recorder = Recorder(path, clock.wall_ns(), keep_seconds)
     tidy = False
     try:
-        _Recording(recorder, values).run()
+        _Recording(recorder, values, values.texts(names)).run()
         tidy = True
     finally:
         recorder.close(tidy=tidy)
@@ -101,13 +113,13 @@ def _keep_seconds(values: Values) -> float:
 class _Recording:
     """One run of the command: the feed, the end, and what a terminal is told meanwhile."""
 
-    def __init__(self, recorder: Recorder, values: Values) -> None:
+    def __init__(self, recorder: Recorder, values: Values, names: Sequence[str]) -> None:
         self._recorder, self._values = recorder, values
         self._came = threading.Event()
         self._ended = False
         self._hub = Hub()
         interval = values.number("interval")
-        self._feed = Feed(values.texts("NODE"), interval, self._came.set)
+        self._feed = Feed(names, interval, self._came.set, values.text("ssh-command"))
 
     def run(self) -> None:
         """Record until a signal, or until the time is over."""

@@ -44,6 +44,7 @@ class RemoteSource:
         self.interval_seconds = 1.0
         self.looks_per_second = 0
         self.in_time = True
+        self.tick_ns = 0
         self._last: Arrival | None = None
         self._seen: Snapshot | None = None
 
@@ -62,7 +63,8 @@ class RemoteSource:
         if came and self.age_seconds > DIM_AFTER_INTERVALS * self.interval_seconds:
             self.node.hurry(self.looks_per_second)
         else:
-            self.node.want(self.interval_seconds, self.looks_per_second)
+            tick_ns = self.tick_ns or clock.monotonic_ns()
+            self.node.want(self.interval_seconds, self.looks_per_second, tick_ns)
         condition, sentence = self._state()
         snapshot, taken_wall_ns = self._shown(condition)
         return Reading(
@@ -176,6 +178,7 @@ class Fleet:
         if self.links is None:
             return []
         self._ask()
+        tick_ns = clock.monotonic_ns()
         self._wait(interval_seconds)
         used, readings = set(taken), []
         for number, address in enumerate(self._addresses):
@@ -184,6 +187,7 @@ class Fleet:
             for name in names:
                 source = self._source(number, address, name, used)
                 source.interval_seconds, source.looks_per_second = interval_seconds, looks
+                source.tick_ns = tick_ns
                 used.add(source.name)
                 readings.append(source.read())
             if not names:

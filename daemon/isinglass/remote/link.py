@@ -1,9 +1,9 @@
 """The link to one host: a relay there, the nodes that are seen through it, and its mending.
 
 A link that breaks is made anew by itself, after half a second at first, then twice as long each
-time, up to half a minute; each node then begins with a whole copy. Meanwhile the link says since
-when it is down and why. All of this runs in the loop of `links`; nodes are looked at from outside
-through `remote_node`.
+time, up to a quarter of a minute; each node then begins with a whole copy. Meanwhile the link says
+since when it is down and why. All of this runs in the loop of `links`; nodes are looked at from
+outside through `remote_node`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from isinglass.remote.remote_node import RemoteNode
 
 RELAY = "isinglass relay"
 HELLO_SECONDS = 20.0
-SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 MOST_NOISE_BYTES = 1024 * 1024
 NO_SUCH_COMMAND = (2, 126, 127)  # an isinglass without `relay`, or no isinglass
 
@@ -131,9 +131,10 @@ class Link:
         node = self._nodes.get(message.channel)
         if message.kind == Kind.FRAME and node is not None:
             arrival = node.take_frame(message.body)
-            self.round_trip.saw(max(arrival.arrived_ns - arrival.taken_ns, 0))
             if arrival.first:
-                self._changed()
+                self._changed()  # A whole copy, or one that lay in a link that stood still.
+            else:
+                self.round_trip.saw(max(arrival.arrived_ns - arrival.taken_ns, 0))
         elif message.kind == Kind.NODES:
             self.names = tuple(message.body.decode("utf-8", "replace").split("\n"))
             self._changed()

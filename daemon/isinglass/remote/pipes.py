@@ -7,7 +7,7 @@ from typing import Protocol
 from isinglass.remote.address import Way
 
 STDERR_KEPT = 2000
-KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 15, 3
+KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 15, 6  # a link that stands still for a minute is kept
 
 
 class Pipe(Protocol):

@@ -76,10 +76,16 @@ class RemoteNode:
         """Whether a frame is on its way."""
         return self.link.up and self._granted > 0
 
-    def want(self, interval_seconds: float, looks_per_second: int) -> None:
-        """Let one frame come, so that it is here just before the next tick in an interval."""
+    def want(self, interval_seconds: float, looks_per_second: int, tick_ns: int) -> None:
+        """Let one frame come, so that it is here just before the next tick.
+
+        Args:
+            interval_seconds: the time from tick to tick.
+            looks_per_second: how often the far side looks at the threads until then.
+            tick_ns: when this tick was due to be shown, on the monotonic clock.
+        """
         interval_ns = int(interval_seconds * clock.NANOSECONDS_PER_SECOND)
-        self._later(lambda: self._grant(interval_ns, looks_per_second, 0))
+        self._later(lambda: self._grant(interval_ns, looks_per_second, tick_ns))
 
     def hurry(self, looks_per_second: int) -> None:
         """Let a frame come at once, and tell who shows it: what there is is too old to be shown."""
@@ -143,14 +149,16 @@ class RemoteNode:
         self.news.set()
         return arrival
 
-    def _grant(self, interval_ns: int, looks_per_second: int, flags: int) -> None:
+    def _grant(self, interval_ns: int, looks_per_second: int, tick_ns: int) -> None:
         if self._granted >= MOST_GRANTS:
             # The link stands still, or is slow. When it goes on, a grant that is as old would be
             # held for its whole delay, so another one lets the newest state come first.
             self._hurry(looks_per_second)
             return
-        delay_ns = self.link.round_trip.delay_ns(interval_ns)
-        self._grant_now(delay_ns, looks_per_second, flags)
+        # From the tick, not from now: a frame that was late must not make the next one late, too.
+        late_ns = clock.monotonic_ns() - tick_ns
+        delay_ns = max(self.link.round_trip.delay_ns(interval_ns) - late_ns, 0)
+        self._grant_now(delay_ns, looks_per_second, 0)
 
     def _hurry(self, looks_per_second: int) -> None:
         if not self._hurried:
