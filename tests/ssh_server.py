@@ -100,7 +100,7 @@ class SshServer:
         if self._process.poll() is not None:
             return []
         listener = psutil.Process(self._process.pid)
-        return [one for one in listener.children(recursive=True) if "sshd" in one.name()]
+        return [one for one in listener.children(recursive=True) if _is_sshd(one)]
 
     def cut(self) -> None:
         """End all connections as a fault of the machine would: without a word."""
@@ -174,6 +174,13 @@ class SshServer:
         """End the server; sessions that still run are not its children's business."""
         self._process.terminate()
         self._process.wait(START_LIMIT_SECONDS)
+
+
+def _is_sshd(process: psutil.Process) -> bool:
+    try:
+        return "sshd" in process.name()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _kill(processes: list[psutil.Process]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from isinglass import clock
 from relay_client import ISINGLASS
 from remote_hosts import RemoteHosts
 
@@ -29,6 +31,29 @@ def isinglass(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def recorded(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Dump the end of a recording."""
+    return isinglass("dump", "alder", "--replay", str(file), *options)
+
+
+def shown(file: Path) -> int:
+    """Return how many updates the end of a recording has seen offered; 0 without a node in it."""
+    done = recorded(file, "--json")
+    if not done.stdout:
+        return 0
+    (node,) = json.loads(done.stdout)["nodes"]
+    panels = [panel for process in node["processes"] for panel in process["panels"]]
+    queue = next(panel for panel in panels if panel["panel"] == "queue")
+    return int(next(field["value"] for field in queue["fields"] if field["field"] == "offered"))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end_ns, pause = clock.monotonic_ns() + int(LIMIT_SECONDS * 1e9), threading.Event()
+    while not holds():
+        assert clock.monotonic_ns() < end_ns
+        pause.wait(0.1)
+
+
 def test_the_last_state_of_a_host_that_died(
     start_node: Callable[[str], Node], hosts: RemoteHosts, tmp_path: Path, home: Path
 ) -> None:
@@ -36,8 +61,12 @@ def test_the_last_state_of_a_host_that_died(
     far = hosts.add("far")
     file = tmp_path / "far.recording"
     line = [ISINGLASS, "mirror", "ssh://far/alder", "--interval", "0.2", "-o", str(file)]
-    with subprocess.Popen([*line, "--seconds", "8"], stderr=subprocess.PIPE, text=True) as mirror:
-        isinglass("watch", "ssh://far/alder", "--until", "queue.offered > 2000", "--quiet")
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as mirror:
+        try:
+            wait_until(lambda: shown(file) > 1000)
+        except BaseException:
+            mirror.kill()
+            raise
         sessions = far.sessions()
         far.close()
         for session in sessions:
@@ -45,21 +74,12 @@ def test_the_last_state_of_a_host_that_died(
         alder.send_signal(signal.SIGKILL)
         alder.wait()
         (home / "alder" / "segment").unlink()
+        mirror.terminate()
         assert mirror.stderr is not None
         said = mirror.stderr.read()
     assert mirror.returncode == 0, said
     assert isinglass("dump", "alder").returncode == 1, "the host's own glass is gone"
-    done = isinglass("dump", "alder", "--replay", str(file), "--json")
-    shown = json.loads(done.stdout)["nodes"][0]
-    assert shown["node"] == "alder"
-    queue = next(
-        panel
-        for process in shown["processes"]
-        for panel in process["panels"]
-        if panel["name"] == "queue"
-    )
-    offered = next(field for field in queue["fields"] if field["name"] == "offered")
-    assert offered["value"] > 1000
+    assert shown(file) > 1000
 
 
 def test_a_mirror_is_of_other_hosts() -> None:
