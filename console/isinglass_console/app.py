@@ -312,11 +312,11 @@ def run(
         RecordingError: the recording cannot be opened.
         UsageError: standard input or output is not a terminal, or there is no such theme.
     """
+    recorded = Recording(Path(replay)) if replay else None
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and not _served():
         raise UsageError(
             "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
         )
-    recorded = Recording(Path(replay)) if replay else None
     desk = Desk(interval_seconds, recorded)
     desk.speed = speed
     app = IsinglassApp(
