@@ -56,7 +56,7 @@ def test_it_ends_by_itself_and_a_terminal_sees_how_far_it_is(tmp_path: Path) -> 
     with program(NODE):
         line = ("record", "-o", str(path), "--interval", "0.1", "--seconds", "1")
         code, shown = on_terminal(*line)
-        assert code == 0 and "frames of 1 nodes" in shown
+        assert code == 0 and "frames of 1 node," in shown
         isinglass(*line)
     newest = Recording(path).newest
     assert 10 <= newest <= 24, "the second goes on behind the first"
