@@ -37,7 +37,7 @@ from isinglass_console.sources.files import SourceFiles
 
 NODES = 3
 HOUR_SECONDS = 3600
-SEEKS = 100
+SEEKS = 60
 LIMIT_MEGABYTES, LIMIT_MILLISECONDS = 3.0, 100.0
 STARTS_WITHIN_SECONDS = 90
 WARM_SECONDS = 10

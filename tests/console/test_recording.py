@@ -108,7 +108,7 @@ def test_a_frame_comes_back_from_its_row(frame: Frame, entries: list[LogEntry], 
     assert packed.events_count == 2 * len(entries)
     rows, events, count = packed.rows, packed.events, packed.events_count
     assert (
-        whole_rows(unpack(rows), packed.snapshots, 0, 2)
+        whole_rows(unpack(rows), packed.snapshots, 0)
         == [FrameEncoder(deflate=key).encode(frame, key=key)] * 2
     )
     assert [plain_frame(bare_frame(each)) for each in unpack(rows)] == [plain_frame(frame)] * 2

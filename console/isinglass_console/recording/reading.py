@@ -1,7 +1,7 @@
 """A recording as the screens see it: a timeline, with trends and events, at any instant of it.
 
 Opening reads the index alone, 300 bytes a chapter. To show an instant, its chapter is unpacked, at
-most fifteen rows of it are applied, and the trends before it take two more chapters: 30 ms for
+most twenty rows of it are applied, and the trends before it take two more chapters: 30 ms for
 three nodes.
 """
 
@@ -157,8 +157,8 @@ class Recording:
 
     def _run(self, number: int) -> Run:
         chapter = self._chapter(number)
-        part = (number - chapter.first) // KEY_ROWS * KEY_ROWS
-        first = chapter.first + part
+        part = (number - chapter.first) // KEY_ROWS
+        first = chapter.first + part * KEY_ROWS
         return self._runs.get_or(first, lambda: self._whole(chapter, part))
 
     def _chapter(self, number: int) -> Chapter:
@@ -180,13 +180,12 @@ class Recording:
 
     def _whole(self, chapter: Chapter, part: int) -> Run:
         """Return the rows of a chapter from a key row to the next, whole."""
-        rows, end = self._rows_of(chapter), part + KEY_ROWS
+        rows, first = self._rows_of(chapter), part * KEY_ROWS
         if self._is_open(chapter):
-            rows = rows[part:end]
+            rows = rows[first : first + KEY_ROWS]
         else:
-            snapshots = self._file.of_chapter("snapshots", chapter.first)
-            rows = whole_rows(rows, snapshots, part, end)
-        return Run(chapter.first + part, rows, self._lives)
+            rows = whole_rows(rows, self._file.of_chapter("snapshots", chapter.first), part)
+        return Run(chapter.first + first, rows, self._lives)
 
     # ------------------------------------------------------------------ events
     def around(self, wall_ns: int) -> Log:

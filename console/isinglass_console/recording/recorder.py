@@ -1,6 +1,6 @@
 """Writes frames into a recording, one at a time; whoever calls it has a thread for that.
 
-    no chapter ──a frame: a key row──▶ open ──each 15th: a key row──▶ open
+    no chapter ──a frame: a key row──▶ open ──each 20th: a key row──▶ open
         ▲                                └──60 rows: packed, and one that is too old goes──┐
         └──────────────────────────────────────────────────────────────────────────────────┘
 
