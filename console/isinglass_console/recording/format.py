@@ -1,7 +1,7 @@
-"""What stands in a recording: its tables, and how sixty rows become a chapter.
+"""What stands in a recording: its tables, and how 120 rows become a chapter.
 
 A recording is one LMDB file. Each frame is committed as a row of its own at once, so a recorder
-that is killed loses none; sixty rows are then packed into a chapter, which takes their place in one
+that is killed loses none; 120 rows are then packed into a chapter, which takes their place in one
 transaction. A second of one node of the demo is about 2 kB as a row and 800 bytes in a chapter.
 
     meta      "recording"        → msgpack {format, isinglass, began_ns}
@@ -37,8 +37,8 @@ FORMAT = 1
 TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "snapshots", "events")
 OF_CHAPTERS = TABLES[4:]
 META = b"recording"
-CHAPTER_ROWS = 60
-KEY_ROWS = 20  # what is decoded at most to show any frame
+CHAPTER_ROWS = 120
+KEY_ROWS = 30  # what is decoded at most to show any frame
 LARGEST_CHAPTER_BYTES = 1 << 30
 # Counters are written byte by byte: no position in a row is like another, modulo anything.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 4, "lp": 0, "pb": 0}]
@@ -171,7 +171,7 @@ def unpack(data: bytes) -> Any:
 
 
 def _damaged(reason: Exception) -> RecordingDamaged:
-    return RecordingDamaged(f"A minute of this recording is damaged ({reason}): look at another.")
+    return RecordingDamaged(f"A part of this recording is damaged ({reason}): look at another.")
 
 
 def _packed(items: Any) -> bytes:

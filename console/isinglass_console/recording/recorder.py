@@ -1,7 +1,7 @@
 """Writes frames into a recording, one at a time; whoever calls it has a thread for that.
 
-    no chapter ──a frame: a key row──▶ open ──each 20th: a key row──▶ open
-        ▲                                └──60 rows: packed, and one that is too old goes──┐
+    no chapter ──a frame: a key row──▶ open ──each 30th: a key row──▶ open
+        ▲                                └──120 rows: packed, and what is too old goes───┐
         └──────────────────────────────────────────────────────────────────────────────────┘
 
 A recording that is there already is gone on with: what a killed recorder left as rows becomes a
