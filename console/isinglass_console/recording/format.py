@@ -38,7 +38,7 @@ TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "snapshots",
 OF_CHAPTERS = TABLES[4:]
 META = b"recording"
 CHAPTER_ROWS = 120
-KEY_ROWS = 30  # what is decoded at most to show any frame
+KEY_ROWS = 15  # what is decoded at most to show any frame
 LARGEST_CHAPTER_BYTES = 1 << 30
 # Counters are written byte by byte: no position in a row is like another, modulo anything.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 4, "lp": 0, "pb": 0}]

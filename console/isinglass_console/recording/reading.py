@@ -1,7 +1,7 @@
 """A recording as the screens see it: a timeline, with trends and events, at any instant of it.
 
 Opening reads the index alone, 600 bytes a chapter. To show an instant, its chapter is unpacked, at
-most thirty rows of it are applied, and the trends before it take another chapter: 80 ms of CPU
+most fifteen rows of it are applied, and the trends before it take another chapter: 80 ms of CPU
 for three nodes.
 """
 

@@ -1,6 +1,6 @@
 """Writes frames into a recording, one at a time; whoever calls it has a thread for that.
 
-    no chapter ──a frame: a key row──▶ open ──each 30th: a key row──▶ open
+    no chapter ──a frame: a key row──▶ open ──each 15th: a key row──▶ open
         ▲                                └──120 rows: packed, and what is too old goes───┐
         └──────────────────────────────────────────────────────────────────────────────────┘
 
