@@ -37,7 +37,7 @@ from isinglass_console.sources.files import SourceFiles
 
 NODES = 3
 HOUR_SECONDS = 3600
-SEEKS = 300
+SEEKS = 100
 LIMIT_MEGABYTES, LIMIT_MILLISECONDS = 3.0, 100.0
 STARTS_WITHIN_SECONDS = 90
 WARM_SECONDS = 10
@@ -103,6 +103,8 @@ def seeks(path: Path, view: str) -> tuple[list[float], list[float]]:
     desk, files = Desk(recorded=recording), SourceFiles()
     desk.settings.view = view
     first, last = (recording.wall_ns(n) for n in (recording.oldest, recording.newest))
+    desk.scene(120, 34)  # the index and the first chapter: opening is told apart
+    page_of(desk.scene(120, 34), files)
     for _ in range(SEEKS):
         began_ns, cpu_ns = clock.perf_ns(), clock.thread_cpu_ns()
         desk.go_to(chance.randrange(first, last))

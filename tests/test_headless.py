@@ -30,6 +30,8 @@ COMMAND_LINES: Mapping[tuple[str, ...], set[str]] = {
     ("daemon", "status", "glass"): NEVER_HEADLESS,
     ("log", "--rings"): NEVER_HEADLESS,
     ("monitor", "status"): NEVER_HEADLESS,
+    ("record", "--help"): NEVER_HEADLESS,
+    ("snapshot", "--help"): NEVER_HEADLESS,
     ("complete-nodes",): NEVER_HEADLESS | HEAVY,
     ("relay", "--list"): NEVER_HEADLESS | HEAVY,
     ("relay",): NEVER_HEADLESS | HEAVY - {"json"},

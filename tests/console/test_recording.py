@@ -48,7 +48,7 @@ from isinglass_console.recording.recorder import Recorder
 from isinglass_console.recording.slicing import write_slice
 from isinglass_console.screens.desk import Desk
 
-FRAMES = CHAPTER_ROWS * 5 // 2
+FRAMES = 150
 WORD = st.integers(0, 2**64 - 1)
 TEXT = st.text(st.characters(exclude_characters="\t", exclude_categories=["Cs"]), max_size=9)
 
@@ -108,7 +108,7 @@ def test_a_frame_comes_back_from_its_row(frame: Frame, entries: list[LogEntry], 
     assert packed.events_count == 2 * len(entries)
     rows, events, count = packed.rows, packed.events, packed.events_count
     assert (
-        whole_rows(unpack(rows), packed.snapshots, 0, 2)
+        whole_rows(unpack(rows), packed.snapshots, 0)
         == [FrameEncoder(deflate=key).encode(frame, key=key)] * 2
     )
     assert [plain_frame(bare_frame(each)) for each in unpack(rows)] == [plain_frame(frame)] * 2
@@ -147,7 +147,7 @@ def record(path: Path, frames: Sequence[tuple[Frame, list[LogEntry]]], **how: fl
 
 @pytest.fixture
 def frames(alder: Stage) -> list[tuple[Frame, list[LogEntry]]]:
-    """Two chapters and a half of one node."""
+    """A chapter and a quarter of one node."""
     return taken(alder, FRAMES)
 
 
@@ -222,7 +222,7 @@ def test_what_is_too_old_goes_and_the_file_stays_small(
     assert path.stat().st_size < first * 1.5
     recording = Recording(path)
     assert recording.newest == 2 * len(again) - 1
-    assert recording.newest - recording.oldest <= 240
+    assert recording.newest - recording.oldest <= 120 + 2 * CHAPTER_ROWS
     same(recording.frame(recording.oldest), again[recording.oldest - len(again)][0])
 
 
@@ -285,11 +285,11 @@ def test_another_format_is_told_with_who_wrote_it(recording: Recording) -> None:
 def test_a_damaged_minute_leaves_the_others(
     recording: Recording, frames: list[tuple[Frame, list[LogEntry]]]
 ) -> None:
-    key = (60).to_bytes(8, "big")
+    key = (120).to_bytes(8, "big")
     recording.close()
     file = RecordingFile(recording.path)
     tables = ("chapters", "snapshots")
-    good = {table: file.of_chapter(table, 60) for table in tables}
+    good = {table: file.of_chapter(table, 120) for table in tables}
     file.close()
     for seed in range(60):
         chance, table = random.Random(seed), tables[seed % 2]
@@ -300,11 +300,11 @@ def test_a_damaged_minute_leaves_the_others(
         changed(recording.path, table.encode(), key, bytes(bad) if seed % 3 else bytes(bad[:-seed]))
         damaged = Recording(recording.path)
         with pytest.raises(IsinglassError):
-            damaged.frame(75)
+            damaged.frame(130)
         same(damaged.frame(59), frames[59][0])
-        same(damaged.frame(120), frames[120][0])
+        same(damaged.frame(119), frames[119][0])
         desk = Desk(recorded=damaged)
-        desk.step(75)
+        desk.step(130)
         assert desk.scene(80, 24).frame.nodes == ()
         assert "damaged" in desk.settings.notice
         damaged.close()

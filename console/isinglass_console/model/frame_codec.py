@@ -216,11 +216,6 @@ def figures_of(row: bytes) -> dict[str, tuple[str, dict[str, float]]]:
         raise _damaged(reason) from reason
 
 
-def nodes_seen(row: bytes) -> list[str]:
-    """Return the nodes that a row has snapshots of; raises as `bare_frame` does."""
-    return [node[0] for node in _fields(row)[4] if node[10] is not None]
-
-
 def wall_of(row: bytes) -> int:
     """Return the time of a frame; raises as `bare_frame` does."""
     wall_ns: int = _fields(row)[2]

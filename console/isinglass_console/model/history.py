@@ -1,7 +1,7 @@
 """The last fifteen minutes, always in memory: any frame of them can be had again, at any time.
 
 Frames are kept as rows (`frame_codec`), as in a recording: each tenth is a key row, ten rows are a
-run, the least that is freed. One node with ten processes takes about 5 kB a frame, 5 MB for
+run, the least that is freed. One node with four processes takes about 1.7 kB a frame, 1.5 MB for
 fifteen minutes at one a second. The limit in bytes goes before the limit in time.
 """
 

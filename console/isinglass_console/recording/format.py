@@ -1,7 +1,7 @@
-"""What stands in a recording: its tables, and how sixty rows become a chapter.
+"""What stands in a recording: its tables, and how 120 rows become a chapter.
 
 A recording is one LMDB file. Each frame is committed as a row of its own at once, so a recorder
-that is killed loses none; sixty rows are then packed into a chapter, which takes their place in one
+that is killed loses none; 120 rows are then packed into a chapter, which takes their place in one
 transaction. A second of one node of the demo is about 2 kB as a row and 800 bytes in a chapter.
 
     meta      "recording"        → msgpack {format, isinglass, began_ns}
@@ -11,8 +11,8 @@ transaction. A second of one node of the demo is about 2 kB as a row and 800 byt
     index     8 bytes number of the first frame  → frames, events: numbers; then the wall time
                                    of each frame, signed, to the one before
     chapters  the same           → the rows, without events and snapshots: msgpack, LZMA
-    snapshots the same           → of each node [the snapshots' rests, their columns], as
-                                   `isinglass.glass.columns` turns them: msgpack, LZMA
+    snapshots the same           → of each node, from key row to key row [the snapshots' rests,
+                                   their columns] (`isinglass.glass.columns`): msgpack, LZMA
     events    the same           → the events, when there are any: msgpack, LZMA
 
 Numbers of frames count up by one, without a gap; in keys they are big-endian. Another number of the
@@ -22,8 +22,8 @@ format is another format: what only adds a table keeps the number.
 from __future__ import annotations
 
 import lzma
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
@@ -31,13 +31,13 @@ import msgpack
 from isinglass.errors import IsinglassError
 from isinglass.glass.columns import turn, turn_back
 from isinglass.glass.differences import Source, put_number, put_signed
-from isinglass_console.model.frame_codec import nodes_seen, put_together, taken_apart
+from isinglass_console.model.frame_codec import put_together, taken_apart
 
 FORMAT = 1
 TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "snapshots", "events")
 OF_CHAPTERS = TABLES[4:]
 META = b"recording"
-CHAPTER_ROWS = 60
+CHAPTER_ROWS = 120
 KEY_ROWS = 15  # what is decoded at most to show any frame
 LARGEST_CHAPTER_BYTES = 1 << 30
 # Counters are written byte by byte: no position in a row is like another, modulo anything.
@@ -124,34 +124,37 @@ class PackedChapter(NamedTuple):
 
 def pack_rows(rows: Sequence[bytes]) -> PackedChapter:
     """Return a chapter of rows."""
-    bare, told, messages = [], [], defaultdict(list)
-    for row in rows:
+    bare: list[bytes] = []
+    told: list[Any] = []
+    messages: defaultdict[str, list[list[bytes]]] = defaultdict(
+        lambda: [[] for _ in range(0, len(rows), KEY_ROWS)]
+    )
+    for at, row in enumerate(rows):
         rest, events, snapshots = taken_apart(row)
         bare.append(rest)
         told.extend(events)
         for node, message in snapshots.items():
-            messages[node].append(message)
-    turned = {node: turn(of_node) for node, of_node in messages.items()}
+            messages[node][at // KEY_ROWS].append(message)
+    turned = {node: [turn(part) for part in parts] for node, parts in messages.items()}
     events_bytes = _packed(told) if told else b""
     return PackedChapter(_packed(bare), _packed(turned), events_bytes, len(told))
 
 
-def whole_rows(bare: Sequence[bytes], snapshots: bytes, first: int, end: int) -> list[bytes]:
-    """Return the rows from `first` below `end` of a chapter with their snapshots.
+def whole_rows(bare: Sequence[bytes], snapshots: bytes, part: int) -> list[bytes]:
+    """Return the rows of a chapter from its key row number `part` to the next, whole.
 
     Raises:
         RecordingDamaged, FrameDamaged: they are not there as they were packed.
     """
-    before = Counter(node for row in bare[:first] for node in nodes_seen(row))
-    wanted = Counter(node for row in bare[first:end] for node in nodes_seen(row))
+    messages: dict[str, Iterator[bytes]] = {}
     try:
-        turned, messages = unpack(snapshots), {}
-        for node, count in wanted.items():
-            (rests, columns), at = turned[node], before[node]
-            messages[node] = iter(turn_back(rests, columns, at, at + count))
-    except (ValueError, TypeError, KeyError) as reason:
+        for node, parts in unpack(snapshots).items():
+            rests, columns = parts[part]
+            messages[node] = iter(turn_back(rests, columns))
+    except (ValueError, TypeError, IndexError, AttributeError) as reason:
         raise _damaged(reason) from reason
-    return [put_together(row, messages) for row in bare[first:end]]
+    wanted = bare[part * KEY_ROWS : (part + 1) * KEY_ROWS]
+    return [put_together(row, messages) for row in wanted]
 
 
 def unpack(data: bytes) -> Any:
@@ -168,7 +171,7 @@ def unpack(data: bytes) -> Any:
 
 
 def _damaged(reason: Exception) -> RecordingDamaged:
-    return RecordingDamaged(f"A minute of this recording is damaged ({reason}): look at another.")
+    return RecordingDamaged(f"A part of this recording is damaged ({reason}): look at another.")
 
 
 def _packed(items: Any) -> bytes:

@@ -150,9 +150,9 @@ class _Recording:
         for delivery in self._feed.take():
             frame = self._hub.take(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
             self._recorder.take(frame, self._hub.fresh)
-            nodes = len(frame.nodes)
+            nodes = f"{len(frame.nodes)} node{'s' if len(frame.nodes) > 1 else ''}"
             size = text.size(self._recorder.size_bytes)
-            self._tell(f"\r{self._recorder.frames:,} frames of {nodes} nodes, {size}   ")
+            self._tell(f"\r{self._recorder.frames:,} frames of {nodes}, {size}   ")
 
     def _tell(self, progress: str) -> None:
         if sys.stderr.isatty():

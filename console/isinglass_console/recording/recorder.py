@@ -1,7 +1,7 @@
 """Writes frames into a recording, one at a time; whoever calls it has a thread for that.
 
     no chapter ──a frame: a key row──▶ open ──each 15th: a key row──▶ open
-        ▲                                └──60 rows: packed, and one that is too old goes──┐
+        ▲                                └──120 rows: packed, and what is too old goes───┐
         └──────────────────────────────────────────────────────────────────────────────────┘
 
 A recording that is there already is gone on with: what a killed recorder left as rows becomes a

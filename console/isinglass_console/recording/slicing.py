@@ -1,7 +1,7 @@
 """Cuts a part out of a recording, or of the console's memory, into a file for a colleague.
 
 The part is a recording like any other, written beside the file and then copied without the pages
-that LMDB does not use any more: five minutes of three nodes are about 500 kB.
+that LMDB does not use any more: five minutes of three nodes are about 700 kB.
 """
 
 from __future__ import annotations

@@ -46,34 +46,25 @@ def turn(messages: Sequence[bytes]) -> tuple[list[bytes], bytes]:
     return rests, b"".join(map(_planes, columns.values()))
 
 
-def turn_back(
-    rests: Sequence[bytes], columns: bytes, first: int = 0, end: int | None = None
-) -> list[bytes]:
+def turn_back(rests: Sequence[bytes], columns: bytes) -> list[bytes]:
     """Return the messages of which `turn` gave rests and columns.
-
-    Args:
-        first, end: only these of the messages, as in a slice.
 
     Raises:
         ValueError: it did not.
     """
     places: list[list[tuple[int, list[int]]]] = []
     counts: Counter[int] = Counter()
-    before: Counter[int] = Counter()
     for rest in rests:
         source = _opened(rest)
         found = [(source.at, words) for words in _changed_words(source, rest[1])]
-        if len(places) == first:
-            before = counts.copy()
         for _, words in found:
             counts.update(words)
         places.append(found)
     source = Source(columns)
-    changes = {word: iter(_values(source, count)[before[word] :]) for word, count in counts.items()}
+    changes = {word: iter(_values(source, count)) for word, count in counts.items()}
     if not source.ended:
         raise ValueError("more changes than words")
-    wanted = zip(rests[first:end], places[first:end], strict=True)
-    return [_whole(rest, found, changes) for rest, found in wanted]
+    return [_whole(rest, found, changes) for rest, found in zip(rests, places, strict=True)]
 
 
 def _whole(

@@ -21,19 +21,23 @@ from __future__ import annotations
 
 import struct
 from array import array
+from itertools import compress
+from operator import ne
 
 SAME, CHANGED, ANEW, RESIZED = range(4)
 WORD_BYTES = 8
 MODULUS = 1 << 64
 _SIGN = 1 << 63
 MOST_WORDS = 1 << 16
-_CHUNK_BYTES = 256  # compared at once: most of an area does not change
+_CHUNK_BYTES = 512  # compared at once: most of an area does not change
 _LONGEST_SHIFT = 63
 _SMALL = 1 << 27  # a change below that takes four bytes at most
 _BILLION = 1e9
-_LARGEST_DOUBLE = 1e9
 _IS_LONGER = bytes(byte > 0x7F for byte in range(256))
 _DOUBLE, _WORD = struct.Struct("<d"), struct.Struct("<Q")
+_WITHOUT_SIGN = _SIGN - 1
+# As words: doubles from half a billionth to a billion. No count or time of ours is between them.
+_LEAST_BITS, _MOST_BITS = (_WORD.unpack(_DOUBLE.pack(value))[0] for value in (5e-10, 1e9))
 
 
 def put_number(out: bytearray, number: int) -> None:
@@ -81,31 +85,49 @@ def _resized(area: bytes, words: int) -> bytes:
 
 
 def _put_changes(out: bytearray, before: bytes, after: bytes) -> None:
-    gaps, changes, following, count = bytearray(), bytearray(), 0, 0
+    distances: list[int] = []
+    changes: list[int] = []
+    following = 0
     for start in range(0, len(after), _CHUNK_BYTES):
         old, new = before[start : start + _CHUNK_BYTES], after[start : start + _CHUNK_BYTES]
         if old == new:
             continue
-        words = zip(memoryview(old).cast("Q"), memoryview(new).cast("Q"), strict=True)
-        for at, (was, is_now) in enumerate(words, start // WORD_BYTES):
-            if was != is_now:
-                change = (is_now - was) % MODULUS
-                change = change if change < _SIGN else change - MODULUS
-                told = None if -_SMALL < change < _SMALL else _billionths(is_now)
-                shorter = told is not None and abs(told) < abs(change)
-                put_number(gaps, at - following << 1 | shorter)
-                put_signed(changes, told if told is not None and shorter else change)
-                following, count = at + 1, count + 1
-    put_number(out, count)
-    out += gaps
-    out += changes
+        were, are = memoryview(old).cast("Q").tolist(), memoryview(new).cast("Q").tolist()
+        for index in compress(range(len(were)), map(ne, were, are)):
+            at, is_now = start // WORD_BYTES + index, are[index]
+            change = is_now - were[index]
+            if not -_SIGN <= change < _SIGN:
+                change += MODULUS if change < 0 else -MODULUS
+            kind = 0
+            if not -_SMALL < change < _SMALL:
+                told = _billionths(is_now)
+                if told is not None and abs(told) < abs(change):
+                    change, kind = told, 1
+            distances.append(at - following << 1 | kind)
+            changes.append(change << 1 if change >= 0 else (-change << 1) - 1)
+            following = at + 1
+    put_number(out, len(distances))
+    put_numbers(out, distances)
+    put_numbers(out, changes)
+
+
+def put_numbers(out: bytearray, numbers: list[int]) -> None:
+    """Append numbers that are not negative."""
+    append = out.append
+    for number in numbers:
+        while number > 0x7F:
+            append(number & 0x7F | 0x80)
+            number >>= 7
+        append(number)
 
 
 def _billionths(word: int) -> int | None:
     """Return the double that a word is as a whole number of billionths, None when it is none."""
-    (value,) = _DOUBLE.unpack(_WORD.pack(word))
-    if not -_LARGEST_DOUBLE < value < _LARGEST_DOUBLE:
+    if word == 0:
+        return 0
+    if not _LEAST_BITS <= word & _WITHOUT_SIGN < _MOST_BITS:
         return None
+    (value,) = _DOUBLE.unpack(_WORD.pack(word))
     count = round(value * _BILLION)
     return count if _double(count) == word else None
 
