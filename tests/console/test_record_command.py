@@ -51,6 +51,20 @@ def test_it_records_until_it_is_told_to_end(tmp_path: Path, ending: signal.Signa
     assert messages.count("while it recorded") == 1
 
 
+def test_any_number_of_signals_ends_it(tmp_path: Path) -> None:
+    """A signal may come while the one before is being taken, and while a frame is announced."""
+    with program(NODE):
+        recorder = start("record", "alder", "-o", str(tmp_path / "a"), "--interval", "0.1")
+        wait_for(tmp_path / "a", 2)
+        for _ in range(300):
+            recorder.send_signal(signal.SIGTERM)
+        try:
+            _, told = recorder.communicate(timeout=WAIT_SECONDS)
+        finally:
+            recorder.kill()
+    assert recorder.returncode in (0, -signal.SIGTERM), told  # the last ones may come after the end
+
+
 def test_it_ends_by_itself_and_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
     path = tmp_path / "short"
     with program(NODE):

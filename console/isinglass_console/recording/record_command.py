@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from isinglass import clock
 from isinglass.cli.nodes import SSH_COMMAND, all_or_one
@@ -115,11 +116,12 @@ class _Recording:
 
     def __init__(self, recorder: Recorder, values: Values, names: Sequence[str]) -> None:
         self._recorder, self._values = recorder, values
-        self._came = threading.Event()
+        # Not an event: a signal that comes while this very thread holds its lock would wait for it.
+        self._came: SimpleQueue[None] = SimpleQueue()
         self._ended = False
         self._hub = Hub()
         interval = values.number("interval")
-        self._feed = Feed(names, interval, self._came.set, values.text("ssh-command"))
+        self._feed = Feed(names, interval, self._wake, values.text("ssh-command"))
 
     def run(self) -> None:
         """Record until a signal, or until the time is over."""
@@ -128,8 +130,9 @@ class _Recording:
         self._feed.start()
         try:
             while not self._ended and (left_ns := until_ns - clock.monotonic_ns()) > 0:
-                self._came.wait(min(left_ns / clock.NANOSECONDS_PER_SECOND, LONGEST_WAIT_SECONDS))
-                self._came.clear()
+                left = left_ns / clock.NANOSECONDS_PER_SECOND
+                with suppress(Empty):
+                    self._came.get(timeout=min(left, LONGEST_WAIT_SECONDS))
                 self._take()
             self._feed.stop()
             self._take()
@@ -144,7 +147,10 @@ class _Recording:
 
     def _end(self, _signal: int, _frame: object) -> None:
         self._ended = True
-        self._came.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._came.put(None)
 
     def _take(self) -> None:
         for delivery in self._feed.take():
