@@ -45,11 +45,23 @@ class FieldSchema:
 class PanelSchema:
     """A panel's name, size in bytes, line of help and fields."""
 
-    __slots__ = ("fields", "help", "name", "size_bytes")
+    __slots__ = ("_by_name", "fields", "help", "name", "size_bytes")
 
     def __init__(self, name: str, size_bytes: int, help_line: str) -> None:
         self.name, self.size_bytes, self.help = name, size_bytes, help_line
         self.fields: list[FieldSchema] = []
+        self._by_name: dict[str, FieldSchema] | None = None
+
+    def field(self, name: str) -> FieldSchema | None:
+        """Return the field that has a value of this name; of a latch's part that is the latch.
+
+        To be asked when all fields are there.
+        """
+        if self._by_name is None:
+            self._by_name = {field.name: field for field in self.fields if not field.parts}
+            for latch in self.fields:
+                self._by_name.update({f"{latch.name}.{part.name}": latch for part in latch.parts})
+        return self._by_name.get(name)
 
 
 class Site:

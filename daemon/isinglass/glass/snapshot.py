@@ -44,24 +44,57 @@ class FieldView:
 
 
 class PanelView:
-    """One panel instance of one process; `view["offered"]` is a value."""
+    """One panel instance of one process; `view["offered"]` is a value.
 
-    __slots__ = ("fields", "help", "instance", "name")
+    A console looks at a few fields of many panels each second, so a field is decoded when somebody
+    asks for it.
+
+    Args:
+        fields: all of its fields, when they are decoded already.
+        source: else its schema, its process's region, and where in it the panel starts.
+    """
+
+    __slots__ = ("_fields", "_known", "_source", "help", "instance", "name")
 
     def __init__(
-        self, name: str, instance: str, help_line: str, fields: tuple[FieldView, ...]
+        self,
+        name: str,
+        instance: str,
+        help_line: str,
+        fields: tuple[FieldView, ...] | None = None,
+        source: tuple[schema.PanelSchema, memoryview, int] | None = None,
     ) -> None:
-        self.name, self.instance, self.help, self.fields = name, instance, help_line, fields
+        self.name, self.instance, self.help = name, instance, help_line
+        self._fields, self._source = fields, source
+        self._known: dict[str, Value] = {field.name: field.value for field in fields or ()}
+
+    @property
+    def fields(self) -> tuple[FieldView, ...]:
+        """All fields, in their order."""
+        if self._fields is None and self._source is not None:
+            panel, raw, start = self._source
+            self._fields = tuple(
+                view for field in panel.fields for view in _values(field, raw, start)
+            )
+        return self._fields or ()
 
     def __getitem__(self, name: str) -> Value:
-        for field in self.fields:
-            if field.name == name:
-                return field.value
-        raise KeyError(name)
+        value = self._value(name)
+        if value is None:
+            raise KeyError(name)
+        return value
 
     def get(self, name: str, default: Value = 0) -> Value:
         """Return a field's value, or `default` when this panel has no such field."""
-        return next((field.value for field in self.fields if field.name == name), default)
+        value = self._value(name)
+        return default if value is None else value
+
+    def _value(self, name: str) -> Value | None:
+        if name not in self._known and self._source is not None:
+            panel, raw, start = self._source
+            if (field := panel.field(name)) is not None:
+                self._known.update((view.name, view.value) for view in _values(field, raw, start))
+        return self._known.get(name)
 
 
 class Thread:
@@ -134,7 +167,8 @@ def _values(field: schema.FieldSchema, raw: memoryview, start: int) -> Iterator[
             words = raw[place : place + field.length].cast("Q").tolist()
             yield FieldView(field, field.name, HistogramValue(words))
     elif field.kind == "text":
-        yield FieldView(field, field.name, text_at(bytes(raw), place, field.length))
+        text = text_at(bytes(raw[place : place + field.length]), 0, field.length)
+        yield FieldView(field, field.name, text)
     elif field.kind == "latch":
         number = int.from_bytes(raw[place : place + 8], "little")
         newest = number & (layout.LATCH_SLOTS - 1)
@@ -246,9 +280,8 @@ class Process:
         panel = self._catalogue.panels.get(block)
         if panel is None or not layout.PANELS_OFFSET <= start < layout.ERRORS_OFFSET:
             return None
-        raw = memoryview(self.raw)
-        fields = tuple(view for field in panel.fields for view in _values(field, raw, start))
-        return PanelView(panel.name, text_at(self.raw, place + 24, 40), panel.help, fields)
+        source = (panel, memoryview(self.raw), start)
+        return PanelView(panel.name, text_at(self.raw, place + 24, 40), panel.help, None, source)
 
     def panel(self, name: str, instance: str = "") -> PanelView | None:
         """Return a panel of this process, or None."""
