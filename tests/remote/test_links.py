@@ -263,9 +263,10 @@ def test_a_client_that_was_stopped_sees_the_newest_state_first(
         spent = sum(relay.cpu_times()[:2]) - sum(before[:2])
         resumed_ns = clock.monotonic_ns()
         reader.send_signal(signal.SIGCONT)
-        stale, first = 0, {"taken_ns": 0}
+        stale, looks, first = 0, 0, {"taken_ns": 0}
         while first["taken_ns"] < resumed_ns:
             first = json.loads(reader.stdout.readline())
+            looks += first["looks"]  # one that was asked for before the stop may have them
             # Whatever was under way is as old as it is, by the reader's own account.
             if stopped_ns <= first["arrived_ns"] < resumed_ns or first["taken_ns"] < resumed_ns:
                 stale += 1
@@ -276,7 +277,7 @@ def test_a_client_that_was_stopped_sees_the_newest_state_first(
         reader.stdout.close()
     assert stale <= 6, "frames piled up"
     assert first["arrived_ns"] - resumed_ns < 1_000_000_000
-    assert first["looks"] > 50, "the looks of the time between are in it"
+    assert looks > 50, "the looks of the time between are told"
     assert spent < 1.0
 
 
