@@ -16,7 +16,18 @@ from isinglass.remote.frames import Kind, Message, Unframer, framed
 from isinglass.remote.message_bodies import Grant
 
 ISINGLASS = str(Path(sys.executable).with_name("isinglass"))
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS, COMMAND_SECONDS = 20.0, 60.0
+
+
+def isinglass(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with pipes, whatever its exit code will be."""
+    return subprocess.run(
+        [ISINGLASS, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
 
 
 class RelayClient:

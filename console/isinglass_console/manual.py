@@ -19,6 +19,7 @@ from typing import Any
 from argparse_manpage.manpage import Manpage
 
 from isinglass import __version__
+from isinglass.cli.help import option_help
 from isinglass.cli.options import Command, Option, Positional
 from isinglass_console.cli import COMMANDS, SUMMARY
 from isinglass_console.completion import tables
@@ -61,13 +62,7 @@ def _word(word: Positional) -> dict[str, Any]:
 
 
 def _option(option: Option) -> dict[str, Any]:
-    text = option.help
-    if option.choices:
-        text += f" One of: {', '.join(option.choices)}."
-    if option.default not in (None, False):
-        text += f" Default: {option.default}."
-    if option.repeat:
-        text += " May be given several times."
+    text = option_help(option)
     if not option.value:
         return {"action": "store_true", "help": _escaped(text)}
     return {"metavar": option.value, "help": _escaped(text)}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+from at_work import working_node
 from isinglass import clock
 from isinglass.glass import layout
 from isinglass_console.model.frame import Condition
@@ -18,27 +16,7 @@ from isinglass_console.model.reading import Reading
 from isinglass_console.sources.feed import Feed
 from isinglass_console.sources.local import LocalSource
 
-WORKING_NODE = Path(__file__).with_name("working_node.py")
 LIMIT_SECONDS = 40.0
-
-
-@contextmanager
-def working_node(node: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a node with threads that work, until the block ends."""
-    process = subprocess.Popen(
-        [sys.executable, str(WORKING_NODE), node], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def until(source: LocalSource, wanted: Callable[[Reading], bool]) -> Reading:

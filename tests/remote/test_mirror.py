@@ -12,23 +12,13 @@ from pathlib import Path
 import pytest
 
 from isinglass import clock
-from relay_client import ISINGLASS
+from relay_client import ISINGLASS, isinglass
 from remote_hosts import RemoteHosts
 
 pytestmark = pytest.mark.sshd
 
 LIMIT_SECONDS = 60.0
 Node = subprocess.Popen[str]
-
-
-def isinglass(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [ISINGLASS, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_SECONDS,
-    )
 
 
 def recorded(file: Path, *options: str) -> subprocess.CompletedProcess[str]:

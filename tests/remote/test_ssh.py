@@ -10,23 +10,13 @@ import pytest
 
 from isinglass.remote import message_bodies as bodies
 from isinglass.remote.frames import Kind, framed
-from relay_client import ISINGLASS
+from relay_client import isinglass
 from remote_hosts import RemoteHosts
 
 pytestmark = pytest.mark.sshd
 
 LIMIT_SECONDS = 60.0
 Node = subprocess.Popen[str]
-
-
-def isinglass(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [ISINGLASS, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_SECONDS,
-    )
 
 
 def dumped(*arguments: str) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional
 from isinglass.errors import UsageError
-from isinglass_console.recording.record_command import record
+from isinglass_console.recording.record_command import INTERVAL, SECONDS, record
 
 COMMAND = Command(
     "mirror",
@@ -26,15 +26,8 @@ COMMAND = Command(
             completes="files",
         ),
         Option("keep", "Forget what is older.", value="TIME", default="1h"),
-        Option("seconds", "End after so long.", value="N", kind="positive"),
-        Option(
-            "interval",
-            "Seconds from frame to frame.",
-            value="SECONDS",
-            kind="positive",
-            short="i",
-            default=1.0,
-        ),
+        SECONDS,
+        INTERVAL,
         SSH_COMMAND,
     ),
     notes=(

@@ -26,6 +26,15 @@ from isinglass_console.sources.feed import Feed
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LONGEST_WAIT_SECONDS = 3600.0
+SECONDS = Option("seconds", "End after so long.", value="N", kind="positive")
+INTERVAL = Option(
+    "interval",
+    "Seconds from frame to frame.",
+    value="SECONDS",
+    kind="positive",
+    short="i",
+    default=1.0,
+)
 
 COMMAND = Command(
     "record",
@@ -49,15 +58,8 @@ COMMAND = Command(
             short="o",
             completes="files",
         ),
-        Option("seconds", "End after so long.", value="N", kind="positive"),
-        Option(
-            "interval",
-            "Seconds from frame to frame.",
-            value="SECONDS",
-            kind="positive",
-            short="i",
-            default=1.0,
-        ),
+        SECONDS,
+        INTERVAL,
         Option("keep", "Forget what is older: 1h, 30m; the file stays that small.", value="TIME"),
         SSH_COMMAND,
     ),

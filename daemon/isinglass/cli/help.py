@@ -16,7 +16,7 @@ def render(command: Command) -> str:
     blocks = [usage(command), command.summary]
     if command.positionals:
         blocks.append(_rows((word.name, word.help) for word in command.positionals))
-    rows = [(_left(option), _right(option)) for option in command.options]
+    rows = [(_left(option), option_help(option)) for option in command.options]
     blocks.append("Options:\n" + _rows([*rows, ("-h, --help", "Show this text.")]))
     blocks.extend(_wrap(note, "") for note in command.notes)
     if command.examples:
@@ -49,7 +49,8 @@ def _left(option: Option) -> str:
     return f"{short}--{option.name}{' ' + option.value if option.value else ''}"
 
 
-def _right(option: Option) -> str:
+def option_help(option: Option) -> str:
+    """Return what is said of an option: its help, its choices, its default."""
     text = option.help
     if option.choices:
         text += f" One of: {', '.join(option.choices)}."
