@@ -102,6 +102,7 @@ class Noted:
     """Hands that note what they were told to do; there is no birch to be done anything to."""
 
     nodes = ("alder", "cedar")
+    trouble = ""
 
     def __init__(self) -> None:
         self.deeds: list[tuple[str, str]] = []

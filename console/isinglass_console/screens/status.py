@@ -12,6 +12,7 @@ from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Hit, Pen, cells
 
 LEAST_CELLS = 24
+NAME = "isinglass"
 
 
 def status_line(scene: Scene) -> Block:
@@ -20,7 +21,7 @@ def status_line(scene: Scene) -> Block:
     right = _right(scene)
     room = scene.width - sum(cells(part) for part, _ in right)
     pen = Pen(scene.width)
-    for part, role in _left(scene):
+    for part, role in _fitting(_left(scene), room):
         if room - pen.at > LEAST_CELLS or cells(part) < room - pen.at:
             pen.put(part, role, min(cells(part), room - pen.at - 1))
     pen.to(room)
@@ -30,13 +31,20 @@ def status_line(scene: Scene) -> Block:
     return block
 
 
+def _fitting(parts: list[tuple[str, str]], room: int) -> list[tuple[str, str]]:
+    """Return what stands at the left; where it is too long, without our name and with less air."""
+    if sum(cells(part) for part, _ in parts) < room:
+        return parts
+    return [(part.replace("   ", "  "), role) for part, role in parts if part.strip() != NAME]
+
+
 def _left(scene: Scene) -> list[tuple[str, str]]:
     nodes = scene.frame.nodes
     up = sum(node.condition == Condition.ALIVE for node in nodes)
     warnings = sum(node.severity in (Severity.WARNING, Severity.STALE) for node in nodes)
     critical = sum(node.severity == Severity.CRITICAL for node in nodes)
     name = nodes[0].name if len(nodes) == 1 else f"{len(nodes)} nodes"
-    parts = [(" isinglass", "accent")] if scene.width >= 100 else []
+    parts = [(f" {NAME}", "accent")] if scene.width >= 100 else []
     parts += [
         (f"  {name}" if scene.width >= 100 else f" {name}", "bright"),
         (f"   {up} up", "plain" if up else "critical"),
