@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from math import isnan, nan
 
 import pytest
-from staged_cluster import NAMES, Frames, desk_of
+from staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
 from test_cluster_views import page, part
 
 from isinglass_console.model.catching_up import Course, catch_up
 from isinglass_console.model.merge_change import Cause, merge_change
 from isinglass_console.screens.desk import Desk
+from isinglass_console.screens.status import status_line
+from isinglass_console.widgets.line import text_of
 
 
 @pytest.mark.parametrize(
@@ -105,3 +108,13 @@ def test_the_furthest_behind_is_told_with_where_its_lag_goes(desk: Desk) -> None
 def test_nobody_behind_is_said_too(frames: Frames) -> None:
     desk = desk_of(frames, *NAMES, ticks=2)
     assert "all keep up; furthest behind is cedar, 300 ms" in page(desk, "lag")
+
+
+@pytest.mark.parametrize("width", [96, 104, 120, 160])
+def test_the_sentence_about_a_death_is_whole_where_there_is_room(
+    frames: Frames, width: int
+) -> None:
+    desk = desk_of(frames, "alder killed", "birch", "cedar", ticks=ALL_TICKS)
+    shown = text_of(status_line(desk.scene(width, 1)).lines)
+    assert re.search(r"alder ✖ KILLED [\d:]{8}, last seen \S+ \S+ before ", shown)
+    assert ("isinglass" in shown) == (width >= 120)

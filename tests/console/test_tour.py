@@ -114,3 +114,14 @@ def test_what_happened_at_the_instant_an_alarm_fired(walk: Walk) -> None:
         os.kill(pid, signal.SIGCONT)
     walk.press("L", "1")
     walk.see(BIRCH, r".birch +· serving")
+
+
+def test_a_demo_that_ended_by_itself_says_so(walk: Walk) -> None:
+    demo = psutil.Process(walk.terminal.pid())
+    counter = next(
+        each
+        for each in demo.children(recursive=True)
+        if any(word.endswith("counter-1.json") for word in each.cmdline())
+    )
+    counter.kill()
+    walk.see(35, r" the demo has ended: counter 1 ended with code -9")
