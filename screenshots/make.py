@@ -11,6 +11,7 @@ last pictures are of that recording, and of a console that reaches two of the no
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,18 +37,20 @@ BIN = Path(sys.executable).parent
 SCALE = 1.5
 WARM_UP_SECONDS = 70.0  # view 3 compares with the minute before
 LEAVE_SECONDS = 20.0
+LIMIT_SECONDS = 90.0
 SIZE = (120, 36)
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: the size of the terminal, the keys to type, what must be on the screen then.
+    """One picture: the size of the terminal, the keys to type, what must be on the screen then (a
+    pattern).
 
     `lasting`: how long what the keys do goes on before the picture is taken; `after`: keys that
     lead back to where the next one begins.
     """
 
-    name: str
+    name: str  # "": no picture, only what leads to the next one
     keys: tuple[str, ...]
     shows: str
     lasting: float = 2.5
@@ -62,7 +65,8 @@ WELL = (
     Shot("columns", ("1", "|"), "flow backlog", after=("|",), size=(160, 40)),
     Shot("probes", ("2", "g", "j", "j"), "HOT LINES"),
     Shot("source", ("2", "g", "j", "j", "Enter"), "same hash", after=("q",)),
-    Shot("stacks", ("2", "g", "S", "y"), "STACKS", after=("q",)),
+    Shot("", ("2", "g", "S", "y"), "STACKS"),  # Its first lines name folders of this machine.
+    Shot("stacks", ("j", "j", "j"), "MainThread", after=("q",)),
     Shot("threads", ("2", "t", "u", "u", "u"), "all nodes", after=("t", "u"), size=(140, 36)),
     Shot("queue", ("3",), "MERGE RULE"),
     Shot("flow", ("4",), "WRITERS"),
@@ -72,11 +76,13 @@ WELL = (
     Shot("log", ("7",), "the spool of monitor"),
     Shot("help", ("?",), "keys; Esc goes back", after=("q",)),
 )
-BURST = (Shot("merging", ("3",), "most write: load", 1.0),)
+BURST = (Shot("merging", ("3",), "most write: load", 0.0),)
 SLOW = (
-    Shot("limited", ("1", "g"), "limited by   cedar", 0.0),
-    Shot("limiting", ("4",), "limited by cedar", 0.0),
-    Shot("standing", ("j", "j", "Enter", "Enter"), "store/writer_lock.py", 3.0, after=("q",)),
+    Shot(
+        "limited", ("1", "g"), r"limited by   cedar.*applier .*[5-9]\d %.*held up      \w+ c", 0.0
+    ),
+    Shot("limiting", ("4", "g"), r"limited by cedar.*counter \d .*[1-9]\d %  ", 0.0),
+    Shot("standing", ("j", "j", "Enter", "Enter"), r"store/writer_lock\.py", 3.0, after=("q",)),
 )
 FAULTS = (
     Shot("stopped", ("5", "g", "k", "k", "j", "Z", "y"), "from birch: stopped", 12.0),
@@ -85,8 +91,17 @@ FAULTS = (
     Shot("alarms", ("8",), "expected", 4.0),
     Shot("instant", ("Enter", "7"), "raised: node-silent", 1.0, after=("L", "1", "U")),
 )
-REPLAYED = (Shot("replay", ("Space", "5", "j"), "REPLAY PAUSED", 1.0),)
+REPLAYED = (Shot("replay", ("Space", "5", "j", "L", "{", "{", "{"), "REPLAY PAUSED", 1.0),)
 FAR = (Shot("ssh", ("1", "j"), "LINK DOWN", 3.0),)
+
+
+def wait_for(terminal: Terminal, pattern: str) -> None:
+    """Wait until the whole screen, its lines taken together, matches a pattern."""
+    end, wanted = time.monotonic() + LIMIT_SECONDS, re.compile(pattern, re.DOTALL)
+    while not wanted.search(screen := terminal.screen()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"the screen never showed {pattern!r}:\n{screen}")
+        time.sleep(0.1)
 
 
 def take(shot: Shot, terminal: Terminal) -> None:
@@ -95,15 +110,16 @@ def take(shot: Shot, terminal: Terminal) -> None:
     for key in shot.keys:
         terminal.press(key)
         time.sleep(0.4)
-    terminal.wait_for(shot.shows, 90.0)
+    wait_for(terminal, shot.shows)
     time.sleep(shot.lasting)
-    svg = draw(terminal.screen(colours=True), shot.size[0])
-    (HERE / f"{shot.name}.svg").write_text(svg)
-    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{shot.name}.png"), scale=SCALE)
+    if shot.name:
+        svg, path = draw(terminal.screen(colours=True), shot.size[0]), str(HERE / shot.name)
+        Path(f"{path}.svg").write_text(svg)
+        cairosvg.svg2png(bytestring=svg.encode(), write_to=f"{path}.png", scale=SCALE)
+        print(f"screenshots/{shot.name}.svg .png  {shot.size[0]} x {shot.size[1]}", flush=True)
     for key in shot.after:
         terminal.press(key)
         time.sleep(0.4)
-    print(f"screenshots/{shot.name}.svg .png  {shot.size[0]} x {shot.size[1]}", flush=True)
 
 
 # ---------------------------------------------------------------------- the stage
@@ -147,16 +163,16 @@ def of_demo(folder: Path, walk: Walk, wanted: Callable[[Sequence[Shot]], list[Sh
         env=environment(ISINGLASS_RUNTIME_DIR=str(walk.runtime)),
         stderr=subprocess.DEVNULL,
     )
+    if wanted(SLOW):
+        with walk.slow_store("cedar"):
+            for shot in wanted(SLOW):
+                take(shot, walk.terminal)
     if wanted(BURST):
         loading = walk.load("alder", 200_000, folder)
         for shot in BURST:
             take(shot, walk.terminal)
         loading.terminate()
         loading.wait()
-    if wanted(SLOW):
-        with walk.slow_store("cedar"):
-            for shot in wanted(SLOW):
-                take(shot, walk.terminal)
     if wanted(FAULTS) or wanted(REPLAYED):
         for shot in FAULTS:
             take(shot, walk.terminal)
@@ -197,7 +213,7 @@ def main() -> int:
     names = set(sys.argv[1:])
 
     def wanted(shots: Sequence[Shot]) -> list[Shot]:
-        return [shot for shot in shots if not names or shot.name in names]
+        return [shot for shot in shots if not names or shot.name in names or not shot.name]
 
     with tempfile.TemporaryDirectory(prefix="isg-", dir="/dev/shm") as name:
         folder = Path(name)

@@ -1,10 +1,10 @@
 """When a replica that is behind will have caught up, told from how its lag went just now.
 
 A lag in seconds is the age of the oldest update that is missing, so it falls in one piece at the
-end. The number of missing updates falls from the moment at which the replica gets on again: once a
-good part is gone since the peak of the last frames, that is the speed by which the rest is
-reckoned. A lag that only trembles is judged by the straight line through all of them (least
-squares), so that no trough looks like an end that is near.
+end; the number of missing updates falls from the moment at which the replica gets on again. So a
+straight line is laid through that number (least squares), from its peak on if there was one, and
+where it comes to nothing the replica has caught up. A lag that only trembles follows no line, and no
+trough of it looks like an end that is near: most of its variance must be the line's.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from math import isfinite, nan
 
 FRAMES = 10
 EVEN_SECONDS = 0.5
-FALLEN_SHARE = 0.75  # of the peak: what is below has begun to catch up
-STILL_SHARE = 0.03  # of the missing updates a second: slower than that, no end is foreseen
+FRAMES_OF_FALL = 4
+LINE_SHARE = 0.6  # of the variance
 
 
 class Course(StrEnum):
@@ -27,7 +27,8 @@ class Course(StrEnum):
     EVEN = "keeps up"
     NEARER = "catches up"
     FURTHER = "falls further behind"
-    STEADY = "stays that far behind"
+    STEADY = "no end in sight"
+    DOWN = "not before it runs again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +59,20 @@ def catch_up(
     known = [value for value in lag_updates[-FRAMES:] if isfinite(value)]
     if len(known) < 2:
         return CatchUp(Course.UNKNOWN)
-    now, peak = known[-1], max(known)
-    if now <= peak * FALLEN_SHARE:
-        known = known[len(known) - 1 - known[::-1].index(peak) :]
-        rate = (peak - now) / ((len(known) - 1) * interval_seconds)
-    else:
-        rate = -_slope(known) / interval_seconds
-    if abs(rate) <= now * STILL_SHARE:
-        return CatchUp(Course.STEADY, rate=rate)
+    since_peak = known[len(known) - 1 - known[::-1].index(max(known)) :]
+    rise, share = _line(since_peak if len(since_peak) >= FRAMES_OF_FALL else known)
+    rate = -rise / interval_seconds
+    if share < LINE_SHARE or (rate > 0 and known[-1] > known[-2]):
+        return CatchUp(Course.STEADY)
     if rate < 0:
         return CatchUp(Course.FURTHER, rate=rate)
-    return CatchUp(Course.NEARER, now / rate, rate)
+    return CatchUp(Course.NEARER, known[-1] / rate, rate)
 
 
-def _slope(values: Sequence[float]) -> float:
-    """Return by how much the straight line through equally spaced values rises a step."""
+def _line(values: Sequence[float]) -> tuple[float, float]:
+    """Return how much the straight line through values rises a step, and its share of variance."""
     middle, mean = (len(values) - 1) / 2, sum(values) / len(values)
     spread = sum((at - middle) ** 2 for at in range(len(values)))
-    return sum((at - middle) * (value - mean) for at, value in enumerate(values)) / spread
+    rise = sum((at - middle) * (value - mean) for at, value in enumerate(values)) / spread
+    variance = sum((value - mean) ** 2 for value in values)
+    return rise, rise * rise * spread / variance if variance > 0 else 0.0

@@ -115,10 +115,10 @@ def _trends(block: Block, scene: Scene, node: NodeFrame, height: int) -> None:
     """Append charts two (or three) abreast, as high as there is room."""
     across = 3 if scene.width >= 150 else 2
     rows = len(TRENDS) // across if height >= 12 else 1
-    each = max(3, height // rows - 1)
+    heights = [each - 1 for each in split(height, rows, rule=0)]
     widths = split(scene.width, across)
     joints = [sum(widths[: at + 1]) + at for at in range(across - 1)]
-    for row in range(rows):
+    for row, each in enumerate(heights):
         block.lines.append(rule(scene.width, joints, joint="┬" if row == 0 else "┼"))
         shown = TRENDS[row * across : (row + 1) * across]
         block.extend(trends_row(scene.resized(scene.width, each), node, shown))

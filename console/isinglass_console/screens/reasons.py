@@ -22,6 +22,7 @@ from isinglass_console.model.merge_change import (
     merge_change,
 )
 from isinglass_console.screens import words
+from isinglass_console.screens.panes import OVER
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Pen
 
@@ -87,6 +88,8 @@ def catch_up_of(scene: Scene, replica: str) -> CatchUp:
     node = scene.frame.node(replica)
     if node is None:
         return CatchUp(Course.UNKNOWN)
+    if node.condition in OVER:
+        return CatchUp(Course.DOWN)
     seconds, updates = (scene.trend(node, name, FRAMES) for name in ("lag_seconds", "lag_updates"))
     return catch_up(seconds, updates, scene.frame.interval_seconds)
 

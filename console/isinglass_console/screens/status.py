@@ -13,6 +13,7 @@ from isinglass_console.widgets.line import Block, Hit, Pen, cells
 
 LEAST_CELLS = 24
 NAME = "isinglass"
+HELD_BACK = " held back"
 
 
 def status_line(scene: Scene) -> Block:
@@ -32,10 +33,15 @@ def status_line(scene: Scene) -> Block:
 
 
 def _fitting(parts: list[tuple[str, str]], room: int) -> list[tuple[str, str]]:
-    """Return what stands at the left; where it is too long, without our name and with less air."""
+    """Return what stands at the left; where it is too long, less: our name goes first, then air,
+    then the alarms of which nobody is told.
+    """
     if sum(cells(part) for part, _ in parts) < room:
         return parts
-    return [(part.replace("   ", "  "), role) for part, role in parts if part.strip() != NAME]
+    close = [(part.replace("   ", "  "), role) for part, role in parts if part.strip() != NAME]
+    if sum(cells(part) for part, _ in close) < room:
+        return close
+    return [(part, role) for part, role in close if not part.endswith(HELD_BACK)]
 
 
 def _left(scene: Scene) -> list[tuple[str, str]]:
@@ -69,7 +75,7 @@ def _alarms(scene: Scene) -> list[tuple[str, str]]:
         return []
     active = sheet.active
     if not active:
-        return [(f"   {_alarms_of(len(sheet.raised))} held back", "dim")]
+        return [(f"   {_alarms_of(len(sheet.raised))}{HELD_BACK}", "dim")]
     sign, role = words.glyph(max(alarm.severity for alarm in active))
     return [(f"   {sign} {_alarms_of(len(active))}", role)]
 
