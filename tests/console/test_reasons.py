@@ -10,7 +10,7 @@ from staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
 from test_cluster_views import page, part
 
 from isinglass_console.model.catching_up import Course, catch_up
-from isinglass_console.model.merge_change import Cause, merge_change
+from isinglass_console.model.merge_causes import Cause, merge_change
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.status import status_line
 from isinglass_console.widgets.line import text_of
@@ -124,6 +124,6 @@ def test_the_sentence_about_a_death_is_whole_where_there_is_room(
 def test_who_is_down_is_not_said_to_catch_up(frames: Frames) -> None:
     desk = desk_of(frames, "alder", "birch", "cedar killed", ticks=ALL_TICKS)
     desk.select("nodes", "alder")
-    assert "cedar is 1.8 s behind birch (3 390 updates); not before it runs again" in page(
+    assert "cedar is 1.8 s behind birch (3 390 updates); catches up once it runs again" in page(
         desk, "lag"
     )

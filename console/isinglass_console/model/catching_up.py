@@ -3,8 +3,8 @@
 A lag in seconds is the age of the oldest update that is missing, so it falls in one piece at the
 end; the number of missing updates falls from the moment at which the replica gets on again. So a
 straight line is laid through that number (least squares), from its peak on if there was one, and
-where it comes to nothing the replica has caught up. A lag that only trembles follows no line, and no
-trough of it looks like an end that is near: most of its variance must be the line's.
+where it comes to nothing the replica has caught up. A lag that only trembles follows no line, and
+no trough of it looks like an end that is near: most of its variance must be the line's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Course(StrEnum):
     NEARER = "catches up"
     FURTHER = "falls further behind"
     STEADY = "no end in sight"
-    DOWN = "not before it runs again"
+    DOWN = "catches up once it runs again"
 
 
 @dataclass(frozen=True, slots=True)

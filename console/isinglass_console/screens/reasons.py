@@ -14,7 +14,7 @@ from isinglass_console.model.catching_up import FRAMES, CatchUp, Course, catch_u
 from isinglass_console.model.flow import Limit, WriterRow, writer_rows
 from isinglass_console.model.frame import NodeFrame
 from isinglass_console.model.lag import LagRow
-from isinglass_console.model.merge_change import (
+from isinglass_console.model.merge_causes import (
     BEFORE_FRAMES,
     NOW_FRAMES,
     Cause,
