@@ -130,12 +130,12 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def demo(folder: Path) -> Iterator[Walk]:
+def demo(folder: Path, warm_up_seconds: float = WARM_UP_SECONDS) -> Iterator[Walk]:
     """Run the demo, all clients at work for a while, until the block ends."""
     walk = Walk(Terminal(folder / "tmux", environment(**SMALL_BATCHES)), folder)
     try:
         walk.start(*SIZE)
-        time.sleep(WARM_UP_SECONDS)
+        time.sleep(warm_up_seconds)
         yield walk
     finally:
         walk.press("q")

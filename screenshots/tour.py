@@ -24,6 +24,7 @@ from PIL import Image
 
 COLOURS = 48
 SCALE = 0.9
+WARM_UP_SECONDS = 12.0
 LARGEST_BYTES = 1_500_000
 CAPTION = "\x1b[0m\n\n\x1b[1;38;2;122;167;217m  {caption}\x1b[0m"
 
@@ -75,7 +76,7 @@ def filmed() -> list[Image.Image]:
     found = []
     with (
         tempfile.TemporaryDirectory(prefix="isg-", dir="/dev/shm") as name,
-        demo(Path(name)) as walk,
+        demo(Path(name), WARM_UP_SECONDS) as walk,
         ExitStack() as faults,
     ):
         for step in STEPS:
