@@ -33,6 +33,7 @@ from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
 from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.source_screen import SourceScreen
+from isinglass_console.screens.views import OF_MONITOR
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
 from isinglass_console.sources.monitor import MonitorFeed
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
@@ -223,7 +224,9 @@ class IsinglassApp(App[int]):
         message.stop()
         if self.monitor_feed is not None:
             self.desk.hear(self.monitor_feed.told)
-            self.paint()
+            # Elsewhere the next frame shows it, at no cost of its own.
+            if self.desk.settings.view in OF_MONITOR or not self.desk.expects_frames:
+                self.paint()
 
     def on_isinglass_app_arrived(self, message: Arrived) -> None:
         message.stop()

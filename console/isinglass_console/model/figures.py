@@ -39,7 +39,7 @@ MERGED = ("superseded", "stale", "dropped", "rolled")
 def panels_of(snapshot: Snapshot, name: str) -> list[PanelView]:
     """Return all instances of one of the daemon's panels."""
     owner = snapshot.owner
-    return [panel for panel in owner.panels if panel.name == name] if owner is not None else []
+    return owner.panels_of(name) if owner is not None else []
 
 
 def node_figures(before: Snapshot | None, now: Snapshot) -> dict[str, float]:

@@ -60,16 +60,10 @@ class Pair:
 
     def earlier(self, process: Process) -> Process | None:
         """Return the same process in the earlier snapshot."""
-        if self.before is None:
-            return None
-        return next(
-            (
-                other
-                for other in self.before.processes
-                if other.slot == process.slot and other.claim == process.claim
-            ),
-            None,
-        )
+        for other in self.before.processes if self.before is not None else ():
+            if other.slot == process.slot and other.claim == process.claim:
+                return other
+        return None
 
     def growth(self, process: Process | None, panel: str, field: str, instance: str = "") -> float:
         """Return by how much a counter of a process grew, NaN when that cannot be known."""

@@ -50,18 +50,21 @@ class PanelSchema:
     def __init__(self, name: str, size_bytes: int, help_line: str) -> None:
         self.name, self.size_bytes, self.help = name, size_bytes, help_line
         self.fields: list[FieldSchema] = []
-        self._by_name: dict[str, FieldSchema] | None = None
+        self._by_name: dict[str, tuple[FieldSchema, FieldSchema | None]] = {}
 
-    def field(self, name: str) -> FieldSchema | None:
-        """Return the field that has a value of this name; of a latch's part that is the latch.
+    @property
+    def by_name(self) -> dict[str, tuple[FieldSchema, FieldSchema | None]]:
+        """The field of each value's name, and the part of it when it is a latch.
 
         To be asked when all fields are there.
         """
-        if self._by_name is None:
-            self._by_name = {field.name: field for field in self.fields if not field.parts}
-            for latch in self.fields:
-                self._by_name.update({f"{latch.name}.{part.name}": latch for part in latch.parts})
-        return self._by_name.get(name)
+        if not self._by_name:
+            for field in self.fields:
+                if field.kind != "latch":
+                    self._by_name[field.name] = (field, None)
+                for part in field.parts:
+                    self._by_name[f"{field.name}.{part.name}"] = (field, part)
+        return self._by_name
 
 
 class Site:

@@ -8,6 +8,8 @@ in the middle of a store.
 
 from __future__ import annotations
 
+from struct import Struct
+
 from isinglass.glass import layout, schema
 from isinglass.glass.header import Header, text_at
 from isinglass.glass.histogram import WORDS as HISTOGRAM_WORDS
@@ -17,9 +19,12 @@ from isinglass.glass.layout import LineWord, RegionWord, SlotWord, TableWord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from isinglass.glass.journal import RawEvent
+
+_WORD, _SIGNED, _REAL, _ENTRY = Struct("<Q"), Struct("<q"), Struct("<d"), Struct("<QQ")
+_HISTOGRAM = Struct(f"<{HISTOGRAM_WORDS}Q")
 
 Value = int | float | str | HistogramValue
 
@@ -62,11 +67,11 @@ class PanelView:
         instance: str,
         help_line: str,
         fields: tuple[FieldView, ...] | None = None,
-        source: tuple[schema.PanelSchema, memoryview, int] | None = None,
+        source: tuple[schema.PanelSchema, bytes, int] | None = None,
     ) -> None:
         self.name, self.instance, self.help = name, instance, help_line
         self._fields, self._source = fields, source
-        self._known: dict[str, Value] = {field.name: field.value for field in fields or ()}
+        self._known: dict[str, Value | None] = {field.name: field.value for field in fields or ()}
 
     @property
     def fields(self) -> tuple[FieldView, ...]:
@@ -74,7 +79,9 @@ class PanelView:
         if self._fields is None and self._source is not None:
             panel, raw, start = self._source
             self._fields = tuple(
-                view for field in panel.fields for view in _values(field, raw, start)
+                FieldView(part or field, name, value)
+                for name, (field, part) in panel.by_name.items()
+                if (value := _value(field, part, raw, start)) is not None
             )
         return self._fields or ()
 
@@ -90,11 +97,12 @@ class PanelView:
         return default if value is None else value
 
     def _value(self, name: str) -> Value | None:
-        if name not in self._known and self._source is not None:
+        known = self._known
+        if name not in known and self._source is not None:
             panel, raw, start = self._source
-            if (field := panel.field(name)) is not None:
-                self._known.update((view.name, view.value) for view in _values(field, raw, start))
-        return self._known.get(name)
+            if (place := panel.by_name.get(name)) is not None:
+                known[name] = _value(*place, raw, start)
+        return known.get(name)
 
 
 class Thread:
@@ -118,6 +126,27 @@ class TableRow:
         self.name, self.index_of, self.rows, self.size_bytes = name, index_of, rows, size_bytes
 
 
+class Directory:
+    """Which panels a region has: schema, instance, and place in the region of each.
+
+    `named`: the numbers of the panels of a name; `at`: that of a name and instance, the first.
+    """
+
+    def __init__(self, raw: bytes, known: Mapping[int, schema.PanelSchema]) -> None:
+        self.panels: list[tuple[schema.PanelSchema, str, int]] = []
+        self.named: dict[str, list[int]] = {}
+        self.at: dict[tuple[str, str], int] = {}
+        for place in range(0, len(raw), layout.DIRECTORY_ENTRY_BYTES):
+            block, start = _ENTRY.unpack_from(raw, place)
+            panel = known.get(block)
+            if panel is None or not layout.PANELS_OFFSET <= start < layout.ERRORS_OFFSET:
+                continue
+            instance, number = text_at(raw, place + 24, 40), len(self.panels)
+            self.panels.append((panel, instance, start))
+            self.named.setdefault(panel.name, []).append(number)
+            self.at.setdefault((panel.name, instance), number)
+
+
 class Catalogue:
     """The parsed schema blocks of one segment, by their place; blocks are only ever added.
 
@@ -129,6 +158,16 @@ class Catalogue:
         self.files: dict[int, schema.FileSchema] = {}
         self.area = bytearray()
         self.used = 0
+        self._directories: dict[tuple[bytes, int], Directory] = {}
+
+    def directory(self, raw: bytes) -> Directory:
+        """Return what a region's directory says; it changes when a panel is made, so it is kept."""
+        key = (raw, len(self.panels))
+        if key not in self._directories:
+            if len(self._directories) >= layout.REGION_COUNT:
+                self._directories.clear()
+            self._directories[key] = Directory(raw, self.panels)
+        return self._directories[key]
 
     def extend(self, area: bytes) -> None:
         """Parse the blocks that were added since the last call; `area` starts at `self.used`."""
@@ -148,39 +187,48 @@ class Catalogue:
             self.used = end
 
 
-_SIGNED = 1 << 63
+def _text(raw: bytes, place: int, length: int) -> Value:
+    return text_at(raw, place, length)
 
 
-def _number(kind: str, raw: memoryview, place: int) -> Value:
-    if kind == "real":
-        return float(raw[place : place + 8].cast("d")[0])
-    word = int.from_bytes(raw[place : place + 8], "little")
-    return word - (1 << 64) if kind == "gauge" and word >= _SIGNED else word
+def _histogram(raw: bytes, place: int, length: int) -> Value | None:
+    whole = length >= _HISTOGRAM.size
+    return HistogramValue(list(_HISTOGRAM.unpack_from(raw, place))) if whole else None
 
 
-def _values(field: schema.FieldSchema, raw: memoryview, start: int) -> Iterator[FieldView]:
-    place = start + field.place
-    if place < 0 or place + field.length > len(raw) or place % layout.WORD_BYTES:
-        return
-    if field.kind == "histogram":
-        if field.length >= HISTOGRAM_WORDS * layout.WORD_BYTES:
-            words = raw[place : place + field.length].cast("Q").tolist()
-            yield FieldView(field, field.name, HistogramValue(words))
-    elif field.kind == "text":
-        text = text_at(bytes(raw[place : place + field.length]), 0, field.length)
-        yield FieldView(field, field.name, text)
-    elif field.kind == "latch":
-        number = int.from_bytes(raw[place : place + 8], "little")
-        newest = number & (layout.LATCH_SLOTS - 1)
-        slot = place + layout.WORD_BYTES * (1 + newest * len(field.parts))
-        end = slot + layout.WORD_BYTES * len(field.parts)
-        if number == layout.LATCH_UNREAD or end > place + field.length:
-            return
-        for at, part in enumerate(field.parts):
-            value = _number(part.kind, raw, slot + at * layout.WORD_BYTES)
-            yield FieldView(part, f"{field.name}.{part.name}", value)
-    else:
-        yield FieldView(field, field.name, _number(field.kind, raw, place))
+def _real(raw: bytes, place: int, _length: int) -> Value:
+    return float(_REAL.unpack_from(raw, place)[0])
+
+
+def _signed(raw: bytes, place: int, _length: int) -> Value:
+    return int(_SIGNED.unpack_from(raw, place)[0])
+
+
+def _word(raw: bytes, place: int, _length: int) -> Value:
+    return int(_WORD.unpack_from(raw, place)[0])
+
+
+# kind: what reads its bytes; any other kind is a word
+_READERS: dict[str, Callable[[bytes, int, int], Value | None]] = {
+    "text": _text, "histogram": _histogram, "real": _real, "gauge": _signed,
+}  # fmt: skip
+
+
+def _value(
+    field: schema.FieldSchema, part: schema.FieldSchema | None, raw: bytes, start: int
+) -> Value | None:
+    """Return what a field, or a part of a latch, says; None where that cannot be true."""
+    place, length = start + field.place, field.length
+    if place < 0 or place + length > len(raw) or place % layout.WORD_BYTES:
+        return None
+    if part is not None:
+        number = _WORD.unpack_from(raw, place)[0]
+        slot_bytes = layout.WORD_BYTES * len(field.parts)
+        newest = layout.WORD_BYTES + (number & (layout.LATCH_SLOTS - 1)) * slot_bytes
+        if number == layout.LATCH_UNREAD or newest + slot_bytes > length:
+            return None
+        field, place = part, place + newest + layout.WORD_BYTES * field.parts.index(part)
+    return _READERS.get(field.kind, _word)(raw, place, length)
 
 
 class Process:
@@ -201,7 +249,8 @@ class Process:
         self._words = memoryview(raw).cast("Q")
         self.name = text_at(raw, layout.PROCESS_NAME_PLACE, layout.PROCESS_NAME_BYTES)
         self.command = text_at(raw, layout.COMMAND_PLACE, layout.COMMAND_BYTES)
-        self._panels: tuple[PanelView, ...] | None = None
+        self._directory: Directory | None = None
+        self._panels: dict[int, PanelView] = {}
         self._files: dict[int, schema.FileSchema] | None = None
 
     @property
@@ -268,25 +317,33 @@ class Process:
     @property
     def panels(self) -> tuple[PanelView, ...]:
         """The panels of this process, in the order in which they were made."""
-        if self._panels is None:
-            count = min(self._words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)
-            views = (self._panel(entry) for entry in range(count))
-            self._panels = tuple(view for view in views if view is not None)
-        return self._panels
+        return tuple(self._panel(number) for number in range(len(self._own.panels)))
 
-    def _panel(self, entry: int) -> PanelView | None:
-        place = layout.DIRECTORY_OFFSET + entry * layout.DIRECTORY_ENTRY_BYTES
-        block, start = self._words[place // 8], self._words[place // 8 + 1]
-        panel = self._catalogue.panels.get(block)
-        if panel is None or not layout.PANELS_OFFSET <= start < layout.ERRORS_OFFSET:
-            return None
-        source = (panel, memoryview(self.raw), start)
-        return PanelView(panel.name, text_at(self.raw, place + 24, 40), panel.help, None, source)
+    @property
+    def _own(self) -> Directory:
+        if self._directory is None:
+            count = min(self._words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)
+            end = layout.DIRECTORY_OFFSET + count * layout.DIRECTORY_ENTRY_BYTES
+            self._directory = self._catalogue.directory(self.raw[layout.DIRECTORY_OFFSET : end])
+        return self._directory
+
+    def _panel(self, number: int) -> PanelView:
+        found = self._panels.get(number)
+        if found is None:
+            panel, instance, start = self._own.panels[number]
+            source = (panel, self.raw, start)
+            found = PanelView(panel.name, instance, panel.help, None, source)
+            self._panels[number] = found
+        return found
 
     def panel(self, name: str, instance: str = "") -> PanelView | None:
         """Return a panel of this process, or None."""
-        wanted = (p for p in self.panels if p.name == name and p.instance == instance)
-        return next(wanted, None)
+        number = self._own.at.get((name, instance))
+        return None if number is None else self._panel(number)
+
+    def panels_of(self, name: str) -> list[PanelView]:
+        """Return all instances of a panel, in the order in which they were made."""
+        return [self._panel(number) for number in self._own.named.get(name, ())]
 
     @property
     def errors(self) -> tuple[DistinctError, ...]:
@@ -349,11 +406,15 @@ class Snapshot:
     @property
     def owner(self) -> Process | None:
         """The process that made the segment: the daemon."""
-        return next((process for process in self.processes if process.slot == 0), None)
+        for process in self.processes:
+            if process.slot == 0:
+                return process
+        return None
 
     def panel(self, name: str, instance: str = "") -> PanelView | None:
         """Return a panel of the daemon, or None."""
-        return self.owner.panel(name, instance) if self.owner else None
+        owner = self.owner
+        return owner.panel(name, instance) if owner is not None else None
 
 
 RateKey = tuple[int, int, str, str, str]
