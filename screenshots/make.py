@@ -213,7 +213,10 @@ def main() -> int:
     names = set(sys.argv[1:])
 
     def wanted(shots: Sequence[Shot]) -> list[Shot]:
-        return [shot for shot in shots if not names or shot.name in names or not shot.name]
+        pairs = zip(shots, [*shots[1:], shots[-1]], strict=True)
+        return [
+            shot for shot, following in pairs if not names or (shot.name or following.name) in names
+        ]
 
     with tempfile.TemporaryDirectory(prefix="isg-", dir="/dev/shm") as name:
         folder = Path(name)
