@@ -24,12 +24,13 @@ from __future__ import annotations
 import struct
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgpack
 
 from isinglass.errors import IsinglassError, PackedSnapshotError
+from isinglass.glass.columns import Turned
 from isinglass.glass.differences import Source, put_number
 from isinglass.glass.schedstat import Usage
 from isinglass.glass.snapshot import Catalogue, Snapshot
@@ -161,8 +162,11 @@ class FrameDecoder:
         self._decoders: dict[str, SnapshotDecoder] = {}
         self._last: list[Any] = []
 
-    def apply(self, row: bytes) -> None:
+    def apply(self, row: bytes, turned: Mapping[str, Turned] | None = None) -> None:
         """Take a row without making a frame of it.
+
+        Args:
+            turned: the snapshots of its nodes, when they are not in the row.
 
         Raises:
             FrameDamaged: it is not what was kept, or does not follow the row before.
@@ -172,18 +176,22 @@ class FrameDecoder:
             for node in fields[4]:
                 name, packed = node[0], node[10]
                 if packed is not None:
-                    self._apply(name, packed)
+                    self._apply(name, packed if turned is None else turned[name])
         except (*_WRONG, PackedSnapshotError) as reason:
             raise _damaged(reason) from reason
         self._last = fields
 
-    def _apply(self, name: str, packed: bytes) -> None:
+    def _apply(self, name: str, packed: bytes | Turned) -> None:
         if name not in self._decoders:
             self._decoders[name] = SnapshotDecoder(self._lives.catalogues[name])
-        decoder, base = self._decoders[name], base_of(packed)
+        decoder = self._decoders[name]
+        base = packed.base if isinstance(packed, Turned) else base_of(packed)
         if not decoder.knows(base) and (whole := self._lives.wholes[name].get(base)):
             decoder.apply(whole)
-        decoder.apply(packed)
+        if isinstance(packed, Turned):
+            decoder.take(*packed.opened())
+        else:
+            decoder.apply(packed)
 
     @property
     def number(self) -> int:
@@ -216,6 +224,14 @@ def figures_of(row: bytes) -> dict[str, tuple[str, dict[str, float]]]:
         raise _damaged(reason) from reason
 
 
+def tally_of(row: bytes, name: str) -> Tally | None:
+    """Return the samples of one node, None when the row has it not; raises as `bare_frame` does."""
+    try:
+        return next((_tally(*node[9]) for node in _fields(row)[4] if node[0] == name), None)
+    except _WRONG as reason:
+        raise _damaged(reason) from reason
+
+
 def wall_of(row: bytes) -> int:
     """Return the time of a frame; raises as `bare_frame` does."""
     wall_ns: int = _fields(row)[2]
@@ -241,20 +257,9 @@ def taken_apart(row: bytes) -> tuple[bytes, list[Any], dict[str, bytes]]:
     return _pack(fields), events, snapshots
 
 
-def put_together(row: bytes, snapshots: Mapping[str, Iterator[bytes]]) -> bytes:
-    """Return a row with its snapshots again, the next of each node.
-
-    Raises:
-        FrameDamaged: it is not what was kept.
-    """
-    fields = _fields(row)
-    try:
-        for node in fields[4]:
-            if node[10] is not None:
-                node[10] = next(snapshots[node[0]])
-    except (*_WRONG, StopIteration) as reason:
-        raise _damaged(reason) from reason
-    return _pack(fields)
+def shown_nodes(row: bytes) -> list[str]:
+    """Return the nodes of a row that have a snapshot; raises as `bare_frame` does."""
+    return [node[0] for node in _fields(row)[4] if node[10] is not None]
 
 
 def entries_of(events: Sequence[Any]) -> list[LogEntry]:

@@ -1,7 +1,7 @@
 """A recording as the screens see it: a timeline, with trends and events, at any instant of it.
 
 Opening reads the index alone, 600 bytes a chapter. To show an instant, its chapter is unpacked, at
-most fifteen rows of it are applied, and the trends before it take another chapter: 80 ms of CPU
+most fifteen rows of it are applied, and the trends before it take another chapter: 50 ms of CPU
 for three nodes.
 """
 
@@ -12,13 +12,15 @@ from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 from math import nan
 from pathlib import Path
+from typing import Any
 
+from isinglass.glass.columns import Turned
 from isinglass_console.model.frame import Condition, Frame
 from isinglass_console.model.frame_codec import (
-    bare_frame,
     entries_of,
     events_of,
     figures_of,
+    tally_of,
     wall_of,
 )
 from isinglass_console.model.heat import Tally
@@ -30,13 +32,13 @@ from isinglass_console.recording.format import (
     KEY_ROWS,
     Chapter,
     RecordingDamaged,
+    snapshots_of,
     unpack,
-    whole_rows,
 )
 
-UNPACKED_CHAPTERS, RUNS = 8, 8
+UNPACKED_CHAPTERS, UNPACKED_SNAPSHOTS, RUNS = 8, 2, 8
 DECODED_FRAMES = 4
-BARE_FRAMES = 64
+TALLIES = 256
 EVENT_CHAPTERS = 240  # searched for events before a moment
 
 NodeFigures = dict[str, tuple[str, dict[str, float]]]
@@ -62,9 +64,10 @@ class Recording:
         self._firsts = [chapter.first for chapter in self._chapters]
         self._walls = array("q", (wall for each in self._chapters for wall in each.walls_ns))
         self._rows: Recent[int, list[bytes]] = Recent(UNPACKED_CHAPTERS)
+        self._snapshots: Recent[int, Any] = Recent(UNPACKED_SNAPSHOTS)
         self._runs: Recent[int, Run] = Recent(RUNS)
         self._decoded: Recent[int, Frame] = Recent(DECODED_FRAMES)
-        self._bare: Recent[int, Frame] = Recent(BARE_FRAMES)
+        self._tallies: Recent[tuple[str, int], Tally | None] = Recent(TALLIES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
         self._logs: Recent[int, Log] = Recent(2)
         self._check()
@@ -127,9 +130,9 @@ class Recording:
             return found
         start = self.wall_ns(number) - int(seconds * 1e9)
         while number >= self.oldest and self.wall_ns(number) > start:
-            there = self._bare_frame(number).node(node)
-            if there is not None:
-                found.append(there.tally)
+            tally = self._tally(node, number)
+            if tally is not None:
+                found.append(tally)
             number -= 1
         return found
 
@@ -147,8 +150,8 @@ class Recording:
         moves = condition == Condition.ALIVE or figure in LAGS
         return figures.get(figure, nan) if moves else nan
 
-    def _bare_frame(self, number: int) -> Frame:
-        return self._bare.get_or(number, lambda: bare_frame(self._row(number)))
+    def _tally(self, node: str, number: int) -> Tally | None:
+        return self._tallies.get_or((node, number), lambda: tally_of(self._row(number), node))
 
     def _row(self, number: int) -> bytes:
         """Return a row without its snapshots."""
@@ -180,12 +183,18 @@ class Recording:
 
     def _whole(self, chapter: Chapter, part: int) -> Run:
         """Return the rows of a chapter from a key row to the next, whole."""
-        rows, first = self._rows_of(chapter), part * KEY_ROWS
-        if self._is_open(chapter):
-            rows = rows[first : first + KEY_ROWS]
-        else:
-            rows = whole_rows(rows, self._file.of_chapter("snapshots", chapter.first), part)
-        return Run(chapter.first + first, rows, self._lives)
+        first = part * KEY_ROWS
+        rows = self._rows_of(chapter)[first : first + KEY_ROWS]
+        turned: list[dict[str, Turned]] = []
+        if not self._is_open(chapter):
+            turned = snapshots_of(rows, self._snapshots_of(chapter), part)
+        return Run(chapter.first + first, rows, self._lives, turned)
+
+    def _snapshots_of(self, chapter: Chapter) -> Any:
+        """Return the snapshots of a chapter; it is unpacked once for what is about one moment."""
+        return self._snapshots.get_or(
+            chapter.first, lambda: unpack(self._file.of_chapter("snapshots", chapter.first))
+        )
 
     # ------------------------------------------------------------------ events
     def around(self, wall_ns: int) -> Log:
