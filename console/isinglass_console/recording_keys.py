@@ -15,6 +15,7 @@ from pathlib import Path
 from isinglass import clock
 from isinglass.errors import IsinglassError, UsageError
 from isinglass_console.model import format as text
+from isinglass_console.model.alarms import AlarmSheet
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.log import LogEntry
@@ -26,7 +27,7 @@ from isinglass_console.screens.desk import Desk
 WAITING_FRAMES = 120
 END_SECONDS = 10.0
 
-Item = tuple[Frame, Sequence[LogEntry]]
+Item = tuple[Frame, Sequence[LogEntry], AlarmSheet | None]
 
 
 class RecordingThread(threading.Thread):
@@ -45,10 +46,10 @@ class RecordingThread(threading.Thread):
         self._waiting: queue.Queue[Item | None] = queue.Queue(WAITING_FRAMES)
         self.size_bytes = self._recorder.size_bytes
 
-    def put(self, frame: Frame, events: Sequence[LogEntry]) -> None:
-        """Have a frame recorded."""
+    def put(self, frame: Frame, events: Sequence[LogEntry], sheet: AlarmSheet | None) -> None:
+        """Have a frame recorded, with what a monitor says is wrong, if there is one."""
         try:
-            self._waiting.put_nowait((frame, events))
+            self._waiting.put_nowait((frame, events, sheet))
         except queue.Full:
             self.left_out += 1
 
@@ -119,7 +120,7 @@ class ConsoleRecording:
         thread = self._thread
         if thread is None:
             return
-        thread.put(frame, tuple(self._desk.hub.fresh))
+        thread.put(frame, tuple(self._desk.hub.fresh), self._desk.told.sheet)
         self._desk.recording = thread.told
         if thread.problem:
             self._desk.settings.notice = self.end()
@@ -139,10 +140,10 @@ class ConsoleRecording:
         path = Path(name.strip()).expanduser() if name.strip() else new_name(clock.wall_ns())
         number = memory.number_from(moment_ns)
         rows, lives = memory.rows_since(number)
-        entries = list(self._desk.hub.log.entries)
+        entries, sheet = list(self._desk.hub.log.entries), self._desk.told.sheet
 
         def write() -> str:
-            count = write_slice(path, frames_of(rows, lives, number), entries)
+            count = write_slice(path, frames_of(rows, lives, number), entries, lambda _: sheet)
             return f"saved {count:,} frames to {path}, {text.size(path.stat().st_size)}"
 
         return write

@@ -23,8 +23,10 @@ from __future__ import annotations
 
 import struct
 from array import array
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -40,7 +42,7 @@ from isinglass.glass.snapshot_codec import (
     base_of,
     checksum_of,
 )
-from isinglass_console.model.board import Severity, Threshold, Trouble
+from isinglass_console.model.board import BUILT_IN, Levels, Severity, Threshold, Trouble
 from isinglass_console.model.frame import Frame, NodeFrame
 from isinglass_console.model.heat import MICROSECOND_NS, Tally
 from isinglass_console.model.log import LogEntry
@@ -56,11 +58,20 @@ class FrameDamaged(IsinglassError):
 
 
 class Lives:
-    """What rows leave out of each node: schemas by generation, whole snapshots by checksum."""
+    """What rows leave out of each node: schemas by generation, whole snapshots by checksum.
+
+    `levels`: the levels that judged the frames, each with the number of the first of these.
+    """
 
     def __init__(self) -> None:
         self.catalogues: defaultdict[str, dict[int, Catalogue]] = defaultdict(dict)
         self.wholes: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
+        self.levels: list[tuple[int, Levels]] = []
+
+    def levels_at(self, number: int) -> Levels:
+        """Return what judged a frame; the built-in ones when that was not kept."""
+        at = bisect_right(self.levels, number, key=lambda pair: pair[0])
+        return self.levels[at - 1][1] if at else BUILT_IN
 
 
 class FrameEncoder:
@@ -73,6 +84,7 @@ class FrameEncoder:
     def __init__(self, *, deflate: bool) -> None:
         self._deflate = deflate
         self._encoders: dict[str, SnapshotEncoder] = {}
+        self._levels: Levels | None = None
         self.lives = Lives()
 
     def encode(self, frame: Frame, events: Iterable[LogEntry] = (), *, key: bool = False) -> bytes:
@@ -82,6 +94,9 @@ class FrameEncoder:
             events: what is kept with it.
             key: let the row be one that decoding can begin with.
         """
+        if frame.levels != self._levels:
+            self._levels = frame.levels
+            self.lives.levels.append((frame.number, frame.levels))
         nodes = [self._node(node, key) for node in frame.nodes]
         told = [_event(entry) for entry in events]
         return _pack([key, frame.number, frame.wall_ns, frame.interval_seconds, nodes, told])
@@ -204,7 +219,9 @@ class FrameDecoder:
         Raises:
             FrameDamaged: its schema is not there.
         """
-        return _frame(self._last, self._decoders)
+        return replace(
+            _frame(self._last, self._decoders), levels=self._lives.levels_at(self.number)
+        )
 
 
 def bare_frame(row: bytes) -> Frame:

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,15 @@ from isinglass.glass.snapshot_codec import LARGEST_BODY_BYTES
 from isinglass.store.engine import DAMAGED, FILE_MODE
 from isinglass.store.room import DISK_FULL_CODES
 from isinglass_console.model.frame_codec import Lives
+from isinglass_console.recording.board import (
+    ALARMS,
+    BOARD,
+    BOARD_TABLES,
+    ENDED_BYTES,
+    LEVELS,
+    Put,
+    RecordedBoard,
+)
 from isinglass_console.recording.format import (
     FORMAT,
     META,
@@ -77,8 +86,9 @@ class RecordingFile:
         try:
             self._environment = self._opened()
             self._check_size()
-            made = [self._environment.open_db(name.encode(), create=writes) for name in TABLES]
-            self._tables: dict[str, Any] = dict(zip(TABLES, made, strict=True))
+            self._tables = {name: self._table(name) for name in TABLES}
+            with suppress(lmdb.NotFoundError):
+                self._tables.update({name: self._table(name) for name in BOARD_TABLES})
             self._check_format(began_ns)
         except (lmdb.Error, OSError) as error:
             self._release()
@@ -118,8 +128,11 @@ class RecordingFile:
             sync=self._durable,
             lock=lock,
             mode=FILE_MODE,
-            max_dbs=len(TABLES),
+            max_dbs=len(TABLES) + len(BOARD_TABLES),
         )
+
+    def _table(self, name: str) -> Any:
+        return self._environment.open_db(name.encode(), create=self._writes)
 
     def _check_size(self) -> None:
         """A page behind the end of a file that was cut is a SIGBUS."""
@@ -151,8 +164,13 @@ class RecordingFile:
             )
 
     # ------------------------------------------------------------------ writing
-    def append(self, number: int, row: bytes, schemas: Parts, wholes: Parts) -> None:
+    def append(
+        self, number: int, row: bytes, schemas: Parts, wholes: Parts, board: Iterable[Put] = ()
+    ) -> None:
         """Commit a row, with the schemas and whole snapshots that it is the first to need.
+
+        Args:
+            board: what of levels and alarms is new with it.
 
         Raises:
             DiskFull, RecordingError: nothing of it is stored.
@@ -163,6 +181,8 @@ class RecordingFile:
                     for life, data in parts.items():
                         key, packed = life_key(*life), zlib.compress(data, 9)
                         transaction.put(key, packed, db=self._tables[table])
+                for table, key, data in board:
+                    transaction.put(key, data, db=self._tables[table])
                 transaction.put(key_of(number), row, db=self._tables["rows"])
         except lmdb.Error as error:
             raise explained(error, self.path) from error
@@ -182,13 +202,25 @@ class RecordingFile:
         except lmdb.Error as error:
             raise explained(error, self.path) from error
 
-    def forget(self, chapters: Sequence[Chapter]) -> None:
-        """Take chapters out; their pages are used again. Raises as `append` does."""
+    def forget(self, chapters: Sequence[Chapter], oldest: Chapter) -> None:
+        """Take chapters out; their pages are used again. Raises as `append` does.
+
+        Args:
+            oldest: the chapter that is the first one then.
+        """
         try:
             with self._environment.begin(write=True) as transaction:
                 for chapter in chapters:
                     for table in OF_CHAPTERS:
                         transaction.delete(key_of(chapter.first), db=self._tables[table])
+                for table in (LEVELS, BOARD):
+                    keys = [key for key, _ in transaction.cursor(db=self._tables[table])]
+                    earlier = [key for key in keys if key <= key_of(oldest.first)]
+                    for key in earlier[:-1]:
+                        transaction.delete(key, db=self._tables[table])
+                for key, data in list(transaction.cursor(db=self._tables[ALARMS])):
+                    if bytes(ENDED_BYTES) < data[:ENDED_BYTES] < key_of(oldest.walls_ns[0]):
+                        transaction.delete(key, db=self._tables[ALARMS])
         except lmdb.Error as error:
             raise explained(error, self.path) from error
 
@@ -248,6 +280,10 @@ class RecordingFile:
             found.wholes[node][checksum] = whole
         return found
 
+    def board(self) -> RecordedBoard:
+        """Return the levels and the alarms."""
+        return RecordedBoard(*(self._pairs(table) for table in BOARD_TABLES))
+
     def _parts(self, table: str) -> Iterator[tuple[tuple[str, int], bytes]]:
         for key, data in self._pairs(table):
             try:
@@ -265,6 +301,8 @@ class RecordingFile:
             raise explained(error, self.path) from error
 
     def _pairs(self, table: str) -> list[tuple[bytes, bytes]]:
+        if table not in self._tables:
+            return []
         try:
             with self._environment.begin(self._tables[table]) as transaction:
                 return list(transaction.cursor())

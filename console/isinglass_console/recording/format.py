@@ -14,6 +14,7 @@ transaction. A second of one node of the demo is about 2 kB as a row and 800 byt
     snapshots the same           → of each node, from key row to key row [the snapshots' rests,
                                    their columns] (`isinglass.glass.columns`): msgpack, LZMA
     events    the same           → the events, when there are any: msgpack, LZMA
+    levels, board, alarms        → what judged the nodes, and what was wrong: `recording/board`
 
 Numbers of frames count up by one, without a gap; in keys they are big-endian. Another number of the
 format is another format: what only adds a table keeps the number.
@@ -34,8 +35,8 @@ from isinglass.glass.differences import Source, put_number, put_signed
 from isinglass_console.model.frame_codec import shown_nodes, taken_apart
 
 FORMAT = 1
-TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "snapshots", "events")
-OF_CHAPTERS = TABLES[4:]
+OF_CHAPTERS = ("index", "chapters", "snapshots", "events")
+TABLES = ("meta", "schemas", "wholes", "rows", *OF_CHAPTERS)
 META = b"recording"
 CHAPTER_ROWS = 120
 KEY_ROWS = 15  # what is decoded at most to show any frame

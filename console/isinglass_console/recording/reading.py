@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from math import nan
 from pathlib import Path
 from typing import Any
 
 from isinglass.glass.columns import Turned
+from isinglass.glass.severity import WARNING
+from isinglass_console.model.alarms import Alarm, AlarmSheet
 from isinglass_console.model.frame import Condition, Frame
 from isinglass_console.model.frame_codec import (
     entries_of,
@@ -70,6 +72,8 @@ class Recording:
         self._tallies: Recent[tuple[str, int], Tally | None] = Recent(TALLIES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
         self._logs: Recent[int, Log] = Recent(2)
+        self._board = self._file.board()
+        self._lives.levels = self._board.levels
         self._check()
 
     def _check(self) -> None:
@@ -196,6 +200,16 @@ class Recording:
             chapter.first, lambda: unpack(self._file.of_chapter("snapshots", chapter.first))
         )
 
+    # ------------------------------------------------------------------ alarms
+    def sheet(self, number: int) -> AlarmSheet | None:
+        """Return the alarms about a frame, as `sheet_at` wants them; None: none were recorded."""
+        return self._board.sheet(number, self.wall_ns(number))
+
+    @property
+    def alarms(self) -> Sequence[Alarm]:
+        """All alarms that were recorded, by the time at which they were raised."""
+        return self._board.alarms
+
     # ------------------------------------------------------------------ events
     def around(self, wall_ns: int) -> Log:
         """Return the events about a moment: the newest 4,000 before it, a chapter after it."""
@@ -209,6 +223,16 @@ class Recording:
             if chapter.first <= last and chapter.last >= first:
                 found.extend(self._events(chapter))
         return sorted(found, key=lambda entry: entry.wall_ns)
+
+    def warnings(self, wall_ns: int, step: int) -> Iterator[LogEntry]:
+        """Yield the events that warn, or are errors, from a moment on, or back from it (-1)."""
+        at = bisect_right(self._firsts, self.number_at(wall_ns)) - 1
+        # What happened just before a chapter's first frame is kept with that frame.
+        near = self._chapters[at:] if step > 0 else self._chapters[: at + 2][::-1]
+        for chapter in near:
+            bad = [entry for entry in self._events(chapter) if entry.severity >= WARNING]
+            beyond = [entry for entry in bad if (entry.wall_ns - wall_ns) * step > 0]
+            yield from sorted(beyond, key=lambda entry: entry.wall_ns * step)
 
     def _log(self, at: int) -> Log:
         found: list[LogEntry] = []

@@ -37,7 +37,7 @@ SILENT_SECONDS = 5.0
 
 def build(scene: Scene) -> Page:
     """Return the view; it is there when a monitor is."""
-    sheet = scene.sheet or AlarmSheet("")
+    sheet = scene.every_alarm or AlarmSheet("")
     rows = [_row(scene, alarm) for alarm in sheet.alarms]
     block = Block(scene.width, [_heading(scene, sheet)])
     room = scene.height - 1
@@ -55,9 +55,10 @@ def build(scene: Scene) -> Page:
 
 def selected(scene: Scene, rows: list[Row]) -> Alarm | None:
     """Return the alarm of the selected row."""
-    if not rows or scene.sheet is None:
+    sheet = scene.every_alarm
+    if not rows or sheet is None:
         return None
-    return scene.sheet.alarm(int(rows[selected_index(rows, scene.settings.table(ALARM_TABLE))].key))
+    return sheet.alarm(int(rows[selected_index(rows, scene.settings.table(ALARM_TABLE))].key))
 
 
 def _heading(scene: Scene, sheet: AlarmSheet) -> Line:

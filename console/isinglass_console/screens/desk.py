@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol
+from itertools import islice
 
 from isinglass.errors import IsinglassError
 from isinglass.glass.severity import ERROR
@@ -23,6 +23,7 @@ from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.layout import Column
 from isinglass_console.model.log_page import LogRequest
+from isinglass_console.model.moments import Moment
 from isinglass_console.model.player import Player, next_speed
 from isinglass_console.model.reading import Reading
 from isinglass_console.model.table import (
@@ -32,7 +33,7 @@ from isinglass_console.model.table import (
     next_match,
     selected_index,
 )
-from isinglass_console.model.timeline import Events, Timeline, Trends
+from isinglass_console.model.timeline import Events, Replayed, Timeline, Trends
 from isinglass_console.model.told import Told
 from isinglass_console.screens.scene import Scene
 from isinglass_console.screens.settings import Settings
@@ -50,8 +51,7 @@ HEAT_OF = {
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class Replayed(Timeline, Trends, Events, Protocol):
-    """What was recorded: frames, trends and events in one."""
+NO_ALARMS = "what was recorded at this moment has no alarms; view 7 has its events"
 
 
 class Desk:
@@ -136,7 +136,7 @@ class Desk:
             series=self._trends,
             log=log.until(frame.wall_ns if not self.is_live else 2**63),
             whole_log=log,
-            told=self.told,
+            told=self._told(number),
             request=self._log_request(frame),
             settings=self.settings,
             width=width,
@@ -145,6 +145,13 @@ class Desk:
             mode=self._mode(),
             recording=self.recording,
         )
+
+    def _told(self, number: int) -> Told:
+        """Return what a monitor tells, or told when this was recorded."""
+        if self.recorded is None:
+            return self.told
+        sheet = self.recorded.sheet(number)
+        return Told(sheet=sheet, sentence=NO_ALARMS if sheet is None else "")
 
     def _frame(self, number: int) -> Frame | None:
         """Return a frame; one that cannot be read is none, and the last row says why."""
@@ -264,16 +271,9 @@ class Desk:
         """
         scene = self.scene(0, 0)
         shown_ns = scene.request.at_ns or scene.frame.wall_ns
-        found = moments.beyond(
-            (
-                *moments.of_log(self.hub.log.entries),
-                *moments.of_alarms(self.told.sheet),
-                *self.hub.raised,
-            ),
-            least,
-            scene.newest.wall_ns + 1 if scene.live else shown_ns,
-            -1 if scene.live else step,
-        )
+        step = -1 if scene.live else step
+        at_ns = scene.newest.wall_ns + 1 if scene.live else shown_ns
+        found = moments.beyond(self._moments(least, at_ns, step), least, at_ns, step)
         word = "error" if least >= ERROR else "warning"
         if found is None:
             where = "before this moment" if step < 0 or scene.live else "after this moment"
@@ -284,6 +284,15 @@ class Desk:
         at = text.moment(found.wall_ns, scene.newest.wall_ns)
         older = f"; {reached}" if "older" in reached else ""
         return f"{at} {found.node}: {found.sentence}{older}"
+
+    def _moments(self, least: int, at_ns: int, step: int) -> list[Moment]:
+        """Return the moments at which something went wrong, those next to a moment among them."""
+        if self.recorded is None:
+            alarms = self.told.sheet.alarms if self.told.sheet is not None else ()
+            told = moments.of_log(self.hub.log.entries)
+            return [*told, *moments.of_alarms(alarms), *self.hub.raised]
+        bad = (each for each in self.recorded.warnings(at_ns, step) if each.severity >= least)
+        return [*moments.of_log(islice(bad, 1)), *moments.of_alarms(self.recorded.alarms)]
 
     def sum_up(self) -> str:
         """Take hot lines of the next larger scope; return what to say."""

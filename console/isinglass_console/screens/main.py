@@ -92,7 +92,7 @@ class MainScreen(HandKeys):
         scene = self.desk.scene(0, 0)
         absent = name not in [view.name for view in views_of(scene)]
         if absent and any(view.of_monitor and view.name == name for view in VIEWS):
-            self.say(self.desk.told.sentence or NO_MONITOR)
+            self.say(scene.told.sentence or NO_MONITOR)
         elif absent and scene.node is not None:
             self.say(f"this node has no panels for the view {name}; 9 shows those it has")
         else:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from isinglass_console.model import heat
-from isinglass_console.model.alarms import AlarmSheet, sheet_at
+from isinglass_console.model.alarms import OWN, AlarmSheet, sheet_at
 from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_freshness
 from isinglass_console.model.layout import Column
 from isinglass_console.model.log import Log, LogEntry
@@ -59,7 +59,13 @@ class Scene:
 
     @property
     def sheet(self) -> AlarmSheet | None:
-        """The alarms at the moment shown; None without a monitor."""
+        """The alarms of a monitor at the moment shown; None without one."""
+        sheet = self.every_alarm
+        return None if sheet is None or sheet.monitor == OWN else sheet
+
+    @property
+    def every_alarm(self) -> AlarmSheet | None:
+        """The alarms at the moment shown, of a monitor or of the console's own thresholds."""
         sheet = self.told.sheet
         return sheet if sheet is None or self.live else sheet_at(sheet, self.frame.wall_ns)
 
