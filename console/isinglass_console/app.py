@@ -26,7 +26,7 @@ from isinglass_console import commanding, keys
 from isinglass_console.configuration import Configuration
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
-from isinglass_console.recording.reading import Recording
+from isinglass_console.recording.opened import Opened
 from isinglass_console.recording_keys import ConsoleRecording
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
@@ -292,7 +292,7 @@ def run(
     hands: Hands | None = None,
     configuration: Configuration | None = None,
     problem: str = "",
-    replay: str = "",
+    replayed: Opened | None = None,
     speed: float = 1.0,
 ) -> int:
     """Show the console until the operator quits; returns the exit code.
@@ -308,24 +308,25 @@ def run(
         hands: what may be done to some of the nodes; None for looking alone.
         configuration: what the operator's file says.
         problem: what is wrong with that file, "" when nothing is.
-        replay: a recording to show, instead of nodes; empty for none.
+        replayed: recordings to show, instead of nodes.
         speed: how many times as fast it is played.
 
     Raises:
-        RecordingError: the recording cannot be opened.
         UsageError: standard input or output is not a terminal, or there is no such theme.
     """
-    recorded = Recording(Path(replay)) if replay else None
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and not _served():
         raise UsageError(
             "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
         )
-    desk = Desk(interval_seconds, recorded)
+    desk = Desk(interval_seconds)
+    if replayed is not None:
+        desk = Desk(interval_seconds, replayed.recording, replayed.comparison)
+        desk.go_to(replayed.at_ns)
     desk.speed = speed
     app = IsinglassApp(
         nodes,
         desk=desk,
-        feeding=recorded is None,
+        feeding=replayed is None,
         interval_seconds=interval_seconds,
         monitor=monitor,
         ssh_command=ssh_command,

@@ -16,7 +16,25 @@ from isinglass.cli.options import Command, Option, Positional, Values, near
 from isinglass.errors import SettingsError, UsageError
 from isinglass_console.configuration import Configuration, configuration_path, load
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass_console.recording.opened import Opened
+
 HELP = "Watch nodes live in the terminal console."
+COMPARED = (
+    Option("at", "Begin at this moment of it: 14:05:30, -5m (before its end).", value="TIME"),
+    Option(
+        "compare",
+        "With --replay: another recording, or the same one; views 0 and 2 show what changed since.",
+        value="FILE",
+        completes="files",
+    ),
+    Option(
+        "compare-at",
+        "Its moment that stands beside --at; else as long after its start as that is.",
+        value="TIME",
+    ),
+)
 COMMAND = Command(
     "console",
     HELP,
@@ -51,6 +69,7 @@ COMMAND = Command(
             value="FILE",
             completes="files",
         ),
+        *COMPARED,
         Option(
             "speed",
             "How many times as fast to play it; ( and ) change it.",
@@ -86,6 +105,7 @@ COMMAND = Command(
         "isinglass console --config night.toml --view flow",
         "isinglass console alder ssh://operator@db1.example/birch ssh://db2.example/",
         "isinglass console --replay night.recording --speed 8",
+        "isinglass console --replay new.recording --compare old.recording",
     ),
 )
 
@@ -109,11 +129,29 @@ def main(arguments: Sequence[str]) -> int:
         ssh_command=values.text("ssh-command"),
         ascii_only=configuration.ascii,
         theme=values.text("theme"),
-        replay=values.text("replay"),
+        replayed=_replayed(values),
         speed=values.number("speed"),
         configuration=configuration,
         problem=problem,
     )
+
+
+def _replayed(values: Values) -> Opened | None:
+    """Return the recordings to show, opened; None to show nodes.
+
+    Raises:
+        RecordingError: one cannot be opened.
+        UsageError: a moment is none, or there is no recording that it could be of.
+    """
+    if not values.given("replay"):
+        for name in ("at", "compare", "compare-at"):
+            if values.given(name):
+                raise UsageError(f"--{name} goes with --replay: name the recording to show.")
+        return None
+    from isinglass_console.recording.opened import opened
+
+    names = ("replay", "compare", "at", "compare-at")
+    return opened(*(values.text(name) for name in names))
 
 
 def without_serving(arguments: Sequence[str]) -> list[str]:

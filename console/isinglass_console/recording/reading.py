@@ -43,7 +43,17 @@ DECODED_FRAMES = 4
 TALLIES = 256
 EVENT_CHAPTERS = 240  # searched for events before a moment
 
-NodeFigures = dict[str, tuple[str, dict[str, float]]]
+NodeFigures = dict[str, dict[str, float]]
+
+
+def _moving(nodes: dict[str, tuple[str, dict[str, float]]]) -> NodeFigures:
+    """Return, as the hub does, of what does not move only what others measure of it."""
+    return {
+        name: figures
+        if condition == Condition.ALIVE
+        else {figure: value for figure, value in figures.items() if figure in LAGS}
+        for name, (condition, figures) in nodes.items()
+    }
 
 
 class Recording:
@@ -147,12 +157,15 @@ class Recording:
     def _figure(self, key: Hashable, number: int) -> float:
         if not self.oldest <= number <= self.newest or not isinstance(key, tuple):
             return nan
-        nodes = self._figures.get_or(number, lambda: figures_of(self._row(number)))
         name, figure = key
-        condition, figures = nodes.get(name, ("", {}))
-        # As the hub does: what does not move has no trend, but for what others measure of it.
-        moves = condition == Condition.ALIVE or figure in LAGS
-        return figures.get(figure, nan) if moves else nan
+        return self._figures_at(number).get(name, {}).get(figure, nan)
+
+    def _figures_at(self, number: int) -> NodeFigures:
+        return self._figures.get_or(number, lambda: _moving(figures_of(self._row(number))))
+
+    def figures(self, first: int, last: int) -> Iterator[NodeFigures]:
+        """Yield the figures of all nodes from one frame through another."""
+        return map(self._figures_at, range(first, last + 1))
 
     def _tally(self, node: str, number: int) -> Tally | None:
         return self._tallies.get_or((node, number), lambda: tally_of(self._row(number), node))

@@ -16,25 +16,19 @@ from isinglass_console.configuration import Configuration
 from isinglass_console.model import format as text
 from isinglass_console.model import moments, spots
 from isinglass_console.model.board import Board
+from isinglass_console.model.comparison import Beside, Comparison
 from isinglass_console.model.cursor import Cursor
 from isinglass_console.model.filter import Filter
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
-from isinglass_console.model.layout import Column
 from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.moments import Moment
 from isinglass_console.model.player import Player, next_speed
 from isinglass_console.model.reading import Reading
-from isinglass_console.model.table import (
-    Row,
-    TableState,
-    moved,
-    next_match,
-    selected_index,
-)
 from isinglass_console.model.timeline import Events, Replayed, Timeline, Trends
 from isinglass_console.model.told import Told
+from isinglass_console.screens.desk_tables import DeskTables
 from isinglass_console.screens.scene import Scene
 from isinglass_console.screens.settings import Settings
 
@@ -51,19 +45,26 @@ HEAT_OF = {
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
+MARK = "the mark"
 NO_ALARMS = "what was recorded at this moment has no alarms; view 7 has its events"
 
 
-class Desk:
+class Desk(DeskTables):
     """The frames and the operator's settings.
 
     Args:
         recorded: what is replayed; None: the console's own memory, which `absorb` fills.
+        comparison: another recording beside it.
     """
 
-    def __init__(self, interval_seconds: float = 1.0, recorded: Replayed | None = None) -> None:
+    def __init__(
+        self,
+        interval_seconds: float = 1.0,
+        recorded: Replayed | None = None,
+        comparison: Comparison | None = None,
+    ) -> None:
         self.hub = Hub()
-        self.recorded = recorded
+        self.recorded, self.comparison = recorded, comparison
         self.memory = History()
         self.history: Timeline = recorded or self.memory
         self._trends: Trends = recorded or self.hub.series
@@ -130,6 +131,7 @@ class Desk:
         return Scene(
             frame=frame,
             earlier=earlier,
+            beside=self._beside(frame, earlier),
             newest=self._frame(self.history.newest) or frame,
             live=self.is_live,
             history=self.history,
@@ -146,6 +148,19 @@ class Desk:
             recording=self.recording,
         )
 
+    def _beside(self, frame: Frame, earlier: Frame | None) -> Beside | None:
+        """Return the moment to compare with: the mark's, or the other recording's."""
+        if self.settings.baseline is not None:
+            return (
+                Beside(self.history, self._trends, earlier, MARK) if earlier is not None else None
+            )
+        comparison = self.comparison
+        number = comparison.number(frame.wall_ns) if comparison is not None else None
+        if comparison is None or number is None:
+            return None
+        there = self._frame_of(comparison.other, number)
+        return Beside(comparison.other, comparison.other, there, comparison.name) if there else None
+
     def _told(self, number: int) -> Told:
         """Return what a monitor tells, or told when this was recorded."""
         if self.recorded is None:
@@ -154,9 +169,12 @@ class Desk:
         return Told(sheet=sheet, sentence=NO_ALARMS if sheet is None else "")
 
     def _frame(self, number: int) -> Frame | None:
+        return self._frame_of(self.history, number)
+
+    def _frame_of(self, timeline: Timeline, number: int) -> Frame | None:
         """Return a frame; one that cannot be read is none, and the last row says why."""
         try:
-            return self.history.frame(number)
+            return timeline.frame(number)
         except IsinglassError as reason:
             self.settings.notice = str(reason)
             return None
@@ -313,10 +331,6 @@ class Desk:
         return self.interval_seconds
 
     # ------------------------------------------------------------------ nodes and rows
-    def table(self, name: str) -> TableState:
-        """Return the state of a table."""
-        return self.settings.table(name)
-
     def move_node(self, steps: int) -> None:
         """Select the next node or the one before, round and round."""
         names = [node.name for node in self.scene(0, 0).frame.nodes]
@@ -335,58 +349,3 @@ class Desk:
             node, _, thread = key.rpartition(" ")
             self.select(NODE_TABLES[0], node)
             self.select(THREAD_TABLE, thread)
-
-    def move(self, table: str, rows: list[Row], steps: int) -> None:
-        """Move the selection by rows."""
-        state = moved(rows, self.table(table), steps)
-        self.select(table, state.selected)
-
-    def scroll(self, table: str, hidden: int, steps: int) -> None:
-        """Scroll what stands below a page's table, of which `hidden` lines have no room."""
-        at = min(self.settings.scrolled.get(table, 0), hidden)
-        self.settings.scrolled[table] = min(max(at + steps, 0), hidden)
-
-    def match(self, table: str, rows: list[Row], steps: int) -> None:
-        """Select the next row that the filter's pattern finds."""
-        state = next_match(rows, self.table(table), self.settings.filter, steps)
-        self.select(table, state.selected)
-
-    def sort(self, table: str, key: str) -> None:
-        """Sort by a column; by the same again: the other way round."""
-        self.settings.tables[table] = self.table(table).sorted_by(key)
-
-    def sort_next(self, table: str, columns: list[Column], steps: int) -> None:
-        """Sort by the next column to the right (or left); past the ends: not sorted."""
-        keys = ["", *(column.key for column in columns)]
-        state = self.table(table)
-        at = keys.index(state.sort) if state.sort in keys else 0
-        self.settings.tables[table] = replace(
-            state, sort=keys[(at + steps) % len(keys)], frozen=None
-        )
-
-    def invert(self, table: str) -> None:
-        """Turn the order of a table round."""
-        state = self.table(table)
-        self.settings.tables[table] = replace(state, descending=not state.descending, frozen=None)
-
-    def freeze(self, table: str, rows: list[Row]) -> bool:
-        """Freeze the order of the rows as they are, or let them move; return whether frozen."""
-        state = self.table(table)
-        frozen = None if state.frozen is not None else tuple(row.key for row in rows)
-        self.settings.tables[table] = replace(state, frozen=frozen)
-        return frozen is not None
-
-    def tag(self, table: str, rows: list[Row]) -> None:
-        """Tag the selected row or take its tag away, and go on to the next."""
-        if rows:
-            row = rows[selected_index(rows, self.table(table))]
-            self.settings.tags.symmetric_difference_update({row.key})
-            self.move(table, rows, 1)
-
-
-def rows_to_copy(desk: Desk, table: str, rows: list[Row]) -> list[Row]:
-    """Return the tagged rows, or the selected one."""
-    tagged = [row for row in rows if row.key in desk.settings.tags]
-    if tagged or not rows:
-        return tagged
-    return [rows[selected_index(rows, desk.table(table))]]

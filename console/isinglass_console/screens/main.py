@@ -15,7 +15,8 @@ from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
 from isinglass_console.screens.alarms import ALARM_TABLE
 from isinglass_console.screens.columns import TABLE as COLUMNS_TABLE
-from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, Desk, rows_to_copy
+from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, Desk
+from isinglass_console.screens.desk_tables import rows_to_copy
 from isinglass_console.screens.hand_keys import HandKeys
 from isinglass_console.screens.help import HelpScreen
 from isinglass_console.screens.monitor_keys import NO_MONITOR
@@ -23,7 +24,7 @@ from isinglass_console.screens.outside import Outside
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
-from isinglass_console.screens.views import VIEWS, page_of, shown_view, views_of
+from isinglass_console.screens.views import COMPARE_VIEW, VIEWS, page_of, shown_view, views_of
 from isinglass_console.sources.files import SourceFiles
 from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
@@ -93,6 +94,8 @@ class MainScreen(HandKeys):
         absent = name not in [view.name for view in views_of(scene)]
         if absent and any(view.of_monitor and view.name == name for view in VIEWS):
             self.say(scene.told.sentence or NO_MONITOR)
+        elif absent and name == COMPARE_VIEW:
+            self.say("nothing is compared: = sets a mark, --replay A --compare B shows recordings")
         elif absent and scene.node is not None:
             self.say(f"this node has no panels for the view {name}; 9 shows those it has")
         else:
