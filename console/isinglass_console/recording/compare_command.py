@@ -161,7 +161,10 @@ def _shown(row: tables.Row, name: str) -> str:
         return str(value)
     if isnan(value):
         return text.NOTHING
-    return f"{value:.3g}" if name == "ratio" else text.quantity(value, str(row["unit"]))
+    if name == "ratio":
+        return f"{value:.3g}"
+    unit = str(row["unit"])
+    return f"{value * 100:.3g} %" if unit == "share" else text.quantity(value, unit)
 
 
 def _lines(before: Side, after: Side) -> list[dict[str, object]]:

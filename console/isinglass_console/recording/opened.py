@@ -31,11 +31,11 @@ def opened(path: str, beside: str = "", at: str = "", beside_at: str = "") -> Op
         RecordingError: one cannot be opened.
         UsageError: a moment is none, or there is nothing to compare with.
     """
+    if beside_at and not beside:
+        raise UsageError("--compare-at is a moment of what --compare names: name that, too.")
     recording = Recording(Path(path))
     at_ns = _moment(recording, at)
     if not beside:
-        if beside_at:
-            raise UsageError("--compare-at is a moment of what --compare names: name that, too.")
         return Opened(recording, at_ns, None)
     # A process has a file open once.
     same = Path(beside).exists() and Path(beside).samefile(path)

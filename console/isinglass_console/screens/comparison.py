@@ -21,8 +21,8 @@ TABLE = "changes"
 COLUMNS = (
     Column("node", "NODE", 12, 0, largest=18, grow=1),
     Column("figure", "FIGURE", 16, 0),
-    Column("before", "BEFORE", 12, 0, right=True),
-    Column("after", "AFTER", 12, 0, right=True),
+    Column("before", "BEFORE", 17, 0, right=True),
+    Column("after", "AFTER", 17, 0, right=True),
     Column("ratio", "TIMES", 9, 0, right=True),
     Column("help", "WHAT IT MEANS", 30, 2, grow=4),
 )
