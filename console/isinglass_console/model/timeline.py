@@ -59,6 +59,13 @@ class Events(Protocol):
 class Replayed(Timeline, Trends, Events, Protocol):
     """What was recorded: frames, trends, events and alarms in one."""
 
+    @property
+    def grows(self) -> bool:
+        """Whether a recorder goes on with it."""
+
+    def follow(self) -> bool:
+        """Take in what was recorded since; return whether there is anything new."""
+
     def sheet(self, number: int) -> AlarmSheet | None:
         """Return the alarms about a frame, as `sheet_at` wants them; None: none were recorded."""
 

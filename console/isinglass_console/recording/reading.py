@@ -14,11 +14,13 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+from isinglass.errors import IsinglassError
 from isinglass.glass.columns import Turned
 from isinglass.glass.severity import WARNING
 from isinglass_console.model.alarms import Alarm, AlarmSheet
 from isinglass_console.model.frame import Condition, Frame
 from isinglass_console.model.frame_codec import (
+    Lives,
     entries_of,
     events_of,
     figures_of,
@@ -34,6 +36,7 @@ from isinglass_console.recording.format import (
     KEY_ROWS,
     Chapter,
     RecordingDamaged,
+    RecordingError,
     snapshots_of,
     unpack,
 )
@@ -66,15 +69,9 @@ class Recording:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = RecordingFile(path)
-        self._lives = self._file.lives()
-        self._chapters = self._file.chapters()
-        self._open_rows = [row for _, row in self._file.open_rows()]
-        if self._open_rows:
-            walls = tuple(wall_of(row) for row in self._open_rows)
-            first = self._file.open_rows()[0][0]
-            self._chapters.append(Chapter(first, 1, walls))
-        self._firsts = [chapter.first for chapter in self._chapters]
-        self._walls = array("q", (wall for each in self._chapters for wall in each.walls_ns))
+        self._lives = Lives()
+        self._finished: dict[int, Chapter] = {}
+        self.grows = False  # a recorder has it, as far as is known
         self._rows: Recent[int, list[bytes]] = Recent(UNPACKED_CHAPTERS)
         self._snapshots: Recent[int, Any] = Recent(UNPACKED_SNAPSHOTS)
         self._runs: Recent[int, Run] = Recent(RUNS)
@@ -82,9 +79,57 @@ class Recording:
         self._tallies: Recent[tuple[str, int], Tally | None] = Recent(TALLIES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
         self._logs: Recent[int, Log] = Recent(2)
+        self._take_in()
+
+    def _take_in(self) -> None:
+        """Read what there is now; what was read before is not unpacked again."""
+        self._version, self.grows = self._file.version, self._file.is_written()
+        chapters, self._open_rows = self._file.contents(self._finished)
+        self._finished = {chapter.first: chapter for chapter in chapters}
+        self._file.add_lives(self._lives)
         self._board = self._file.board()
         self._lives.levels = self._board.levels
+        if self._open_rows:
+            first = chapters[-1].last + 1 if chapters else 0
+            walls = tuple(wall_of(row) for row in self._open_rows)
+            chapters.append(Chapter(first, 1, walls))
+        self._chapters = chapters
+        self._firsts = [chapter.first for chapter in chapters]
+        self._walls = array("q", (wall for each in chapters for wall in each.walls_ns))
         self._check()
+
+    def follow(self) -> bool:
+        """Take in what was recorded since; return whether there is anything new.
+
+        Raises:
+            RecordingError: the file cannot be read any more.
+        """
+        grew = self.grows
+        if self._file.is_another():
+            self._file.close()
+            self._file, self._finished = RecordingFile(self.path), {}
+            for kept in (self._rows, self._snapshots, self._decoded, self._tallies, self._figures):
+                kept.clear()
+            self._runs.clear()
+        elif self._file.version == self._version:
+            self.grows = self._file.is_written()
+            return self.grows != grew
+        self._logs.clear()
+        self._take_in()
+        for first, run in list(self._runs.items()):
+            self._lengthen(first, run)
+        return True
+
+    def _lengthen(self, first: int, run: Run) -> None:
+        """Give a run the rows that came since, or let go of it when they are packed by now."""
+        chapter = self._chapter(first)
+        last = min(first + KEY_ROWS - 1, chapter.last)
+        if self._is_open(chapter) and run.last < last:
+            run.rows.extend(
+                self._open_rows[run.last + 1 - chapter.first : last + 1 - chapter.first]
+            )
+        elif run.last < last or first < self.oldest:
+            del self._runs[first]
 
     def _check(self) -> None:
         if not self._chapters:
@@ -161,14 +206,21 @@ class Recording:
         return self._figures_at(number).get(name, {}).get(figure, nan)
 
     def _figures_at(self, number: int) -> NodeFigures:
-        return self._figures.get_or(number, lambda: _moving(figures_of(self._row(number))))
+        """Return the figures of all nodes; what cannot be read is a gap, as the frame tells."""
+        try:
+            return self._figures.get_or(number, lambda: _moving(figures_of(self._row(number))))
+        except IsinglassError:
+            return {}
 
     def figures(self, first: int, last: int) -> Iterator[NodeFigures]:
         """Yield the figures of all nodes from one frame through another."""
         return map(self._figures_at, range(first, last + 1))
 
     def _tally(self, node: str, number: int) -> Tally | None:
-        return self._tallies.get_or((node, number), lambda: tally_of(self._row(number), node))
+        try:
+            return self._tallies.get_or((node, number), lambda: tally_of(self._row(number), node))
+        except IsinglassError:
+            return None
 
     def _row(self, number: int) -> bytes:
         """Return a row without its snapshots."""
@@ -193,7 +245,7 @@ class Recording:
         return self._rows.get_or(chapter.first, lambda: self._unpacked(chapter))
 
     def _unpacked(self, chapter: Chapter) -> list[bytes]:
-        rows: list[bytes] = unpack(self._file.of_chapter("chapters", chapter.first))
+        rows: list[bytes] = unpack(self._of_chapter("chapters", chapter))
         if not isinstance(rows, list) or len(rows) != len(chapter.walls_ns):
             raise RecordingDamaged(f"A part of {self.path} is damaged: look at another.")
         return rows
@@ -210,8 +262,16 @@ class Recording:
     def _snapshots_of(self, chapter: Chapter) -> Any:
         """Return the snapshots of a chapter; it is unpacked once for what is about one moment."""
         return self._snapshots.get_or(
-            chapter.first, lambda: unpack(self._file.of_chapter("snapshots", chapter.first))
+            chapter.first, lambda: unpack(self._of_chapter("snapshots", chapter))
         )
+
+    def _of_chapter(self, table: str, chapter: Chapter) -> bytes:
+        data = self._file.of_chapter(table, chapter.first)
+        if not data and self.grows:
+            raise RecordingError(
+                "Its recorder has just forgotten this moment: look at a later one."
+            )
+        return data
 
     # ------------------------------------------------------------------ alarms
     def sheet(self, number: int) -> AlarmSheet | None:
@@ -260,4 +320,4 @@ class Recording:
             return []
         if self._is_open(chapter):
             return [entry for row in self._open_rows for entry in events_of(row)]
-        return entries_of(unpack(self._file.of_chapter("events", chapter.first)))
+        return entries_of(unpack(self._of_chapter("events", chapter)))

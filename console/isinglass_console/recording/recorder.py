@@ -46,8 +46,7 @@ class Recorder:
         self.path = path
         self._keep_ns = int(keep_seconds * 1e9)
         self._file = RecordingFile(path, writes=True, durable=durable, began_ns=wall_ns)
-        self._chapters = self._file.chapters()
-        self._rows: list[bytes] = []
+        self._chapters, self._rows = self._file.contents({})
         self._walls: list[int] = []
         self._encoder = FrameEncoder(deflate=False)
         self._own, self._board = OwnAlarms(), BoardWriter(self._file.board().alarms)
@@ -57,13 +56,10 @@ class Recorder:
 
     def _take_over(self) -> None:
         """Go on behind what another recorder left."""
-        left = self._file.open_rows()
         self._next = self._chapters[-1].last + 1 if self._chapters else 0
-        if left:
-            self._next = left[0][0]
-            self._rows = [row for _, row in left]
+        if self._rows:
             self._walls = [wall_of(row) for row in self._rows]
-            self._next += len(left)
+            self._next += len(self._rows)
             self._finish_chapter()
 
     @property

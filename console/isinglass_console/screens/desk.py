@@ -22,6 +22,7 @@ from isinglass_console.model.filter import Filter
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
+from isinglass_console.model.log import Log
 from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.moments import Moment
 from isinglass_console.model.player import Player, next_speed
@@ -127,7 +128,7 @@ class Desk(DeskTables):
         # The earlier one first: the next is then one step from it.
         earlier = self._frame(baseline if baseline is not None else number - 1)
         frame = self._frame(number) or Frame(-1, 0, self.interval_seconds)
-        log = self._events.around(frame.wall_ns)
+        log = self._log(frame.wall_ns)
         return Scene(
             frame=frame,
             earlier=earlier,
@@ -168,6 +169,14 @@ class Desk(DeskTables):
         sheet = self.recorded.sheet(number)
         return Told(sheet=sheet, sentence=NO_ALARMS if sheet is None else "")
 
+    def _log(self, wall_ns: int) -> Log:
+        """Return the events about a moment; those that cannot be read are none, and it is told."""
+        try:
+            return self._events.around(wall_ns)
+        except IsinglassError as reason:
+            self.settings.notice = str(reason)
+            return Log()
+
     def _frame(self, number: int) -> Frame | None:
         return self._frame_of(self.history, number)
 
@@ -185,7 +194,32 @@ class Desk(DeskTables):
             return f"REPLAY ×{self.player.speed:g}"
         if self.recorded is None:
             return ""
-        return "REPLAY END" if self.number >= self.history.newest else "REPLAY PAUSED"
+        if self._goes_on and self.cursor.live:
+            return "REPLAY FOLLOWS"
+        at_end = self.number >= self.history.newest and not self._goes_on
+        return "REPLAY END" if at_end else "REPLAY PAUSED"
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there will be newer frames: of now, or of a recorder that still writes."""
+        return self.recorded is None or self.recorded.grows
+
+    def follow(self) -> bool:
+        """Take in what a recorder has added; return whether the screen is another one then."""
+        recorded = self.recorded
+        if recorded is None:
+            return False
+        grew = recorded.grows
+        try:
+            changed = recorded.follow()
+        except IsinglassError as reason:
+            self.settings.notice = str(reason)
+            return True
+        if grew and not recorded.grows:
+            self.settings.notice = "its recorder has ended: this is all of it"
+        elif recorded.grows and not grew:
+            self.settings.notice = "a recorder goes on with it: L follows"
+        return changed
 
     def _log_request(self, frame: Frame) -> LogRequest:
         """Return the part of the log that belongs to the moment shown, as the operator set it."""
@@ -206,7 +240,7 @@ class Desk(DeskTables):
 
     def live(self) -> None:
         """Show the newest frame from now on; of a recording, its end."""
-        self._look_at(Cursor() if self.recorded is None else Cursor(self.history.newest))
+        self._look_at(Cursor() if self._goes_on else Cursor(self.history.newest))
 
     def step(self, frames: int) -> None:
         """Hold a moment so many frames from the one that is shown."""
@@ -226,9 +260,15 @@ class Desk(DeskTables):
         if self.player is not None:
             self._look_at(self.cursor)
             return ""
+        if self.recorded is not None and self.cursor.live:
+            self._look_at(self.cursor.held(self.history.oldest, self.history.newest))
+            return ""
         if self.is_live:
             return "this is now: go back with [ or b, then play it"
         at_end = self.number >= self.history.newest
+        if at_end and self._goes_on:
+            self.live()
+            return ""
         if at_end:
             self._look_at(Cursor(self.history.oldest))
         moment_ns = self.history.wall_ns(self.number)
@@ -250,7 +290,7 @@ class Desk(DeskTables):
         before = self.number
         self.player, number = self.player.number(self.history, now_ns)
         if number >= self.history.newest:
-            self._look_at(Cursor(number if self.recorded is not None else None))
+            self._look_at(Cursor(None if self._goes_on else number))
             return True
         if number != before:
             self.cursor = Cursor(number)
