@@ -6,9 +6,10 @@ every frame, and paints the newest once.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -26,18 +27,22 @@ from isinglass_console import commanding, keys
 from isinglass_console.configuration import Configuration
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
-from isinglass_console.recording.opened import Opened
 from isinglass_console.recording_keys import ConsoleRecording
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
-from isinglass_console.screens.outside import Outside
+from isinglass_console.screens.outside import Order, Outside
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.views import OF_MONITOR
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
-from isinglass_console.sources.monitor import MonitorFeed
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
 from isinglass_console.widgets.palette import Palette
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass_console.model.log_page import LogRequest
+    from isinglass_console.recording.opened import Opened
+    from isinglass_console.sources.monitor import MonitorFeed
 
 SOURCE_SAMPLES_PER_SECOND = 100.0
 SILENT_INTERVALS = 3.0
@@ -133,7 +138,9 @@ class IsinglassApp(App[int]):
         self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
         arrived = self._feed_arrived
         self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
-        self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived) if feeding else None
+        self.monitor_feed: MonitorFeed | None = None
+        self._monitor = monitor
+        self._log_wanted: LogRequest | None = None
         self.recording = ConsoleRecording(self.desk)
         self._ascii_only = ascii_only
         self._hands = hands
@@ -152,8 +159,7 @@ class IsinglassApp(App[int]):
         self.theme_changed_signal.subscribe(self, self._dress)
         if self.feed is not None:
             self.feed.start()
-            if self.monitor_feed is not None:
-                self.monitor_feed.start()
+            self.call_after_refresh(self._begin_monitor)
             self.set_interval(1.0, self._check_feed)
         if self.desk.recorded is not None:
             self.call_after_refresh(self._main.begin_playing)
@@ -163,13 +169,13 @@ class IsinglassApp(App[int]):
             self._hangup.watch()
 
     def _outside(self) -> Outside:
-        if self.feed is None or self.monitor_feed is None:
+        if self.feed is None:
             return Outside(hands=self._hands)
         return Outside(
             self.feed.set_interval,
-            self.monitor_feed.order,
+            self._order,
             commanding.note,
-            self.monitor_feed.want,
+            self._want_log,
             self._hands,
             commanding.stacks,
             commanding.debug_flags,
@@ -181,6 +187,28 @@ class IsinglassApp(App[int]):
             is_here=self.feed.is_here,
         )
 
+    # ------------------------------------------------------------------ the monitor
+    def _begin_monitor(self) -> None:
+        """Read a monitor, too, now that the first page is there: it is much to load."""
+        self.run_worker(self._read_monitor())
+
+    async def _read_monitor(self) -> None:
+        feed = await asyncio.to_thread(_monitor_feed, self._monitor, self._monitor_arrived)
+        feed.want(self._log_wanted)
+        feed.start()
+        self.monitor_feed = feed
+
+    def _want_log(self, request: LogRequest | None) -> None:
+        self._log_wanted = request
+        if self.monitor_feed is not None:
+            self.monitor_feed.want(request)
+
+    def _order(self, order: Order) -> None:
+        if self.monitor_feed is None:
+            raise UsageError("the console has only begun to look for a monitor; try again")
+        self.monitor_feed.order(order)
+
+    # ------------------------------------------------------------------ the end
     def _leave(self) -> None:
         """End, with nobody there to see it; called in the watch's thread."""
         self.call_later(self.exit, EXIT_HANGUP)
@@ -281,6 +309,12 @@ class IsinglassApp(App[int]):
                     yield SystemCommand(keys.title(key), shown, act)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
+
+
+def _monitor_feed(monitor: str, arrived: Callable[[], None]) -> MonitorFeed:
+    from isinglass_console.sources.monitor import MonitorFeed
+
+    return MonitorFeed(monitor, arrived)
 
 
 def theme_names() -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from math import isnan, nan
 
-from isinglass.glass.snapshot import PanelView, Snapshot
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model.rates import Pair, number
 
 # figure: (unit, what it is); thresholds may be on any of them

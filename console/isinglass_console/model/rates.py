@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import nan
 
 from isinglass.glass.histogram import HistogramValue
-from isinglass.glass.snapshot import PanelView, Process, Snapshot
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.snapshot import Process, Snapshot
 
 
 def number(panel: PanelView | None, field: str) -> float:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BLOCK_HEADER_BYTES = 3 * WORD_BYTES
 PANEL_BLOCK, FILE_BLOCK = 1, 2
+PLACE_PARTS = 3  # of a source file's path: its name, and the folders that tell it from others
 LEVELS = ("info", "diagnostic", "debug")
 _WHITE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
 
@@ -77,6 +78,11 @@ class Site:
     ) -> None:
         self.path, self.source_hash, self.line = path, source_hash, line
         self.function, self.label, self.waits = function, label, waits
+
+
+def place_text(path: str, line: int) -> str:
+    """Return where an event comes from as it is told; "" when that is not known."""
+    return "/".join(path.split("/")[-PLACE_PARTS:]) + f":{line}" if path else ""
 
 
 class FileSchema:
