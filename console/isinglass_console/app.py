@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 SOURCE_SAMPLES_PER_SECOND = 100.0
 SILENT_INTERVALS = 3.0
-FOLLOW_SECONDS = 0.5
 WEB_DRIVER = "textual.drivers.web_driver"
 DARK = Theme(
     name="isinglass",
@@ -163,7 +162,6 @@ class IsinglassApp(App[int]):
             self.set_interval(1.0, self._check_feed)
         if self.desk.recorded is not None:
             self.call_after_refresh(self._main.begin_playing)
-            self.set_interval(FOLLOW_SECONDS, self._follow)
         if not self.is_headless and not _served():
             self._hangup = HangupWatch(self._leave)
             self._hangup.watch()
@@ -269,11 +267,6 @@ class IsinglassApp(App[int]):
         if deliveries:
             self._delivered_ns = clock.monotonic_ns()
             self.desk.silent_seconds = 0.0
-            self.paint()
-
-    def _follow(self) -> None:
-        """Take in what a recorder adds to the recording that is shown."""
-        if self.desk.follow():
             self.paint()
 
     def _check_feed(self) -> None:

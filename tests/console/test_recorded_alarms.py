@@ -21,7 +21,7 @@ from isinglass_console.model.alarms import OWN, AlarmSheet, sheet_of
 from isinglass_console.model.board import BUILT_IN, Board, Levels, Severity, Threshold
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.log import LogEntry
-from isinglass_console.recording.board import BOARD_TABLES
+from isinglass_console.recording.board_tables import BOARD_TABLES
 from isinglass_console.recording.format import RecordingDamaged
 from isinglass_console.recording.reading import Recording
 from isinglass_console.recording.recorder import Recorder

@@ -26,7 +26,7 @@ from isinglass.glass.snapshot_codec import LARGEST_BODY_BYTES
 from isinglass.store.engine import DAMAGED, FILE_MODE
 from isinglass.store.room import DISK_FULL_CODES
 from isinglass_console.model.frame_codec import Lives
-from isinglass_console.recording.board import (
+from isinglass_console.recording.board_tables import (
     ALARMS,
     BOARD,
     BOARD_TABLES,

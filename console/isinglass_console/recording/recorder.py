@@ -20,7 +20,7 @@ from isinglass_console.model.frame import Frame
 from isinglass_console.model.frame_codec import FrameEncoder, wall_of
 from isinglass_console.model.log import LogEntry
 from isinglass_console.model.own_alarms import OwnAlarms
-from isinglass_console.recording.board import BoardWriter
+from isinglass_console.recording.board_tables import BoardWriter
 from isinglass_console.recording.file import RecordingFile
 from isinglass_console.recording.format import CHAPTER_ROWS, KEY_ROWS, Chapter, pack_rows
 
