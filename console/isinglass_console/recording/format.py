@@ -14,7 +14,7 @@ transaction. A second of one node of the demo is about 2 kB as a row and 800 byt
     snapshots the same           → of each node, from key row to key row [the snapshots' rests,
                                    their columns] (`isinglass.glass.columns`): msgpack, LZMA
     events    the same           → the events, when there are any: msgpack, LZMA
-    levels, board, alarms        → what judged the nodes, and what was wrong: `recording/board_tables`
+    levels, board, alarms        → what judged them, what was wrong (`recording/board_tables`)
 
 Numbers of frames count up by one, without a gap; in keys they are big-endian. Another number of the
 format is another format: what only adds a table keeps the number.
