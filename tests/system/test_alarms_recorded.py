@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 
 import pytest
-from test_watching_console import RULES
 
 from cli.commands import start
 from cluster_daemons import NAMES, cluster, wait_until
@@ -14,6 +13,7 @@ from isinglass.errors import IsinglassError
 from isinglass_console.recording.reading import Recording
 from isinglass_console.screens.desk import Desk
 from monitor_process import monitor
+from system.test_watching_console import RULES
 
 pytestmark = pytest.mark.slow
 WAIT_SECONDS = 60.0
@@ -50,9 +50,10 @@ def test_a_monitors_alarms_are_recorded_and_replayed(tmp_path: Path) -> None:
     (alarm,) = (one for one in recording.alarms if one.rule == "node-silent")
     desk = Desk(recorded=recording)
     states = {}
-    for name, wall_ns in (("before", -1), ("raised", 10**8), ("over", alarm.ended_ns)):
-        desk.go_to(wall_ns if name == "over" else alarm.raised_ns + wall_ns)
-        desk.step(1 if name == "over" else 0)
+    moments = (("raised", alarm.raised_ns, 0), ("before", alarm.raised_ns, -1))
+    for name, wall_ns, step in (*moments, ("over", alarm.ended_ns, 0)):
+        desk.jump(wall_ns)
+        desk.step(step)
         sheet = desk.scene(120, 34).sheet
         assert sheet is not None and sheet.monitor == "monitor"
         states[name] = [one.state for one in sheet.alarms if one.number == alarm.number]
