@@ -6,7 +6,8 @@
 #   make soak          runs SEEDS=1000 simulated clusters, from FIRST=0 on; SEED=n repeats one
 #   make docs          writes the pages that are made from the source
 #   make bench         measures; writes bench/RESULTS.md
-#   make screenshots   draws the pictures of the README from a running demo
+#   make screenshots   draws the pictures of README and docs from a running demo
+#   make tour          films the tour of the README: screenshots/tour.gif
 #
 # Choose an interpreter with `make PYTHON=/path/to/python3.12 ...`.
 
@@ -16,7 +17,7 @@ PYTEST_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test style types soak docs bench screenshots clean
+.PHONY: demo test style types soak docs bench screenshots tour clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -60,6 +61,9 @@ bench: $(VENV)/.installed-bench
 
 screenshots: $(VENV)/.installed-screenshots
 	$(BIN)/python screenshots/make.py
+
+tour: $(VENV)/.installed-screenshots
+	$(BIN)/python screenshots/tour.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,227 +1,226 @@
-"""Make the pictures of the README: the real demo, in a real terminal, drawn as SVG and PNG.
+"""Make the pictures of README and docs: the real demo, in a real terminal, drawn as SVG and PNG.
 
     python screenshots/make.py [NAME ...]
 
-The demo and its console run in tmux; keys are typed into it as an operator would type them. What
-tmux has on its screen is drawn cell by cell: text by the font, blocks and rules as shapes, so that
-they join as they do in a terminal. Some pictures are of a node that is stopped or killed: the
-demo's own keys do that.
+The demo and its console run in tmux; keys are typed into it as an operator would type them. Faults
+are real, too: the demo's own keys stop and kill a node, a foreign program holds a store, a burst of
+writes comes from `isinglass load`, a link is cut at its sshd. Meanwhile the run is recorded; the
+last pictures are of that recording, and of a console that reaches two of the nodes over SSH.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import cairosvg
-from rich.ansi import AnsiDecoder
-from rich.color import Color
-from rich.style import Style
-from rich.text import Text
+from drawing import draw
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests" / "console"))
+TESTS = HERE.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "console")]
 from terminal import Terminal  # noqa: E402
 
+from demo_stage import SMALL_BATCHES, Walk  # noqa: E402
+from remote_hosts import RemoteHosts  # noqa: E402
+
 BIN = Path(sys.executable).parent
-CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, MARGIN = 8.43, 18, 14, 14
-FONT = "'DejaVu Sans Mono', 'Menlo', 'Consolas', monospace"
-FRONT, BACK = "#c8ccd1", "#14171b"
 SCALE = 1.5
-WARM_UP_SECONDS = 25.0
-START_LIMIT_SECONDS = 90.0
-LEAVE_SECONDS = 10.0
+WARM_UP_SECONDS = 70.0  # view 3 compares with the minute before
+LEAVE_SECONDS = 20.0
+LIMIT_SECONDS = 90.0
+SIZE = (120, 36)
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: the size of the terminal, the keys to type, what must be on the screen then.
+    """One picture: the size of the terminal, the keys to type, what must be on the screen then (a
+    pattern).
 
     `lasting`: how long what the keys do goes on before the picture is taken; `after`: keys that
     lead back to where the next one begins.
     """
 
-    name: str
-    columns: int
-    rows: int
+    name: str  # "": no picture, only what leads to the next one
     keys: tuple[str, ...]
     shows: str
     lasting: float = 2.5
     after: tuple[str, ...] = ()
+    size: tuple[int, int] = SIZE
 
 
-# In this order: the last ones stop birch, let it heal, and kill it.
-SHOTS = (
-    Shot("overview", 120, 36, ("1", "g"), "REPLICATION LAG"),
-    Shot("overview-wide", 200, 60, ("1",), "REPLICATION LAG"),
-    Shot("overview-small", 80, 24, ("1",), "MERGES"),
-    Shot("columns", 160, 40, ("1", "|"), "flow backlog", after=("|",)),
-    Shot("probes", 140, 36, ("2", "g", "j", "j"), "HOT LINES"),
-    Shot("source", 120, 32, ("2", "g", "j", "j", "Enter"), "same hash"),
-    Shot("threads", 140, 36, ("Escape", "2", "t", "u", "u", "u"), "all nodes", after=("t", "u")),
-    Shot("queue", 120, 36, ("Escape", "3"), "MERGE RULE"),
-    Shot("flow", 120, 36, ("4",), "WRITERS"),
-    Shot("lag", 120, 36, ("5",), "HEALING"),
-    Shot("store", 120, 36, ("6",), "LATENCY"),
-    Shot("panels", 140, 36, ("9",), "WHAT IT MEANS"),
-    Shot("log", 120, 36, ("7",), "the spool of monitor"),
-    Shot("stopped", 120, 36, ("5", "g", "j", "Z", "y"), "from birch: stopped", 12.0),
-    Shot("healed", 120, 36, ("Z",), "birch", 6.0),
-    Shot("killed", 120, 36, ("1", "g", "j", "K", "y"), "KILLED", 4.0),
-    Shot("alarms", 120, 36, ("8",), "expected", 4.0),
+WELL = (
+    Shot("overview", ("1", "g"), "REPLICATION LAG"),
+    Shot("overview-wide", ("1",), "REPLICATION LAG", size=(200, 60)),
+    Shot("overview-small", ("1",), "MERGES", size=(80, 24)),
+    Shot("columns", ("1", "|"), "flow backlog", after=("|",), size=(160, 40)),
+    Shot("probes", ("2", "g", "j", "j"), "HOT LINES"),
+    Shot("source", ("2", "g", "j", "j", "Enter"), "same hash", after=("q",)),
+    Shot("", ("2", "g", "S", "y"), "STACKS"),  # Its first lines name folders of this machine.
+    Shot("stacks", ("j", "j", "j"), "MainThread", after=("q",)),
+    Shot("threads", ("2", "t", "u", "u", "u"), "all nodes", after=("t", "u"), size=(140, 36)),
+    Shot("queue", ("3",), "MERGE RULE"),
+    Shot("flow", ("4",), "WRITERS"),
+    Shot("lag", ("5",), "HEALING"),
+    Shot("store", ("6",), "LATENCY"),
+    Shot("panels", ("9",), "WHAT IT MEANS", size=(140, 36)),
+    Shot("log", ("7",), "the spool of monitor"),
+    Shot("help", ("?",), "keys; Esc goes back", after=("q",)),
 )
-
-# ---------------------------------------------------------------------- drawing
-
-# glyph: (left, top, width, height) of the cell, in eighths
-_BLOCKS: dict[str, tuple[int, int, int, int]] = {
-    **{glyph: (0, 8 - n, 8, n) for n, glyph in enumerate("▁▂▃▄▅▆▇█", start=1)},
-    **{glyph: (0, 0, n, 8) for n, glyph in enumerate("▏▎▍▌▋▊▉", start=1)},
-}
-# glyph: arms left, right, up, down, and the stroke's width
-_RULES: dict[str, tuple[int, int, int, int, float]] = {
-    "─": (1, 1, 0, 0, 1.0),
-    "│": (0, 0, 1, 1, 1.0),
-    "┬": (1, 1, 0, 1, 1.0),
-    "┴": (1, 1, 1, 0, 1.0),
-    "┼": (1, 1, 1, 1, 1.0),
-    "┃": (0, 0, 1, 1, 2.2),
-}
-
-
-def _hex(color: Color | None, fallback: str) -> str:
-    return color.get_truecolor().hex if color is not None and not color.is_default else fallback
+BURST = (Shot("merging", ("3",), "most write: load", 0.0),)
+SLOW = (
+    Shot(
+        "limited", ("1", "g"), r"limited by   cedar.*applier .*[5-9]\d %.*held up      \w+ c", 0.0
+    ),
+    Shot("limiting", ("4", "g"), r"limited by cedar.*counter \d .*[1-9]\d %  ", 0.0),
+    Shot("standing", ("j", "j", "Enter", "Enter"), r"store/writer_lock\.py", 3.0, after=("q",)),
+)
+FAULTS = (
+    Shot("stopped", ("5", "g", "k", "k", "j", "Z", "y"), "from birch: stopped", 12.0),
+    Shot("catching-up", ("+", "+", "Z"), "even in", 0.0, after=("-", "-")),
+    Shot("killed", ("1", "K", "y"), "KILLED", 4.0),
+    Shot("alarms", ("8",), "expected", 4.0),
+    Shot("instant", ("Enter", "7"), "raised: node-silent", 1.0, after=("L", "1", "U")),
+)
+REPLAYED = (Shot("replay", ("Space", "5", "j", "L", "{", "{", "{"), "REPLAY PAUSED", 1.0),)
+FAR = (Shot("ssh", ("1", "j"), "LINK DOWN", 3.0),)
 
 
-def _rect(x: float, y: float, width: float, height: float, fill: str) -> str:
-    return (
-        f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{fill}"/>'
-    )
-
-
-def _shape(glyph: str, x: float, y: float, fill: str) -> list[str]:
-    """Draw a block or a rule in the cell at x, y."""
-    if glyph in _BLOCKS:
-        left, top, width, height = (part / 8 for part in _BLOCKS[glyph])
-        place = (x + left * CELL_WIDTH, y + top * CELL_HEIGHT)
-        return [_rect(*place, width * CELL_WIDTH + 0.05, height * CELL_HEIGHT + 0.05, fill)]
-    left, right, up, down, stroke = _RULES[glyph]
-    middle_x, middle_y = x + CELL_WIDTH / 2, y + CELL_HEIGHT / 2
-    start, end = middle_x - left * CELL_WIDTH / 2, middle_x + right * CELL_WIDTH / 2
-    above, below = middle_y - up * CELL_HEIGHT / 2, middle_y + down * CELL_HEIGHT / 2
-    arms = []
-    if left or right:
-        arms.append(_rect(start, middle_y - stroke / 2, end - start, stroke, fill))
-    if up or down:
-        arms.append(_rect(middle_x - stroke / 2, above, stroke, below - above, fill))
-    return arms
-
-
-def _run(text: str, style: Style, column: int, row: int) -> list[str]:
-    """Draw one piece of a line, all in one style."""
-    x, y = MARGIN + column * CELL_WIDTH, MARGIN + row * CELL_HEIGHT
-    front, back = _hex(style.color, FRONT), _hex(style.bgcolor, BACK)
-    if style.reverse:
-        front, back = back, front
-    drawn = []
-    if back != BACK:
-        drawn.append(_rect(x, y, len(text) * CELL_WIDTH + 0.2, CELL_HEIGHT + 0.2, back))
-    letters = []
-    for number, glyph in enumerate(text):
-        if glyph in _BLOCKS or glyph in _RULES:
-            drawn += _shape(glyph, x + number * CELL_WIDTH, y, front)
-        elif glyph != " ":
-            letters.append((x + number * CELL_WIDTH, glyph))
-    if letters:
-        places = " ".join(f"{place:.2f}" for place, _ in letters)
-        weight = ' font-weight="bold"' if style.bold else ""
-        content = escape("".join(glyph for _, glyph in letters))
-        base = y + CELL_HEIGHT * 0.74
-        drawn.append(f'<text x="{places}" y="{base:.2f}" fill="{front}"{weight}>{content}</text>')
-    return drawn
-
-
-def draw(screen: str, columns: int) -> str:
-    """Return an SVG of a terminal screen given as text with SGR sequences."""
-    lines = screen.split("\n")
-    width = MARGIN * 2 + columns * CELL_WIDTH
-    height = MARGIN * 2 + len(lines) * CELL_HEIGHT
-    shapes = [f'<rect width="100%" height="100%" rx="8" fill="{BACK}"/>']
-    decoder = AnsiDecoder()  # One for all: tmux says a colour again only when it changes.
-    for row, line in enumerate(lines):
-        column = 0
-        for text, style in _pieces(decoder.decode_line(line)):
-            shapes += _run(text, style, column, row)
-            column += len(text)
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}"'
-        f' font-family="{FONT}" font-size="{FONT_SIZE}" xml:space="preserve">'
-    )
-    return "\n".join([head, *shapes, "</svg>", ""])
-
-
-def _pieces(text: Text) -> list[tuple[str, Style]]:
-    plain = text.plain
-    styles = [Style.null()] * len(plain)
-    for span in text.spans:
-        style = Style.parse(span.style) if isinstance(span.style, str) else span.style
-        for at in range(span.start, min(span.end, len(plain))):
-            styles[at] = styles[at] + style
-    pieces: list[tuple[str, Style]] = []
-    for letter, style in zip(plain, styles, strict=True):
-        if pieces and pieces[-1][1] == style:
-            pieces[-1] = (pieces[-1][0] + letter, style)
-        else:
-            pieces.append((letter, style))
-    return pieces
-
-
-# ---------------------------------------------------------------------- the demo
+def wait_for(terminal: Terminal, pattern: str) -> None:
+    """Wait until the whole screen, its lines taken together, matches a pattern."""
+    end, wanted = time.monotonic() + LIMIT_SECONDS, re.compile(pattern, re.DOTALL)
+    while not wanted.search(screen := terminal.screen()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"the screen never showed {pattern!r}:\n{screen}")
+        time.sleep(0.1)
 
 
 def take(shot: Shot, terminal: Terminal) -> None:
     """Drive the console to what the shot shows, and draw it."""
-    terminal.resize(shot.columns, shot.rows)
+    terminal.resize(*shot.size)
     for key in shot.keys:
         terminal.press(key)
         time.sleep(0.4)
-    terminal.wait_for(shot.shows)
+    wait_for(terminal, shot.shows)
     time.sleep(shot.lasting)
-    svg = draw(terminal.screen(colours=True), shot.columns)
-    (HERE / f"{shot.name}.svg").write_text(svg)
-    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(HERE / f"{shot.name}.png"), scale=SCALE)
+    if shot.name:
+        svg, path = draw(terminal.screen(colours=True), shot.size[0]), str(HERE / shot.name)
+        Path(f"{path}.svg").write_text(svg)
+        cairosvg.svg2png(bytestring=svg.encode(), write_to=f"{path}.png", scale=SCALE)
+        print(f"screenshots/{shot.name}.svg .png  {shot.size[0]} x {shot.size[1]}", flush=True)
     for key in shot.after:
         terminal.press(key)
         time.sleep(0.4)
-    print(f"screenshots/{shot.name}.svg .png  {shot.columns} x {shot.rows}")
+
+
+# ---------------------------------------------------------------------- the stage
+def environment(**more: str) -> dict[str, str]:
+    """Return what a terminal of true colours has."""
+    own = {"COLORTERM": "truecolor", "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+    return {**os.environ, **own, **more}
+
+
+@contextmanager
+def demo(folder: Path, warm_up_seconds: float = WARM_UP_SECONDS) -> Iterator[Walk]:
+    """Run the demo, all clients at work for a while, until the block ends."""
+    walk = Walk(Terminal(folder / "tmux", environment(**SMALL_BATCHES)), folder)
+    try:
+        walk.start(*SIZE)
+        time.sleep(warm_up_seconds)
+        yield walk
+    finally:
+        walk.press("q")
+        time.sleep(LEAVE_SECONDS)
+        walk.terminal.stop()
+
+
+@contextmanager
+def console(folder: Path, name: str, arguments: str, **more: str) -> Iterator[Terminal]:
+    """Run a console in a terminal of its own until the block ends."""
+    terminal = Terminal(folder / name, environment(**more))
+    try:
+        terminal.start(f"exec {BIN}/isinglass console {arguments}", *SIZE)
+        yield terminal
+    finally:
+        terminal.stop()
+
+
+def of_demo(folder: Path, walk: Walk, wanted: Callable[[Sequence[Shot]], list[Shot]]) -> None:
+    """Take the pictures of the demo, and record what happens to it meanwhile."""
+    for shot in wanted(WELL):
+        take(shot, walk.terminal)
+    recorder = subprocess.Popen(
+        [BIN / "isinglass", "record", *walk.nodes, "-o", folder / "run.recording"],
+        env=environment(ISINGLASS_RUNTIME_DIR=str(walk.runtime)),
+        stderr=subprocess.DEVNULL,
+    )
+    if wanted(SLOW):
+        with walk.slow_store("cedar"):
+            for shot in wanted(SLOW):
+                take(shot, walk.terminal)
+    if wanted(BURST):
+        loading = walk.load("alder", 200_000, folder)
+        for shot in BURST:
+            take(shot, walk.terminal)
+        loading.terminate()
+        loading.wait()
+    if wanted(FAULTS) or wanted(REPLAYED):
+        for shot in FAULTS:
+            take(shot, walk.terminal)
+    recorder.send_signal(signal.SIGINT)
+    recorder.wait()
+    if wanted(REPLAYED):
+        with console(folder, "replay", f"--replay {folder}/run.recording") as terminal:
+            for shot in REPLAYED:
+                take(shot, terminal)
+
+
+def over_ssh(folder: Path, walk: Walk) -> None:
+    """Take a picture of nodes behind two real sshds, of which one is cut off."""
+    home = folder / "home"
+    home.mkdir()
+    os.environ["ISINGLASS_RUNTIME_DIR"] = str(walk.runtime)
+    hosts = RemoteHosts(folder, home)
+    try:
+        hosts.add("gate")
+        far = hosts.add("far", jump="gate")
+        nodes = "alder ssh://gate/birch ssh://far/cedar"
+        with console(folder, "ssh", nodes, HOME=str(home)) as terminal:
+            terminal.wait_for("3 up", 60.0)
+            time.sleep(8.0)
+            sessions = far.sessions()
+            far.close()
+            for session in sessions:
+                session.kill()
+            terminal.press("l", "l")
+            for shot in FAR:
+                take(shot, terminal)
+    finally:
+        hosts.close()
 
 
 def main() -> int:
     """Make the pictures that are named, or all."""
-    wanted = [shot for shot in SHOTS if not sys.argv[1:] or shot.name in sys.argv[1:]]
-    with tempfile.TemporaryDirectory(prefix="isinglass-pictures-", dir="/dev/shm") as name:
-        environment = {
-            **os.environ,
-            "COLORTERM": "truecolor",
-            "TERM": "xterm-256color",
-            "LC_ALL": "C.UTF-8",
-        }
-        terminal = Terminal(Path(name) / "tmux", environment)
-        try:
-            terminal.start(f"exec {BIN}/isinglass demo")
-            terminal.wait_for("PACE/s", START_LIMIT_SECONDS)
-            time.sleep(WARM_UP_SECONDS)
-            for shot in wanted:
-                take(shot, terminal)
-        finally:
-            terminal.press("Escape", "Escape", "q")
-            time.sleep(LEAVE_SECONDS)
-            terminal.stop()
+    names = set(sys.argv[1:])
+
+    def wanted(shots: Sequence[Shot]) -> list[Shot]:
+        return [shot for shot in shots if not names or shot.name in names or not shot.name]
+
+    with tempfile.TemporaryDirectory(prefix="isg-", dir="/dev/shm") as name:
+        folder = Path(name)
+        with demo(folder) as walk:
+            of_demo(folder, walk, wanted)
+            if wanted(FAR):
+                over_ssh(folder, walk)
     return 0
 
 

@@ -124,7 +124,10 @@ def _watch(performance: Performance, values: Values) -> int:
         from isinglass_console import app
 
         names, monitor = list(performance.nodes), performance.monitor
-        return int(app.run(names, monitor=monitor, hands=performance))
+        code = int(app.run(names, monitor=monitor, hands=performance))
+        if performance.trouble:
+            raise DemoFailed(performance.trouble)
+        return code
     seconds = values.number("seconds") if values.given("seconds") else HEADLESS_SECONDS
     performance.check_for(seconds)
     if values.flag("json"):
@@ -196,6 +199,7 @@ class Performance:
         self.nodes: tuple[str, ...] = plan["nodes"]
         self.monitor: str = plan["monitor"]
         self._buffer = b""
+        self._trouble = ""
 
     def __enter__(self) -> Performance:
         self._stage = subprocess.Popen(
@@ -232,6 +236,16 @@ class Performance:
             DemoFailed: the stage is gone.
         """
         self._order({"do": deed, "node": node})
+
+    @property
+    def trouble(self) -> str:
+        """What ended the demo by itself; "" while it goes on."""
+        if not self._trouble:
+            try:
+                self.check_for(0)
+            except DemoFailed as reason:
+                self._trouble = f"the demo has ended: {reason}"
+        return self._trouble
 
     def finish(self) -> dict[str, Any]:
         """End the clients, wait until the nodes hold the same, end them; return their digests.
@@ -276,7 +290,8 @@ class Performance:
     def _next(self, limit_seconds: float | None) -> dict[str, Any] | None:
         assert self._stage.stdout is not None
         descriptor = self._stage.stdout.fileno()
-        until = clock.monotonic_ns() + int((limit_seconds or 1e9) * clock.NANOSECONDS_PER_SECOND)
+        limit = 1e9 if limit_seconds is None else limit_seconds
+        until = clock.monotonic_ns() + int(limit * clock.NANOSECONDS_PER_SECOND)
         while b"\n" not in self._buffer:
             left = (until - clock.monotonic_ns()) / clock.NANOSECONDS_PER_SECOND
             if not select.select([descriptor], [], [], max(left, 0))[0]:

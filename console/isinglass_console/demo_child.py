@@ -23,13 +23,14 @@ from typing import Any
 
 import isinglass
 from isinglass import clock, mark
-from isinglass.errors import AddUnknown
+from isinglass.errors import AddUnknown, StoreError
 from isinglass_console import demo_workload as workload
 
 PR_SET_PDEATHSIG = 1
 READS_TOGETHER = 200
 READ_PAUSE_SECONDS = 0.02
 SCAN_PAUSE_SECONDS = 0.5
+REFUSED_PAUSE_SECONDS = 0.2
 MOST_FREQUENT = 20
 COMMON = "self", "name", "len", "path", "os"
 
@@ -69,7 +70,8 @@ def counter(task: dict[str, Any]) -> int:
                 found = workload.identifiers(file)
                 mark("counting them")
                 try:
-                    _count(database, workload.adds_of(found, file), task["batch"])
+                    patient = not task["once"]
+                    _count(database, workload.adds_of(found, file), task["batch"], patient)
                 except AddUnknown:
                     if task["once"]:
                         raise
@@ -82,9 +84,20 @@ def counter(task: dict[str, Any]) -> int:
     return 0
 
 
-def _count(database: isinglass.Client, adds: list[tuple[str, int]], batch: int) -> None:
+def _count(
+    database: isinglass.Client, adds: list[tuple[str, int]], batch: int, patient: bool
+) -> None:
+    """Count occurrences; while the store refuses writes, who is patient waits and asks again."""
     for start in range(0, len(adds), batch):
-        database.add_many(workload.TABLE, adds[start : start + batch], workload.FIELD)
+        while True:
+            try:
+                database.add_many(workload.TABLE, adds[start : start + batch], workload.FIELD)
+                break
+            except StoreError:
+                if not patient:
+                    raise
+            mark.waiting("for the store to take writes again")
+            clock.sleep(REFUSED_PAUSE_SECONDS)
 
 
 def reader(task: dict[str, Any]) -> int:

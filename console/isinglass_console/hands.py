@@ -39,6 +39,10 @@ class Hands(Protocol):
     def nodes(self) -> Collection[str]:
         """The nodes that deeds may be done to."""
 
+    @property
+    def trouble(self) -> str:
+        """What ended the nodes although nobody asked for it; "" while all is well."""
+
     def do(self, deed: str, node: str) -> None:
         """Have a deed done, by its name; it may take a moment until it is.
 

@@ -61,7 +61,7 @@ KEYS: tuple[Key, ...] = (
     Key("move.last", "G,end", "move(100000)", "Move", "the last row", "G"),
     Key("node.next", "l,right", "node(1)", "Move", "the next node", "l"),
     Key("node.previous", "h,left", "node(-1)", "Move", "the node before", "h"),
-    Key("open", "enter", "open", "Move", "open it: a thread's source, an event's time"),
+    Key("open", "enter", "open", "Move", "open: threads, their source, an event's time"),
     Key("back", "escape", "back", "Move", "back; clears the filter"),
     Key("filter", "slash", "filter", "Find", "show only rows that match (regex; ! inverts)"),
     Key("match.next", "n", "match(1)", "Find", "the next match"),

@@ -25,11 +25,11 @@ class Terminal:
     def __init__(self, socket: Path, environment: Mapping[str, str]) -> None:
         self._socket = str(socket)
         # tmux runs commands through the login shell, which some accounts may not use.
-        self._environment = {**environment, "SHELL": "/bin/sh"}
+        self.environment = {**environment, "SHELL": "/bin/sh"}
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", self._socket, "-f", os.devnull, *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, check=True)
+        done = subprocess.run(command, env=self.environment, capture_output=True, check=True)
         return done.stdout.decode()
 
     def start(self, command: str, columns: int = 120, rows: int = 36) -> None:

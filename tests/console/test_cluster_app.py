@@ -40,6 +40,28 @@ def test_a_node_that_is_chosen_in_one_view_is_chosen_in_all(app: IsinglassApp) -
     play(app, script)
 
 
+def test_from_flow_enter_leads_to_the_thread_that_limits(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        await pilot.press("2", "G", "4", "j", "j", "enter")
+        row = next(line for line in screen_text(app).split("\n") if line.startswith("▸"))
+        assert "applier" in row
+        await pilot.press("enter")
+        assert "cedar  daemon 6000  applier" in screen_text(app)
+
+    play(app, script)
+
+
+def test_a_moment_that_is_held_says_how_to_go_on_and_back_to_now(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        assert "L live" not in screen_text(app)
+        await pilot.press("space")
+        assert "[ ] step" in screen_text(app) and "L live" in screen_text(app)
+        await pilot.press("L")
+        assert "L live" not in screen_text(app)
+
+    play(app, script)
+
+
 def test_writers_stand_alone_sort_and_are_copied(app: IsinglassApp) -> None:
     async def script(pilot: Pilot[int]) -> None:
         await pilot.press("4", "z")
@@ -102,6 +124,7 @@ class Noted:
     """Hands that note what they were told to do; there is no birch to be done anything to."""
 
     nodes = ("alder", "cedar")
+    trouble = ""
 
     def __init__(self) -> None:
         self.deeds: list[tuple[str, str]] = []

@@ -198,7 +198,9 @@ def _writers(pair: Pair) -> Iterator[tuple[Process, PanelView, float, float, flo
                 continue
             earlier = before.panel(panel.name, panel.instance) if before is not None else None
             actual = _grown(earlier, panel) / pair.seconds
+            # A wait that ends is counted whole, also what of it was before the earlier snapshot.
             held = growth(earlier, panel, held_fields(panel)[0]) / pair.seconds
+            held = min(held, 1.0) if isfinite(held) else held
             share = min(held, HELD_MOST) if isfinite(held) else 0.0
             yield process, panel, actual, actual / (1 - share), held
 

@@ -6,6 +6,7 @@ from math import nan
 
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
+from isinglass_console.model.catching_up import Course
 from isinglass_console.model.flow import limit_of
 from isinglass_console.model.frame import NodeFrame
 from isinglass_console.model.lag import lag_matrix
@@ -13,7 +14,7 @@ from isinglass_console.model.members import cluster_of
 from isinglass_console.model.merging import merge_rows
 from isinglass_console.model.store import commit_percentiles, store_rows
 from isinglass_console.model.timers import timer_rows
-from isinglass_console.screens import words
+from isinglass_console.screens import reasons, words
 from isinglass_console.screens.cluster_panes import (
     allowed_pen,
     furthest,
@@ -86,6 +87,8 @@ def _flow(scene: Scene, node: NodeFrame) -> list[Pen]:
         return []
     pen = _label(scene, "FLOW").put("limited by ", "dim").put(*limit_span(limit))
     pens = [allowed_pen(pen.put("; allowed ", "dim"), limit)]
+    if limit.limiter:
+        pens.append(reasons.stands_pen(_label(scene, "").put("applier ", "dim"), scene, limit))
     held = held_writers(scene, node)
     if held:
         pen = _label(scene, "").put("held up ", "dim")
@@ -110,7 +113,11 @@ def _lag(scene: Scene, node: NodeFrame) -> list[Pen]:
     pen.put(f"behind {row.worst_origin} ", "dim").put(text.seconds(cell.seconds))
     pen.fact("", f" ({text.count(cell.updates)} updates)")
     waits = waits_text(row, scene.width - pen.at - 2)
-    return [pen.fact("; ", waits) if waits else pen]
+    pen = pen.fact("; ", waits) if waits else pen
+    course = reasons.catch_up_of(scene, row.replica)
+    if course.course is Course.NEARER:
+        pen.fact("; even in ", text.seconds(course.seconds), "bright")
+    return [pen]
 
 
 def _timers(scene: Scene, node: NodeFrame) -> list[Pen]:

@@ -20,7 +20,7 @@ from isinglass_console.model.flow import (
 from isinglass_console.model.frame import NodeFrame
 from isinglass_console.model.lag import LagCell, LagMatrix, LagRow, lag_matrix
 from isinglass_console.model.members import cluster_of
-from isinglass_console.screens import words
+from isinglass_console.screens import reasons, words
 from isinglass_console.screens.panes import heading
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Line, Pen, Span
@@ -43,6 +43,7 @@ def flow_pane(scene: Scene, node: NodeFrame) -> Block:
         return block
     lines = [
         Pen(width).put(" limited by", "dim", LABEL).put(*limit_span(limit)),
+        reasons.stands_pen(Pen(width).put(" applier", "dim", LABEL), scene, limit),
         allowed_pen(Pen(width).put(" allowed", "dim", LABEL), limit),
         _held(scene, node),
     ]
@@ -137,12 +138,15 @@ def lag_pane(scene: Scene, node: NodeFrame) -> Block:
         if pen.at + cells <= width:
             pen.put(f"from {origin}" if both else origin, "title", cells, right=True)
     block.add(pen.line())
+    tail = [reasons.behind_pen(Pen(width).put(" "), scene, furthest(matrix))]
     waits = waits_pen(width, matrix)
-    room = scene.height - len(block.lines) - (waits is not None)
+    if waits is not None:
+        tail.insert(0, waits)
+    room = scene.height - len(block.lines) - len(tail)
     for row in matrix.rows[: max(1, room)]:
         block.add(_lag_line(row, matrix, width, both))
-    if waits is not None:
-        block.add(waits.line())
+    for pen in tail:
+        block.add(pen.line())
     return block
 
 

@@ -24,7 +24,7 @@ from isinglass_console.model.frame import NodeFrame, process_freshness
 from isinglass_console.model.layout import Column, place
 from isinglass_console.model.members import cluster_of
 from isinglass_console.model.table import Cell, Row
-from isinglass_console.screens import words
+from isinglass_console.screens import reasons, words
 from isinglass_console.screens.cluster_panes import (
     SWING_WARNING,
     allowed_pen,
@@ -41,6 +41,7 @@ from isinglass_console.widgets.table import cell
 TABLE, WRITERS = "flow", "writers"
 TRENDS_LEAST, TRENDS_MOST = 6, 24
 PERCENT_CELLS = 6
+LABEL = 12
 COLUMNS = (
     Column("node", "NODE", 11, 0, grow=1, largest=18),
     Column("backlog", "BACKLOG┃TARGET", 14, 0, grow=2, largest=36),
@@ -106,6 +107,10 @@ def _facts(scene: Scene, node: NodeFrame, limit: Limit, rows: list[FlowRow]) -> 
     block = heading("FLOW CONTROL", cluster_of(node.snapshot), note, width)
     pen = Pen(width).put(" limited by ", "dim").put(*limit_span(limit))
     block.add(allowed_pen(pen.put("   allowed ", "dim"), limit).line())
+    if limit.limiter:
+        because, stands = (Pen(width).put(f" {each} ", "dim", LABEL) for each in ("why", "applier"))
+        block.add(reasons.because_pen(because, scene, limit).line())
+        block.add(reasons.stands_pen(stands, scene, limit).line())
     pen = Pen(width).put(" loop  ", "dim")
     own = next((row for row in rows if row.name == node.name), None)
     if own is not None:

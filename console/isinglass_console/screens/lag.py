@@ -13,10 +13,11 @@ from isinglass_console.model.lag import LagMatrix, LagRow, StaleOrigin, lag_matr
 from isinglass_console.model.layout import Column, place, split
 from isinglass_console.model.members import cluster_of
 from isinglass_console.model.table import Row
-from isinglass_console.screens import words
+from isinglass_console.screens import reasons, words
 from isinglass_console.screens.cluster_panes import (
     BOTH_CELLS,
     SECONDS_CELLS,
+    furthest,
     lag_span,
     waits_text,
 )
@@ -53,21 +54,33 @@ def build(scene: Scene) -> Page:
     if scene.settings.zoomed:
         page.block, page.rows = table_block(scene, TABLE, page.columns, rows, scene.height)
         return page
-    both = cells >= BOTH_CELLS
-    note = "behind origin: seconds (updates)" if both else "seconds behind origin"
     narrow = scene.width < TWO_FROM
-    if narrow and matrix.stale:
-        note = "; ".join(_old(origin) for origin in matrix.stale)
-    page.block.extend(heading("REPLICATION LAG", cluster_of(node.snapshot), note, scene.width))
+    if not narrow or matrix.stale:
+        note = _note(matrix, cells, narrow)
+        page.block.extend(heading("REPLICATION LAG", cluster_of(node.snapshot), note, scene.width))
+    title = Pen(scene.width).put(" LAG  " if narrow and not matrix.stale else " ", "title")
+    behind = reasons.behind_pen(title, scene, furthest(matrix)).line()
+    if narrow:
+        page.block.add(behind)
     height = min(len(rows) + 1, max(3, scene.height // 3))
     table, page.rows = table_block(scene, TABLE, page.columns, rows, height)
     page.block.extend(table)
+    if not narrow:
+        page.block.add(behind)
     if matrix.stale and not narrow:
         page.block.add(_old_origins(scene.width, matrix))
     append_scrolled(scene, page, _below(scene, node))
     _trends(scene, node, page.block)
     page.block = page.block.sized(scene.height)
     return page
+
+
+def _note(matrix: LagMatrix, cells: int, narrow: bool) -> str:
+    """Return what the figures of the matrix are, or, where one line must do, which are old."""
+    if narrow and matrix.stale:
+        return "; ".join(_old(origin) for origin in matrix.stale)
+    both = cells >= BOTH_CELLS
+    return "behind origin: seconds (updates)" if both else "seconds behind origin"
 
 
 def _cells(width: int, origins: int) -> int:

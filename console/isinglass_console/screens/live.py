@@ -45,6 +45,10 @@ class LiveScreen(Screen[None]):
         """Return digit and name of the views there are, for the last row."""
         return ()
 
+    def keys_shown(self) -> Sequence[str]:
+        """Return the keys worth knowing now, for the last row."""
+        return self.KEYS_SHOWN
+
     def paint(self) -> None:
         """Build what is shown now and paint what changed."""
         status, body, keys = self._canvases
@@ -54,7 +58,7 @@ class LiveScreen(Screen[None]):
         self.page = self.build(scene)
         status.show(status_line(scene.resized(status.size.width, 1)))
         body.show(self.page.block.sized(body.size.height))
-        keys.show(key_line(scene.resized(keys.size.width, 1), self.views(), self.KEYS_SHOWN))
+        keys.show(key_line(scene.resized(keys.size.width, 1), self.views(), self.keys_shown()))
 
     def dress(self, palette: Palette) -> None:
         """Take another palette."""

@@ -15,13 +15,16 @@ from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
 from isinglass_console.screens.alarms import ALARM_TABLE
 from isinglass_console.screens.columns import TABLE as COLUMNS_TABLE
-from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, Desk
+from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, THREAD_TABLE, Desk
 from isinglass_console.screens.desk_tables import rows_to_copy
+from isinglass_console.screens.flow import TABLE as FLOW_TABLE
 from isinglass_console.screens.hand_keys import HandKeys
 from isinglass_console.screens.help import HelpScreen
 from isinglass_console.screens.monitor_keys import NO_MONITOR
 from isinglass_console.screens.outside import Outside
+from isinglass_console.screens.panes import thread_key
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
+from isinglass_console.screens.reasons import applier_of
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.views import COMPARE_VIEW, VIEWS, page_of, shown_view, views_of
@@ -52,6 +55,11 @@ class MainScreen(HandKeys):
         "Z stop  K kill  U start  ? help",
         "? help",
     )
+    KEYS_OF_PAST = (
+        "[ ] step   e w trouble   L live   ? help   q quit",
+        "[ ] step  L live  ? help",
+        "L live  ? help",
+    )
 
     def __init__(
         self,
@@ -80,6 +88,11 @@ class MainScreen(HandKeys):
         scene = self.desk.scene(0, 0)
         found = [view for view in views_of(scene) if scene.node is not None or not view.of_node]
         return [(view.digit, view.name) for view in found]
+
+    def keys_shown(self) -> Sequence[str]:
+        """Return the keys worth knowing: of a moment that is held, those that lead on from it."""
+        held = not self.desk.is_live and self.desk.recorded is None
+        return self.KEYS_OF_PAST if held else super().keys_shown()
 
     def dress(self, palette: Palette) -> None:
         """Take another palette, also for screens that are pushed later."""
@@ -157,6 +170,8 @@ class MainScreen(HandKeys):
     async def action_open(self) -> None:
         """Open what is selected: a node's threads, a thread's source."""
         if self.page.table in (*NODE_TABLES, COLUMNS_TABLE):
+            if self.page.table == FLOW_TABLE:
+                self._select_applier()
             self.action_view("probes")
         elif self.page.table == LOG_TABLE:
             self.open_event()
@@ -164,6 +179,11 @@ class MainScreen(HandKeys):
             self.open_alarm()
         elif (key := self.thread_selected()) is not None:
             await self._open_source(key)
+
+    def _select_applier(self) -> None:
+        """Select the thread whose speed limits writers, of the selected node."""
+        if (found := applier_of(self.desk.scene(0, 0).node)) is not None:
+            self.desk.select(THREAD_TABLE, thread_key(*found))
 
     async def _open_source(self, thread_key: str) -> None:
         await self.app.push_screen(

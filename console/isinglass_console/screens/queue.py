@@ -6,10 +6,11 @@ from math import isfinite, nan
 
 from isinglass_console.model import format as text
 from isinglass_console.model.frame import NodeFrame
-from isinglass_console.model.layout import Column, split
+from isinglass_console.model.layout import Column, place, split
 from isinglass_console.model.merging import MergeRow, merge_rows
 from isinglass_console.model.rates import number
 from isinglass_console.model.table import Row
+from isinglass_console.screens import reasons
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.screens.trends import TRENDS, trends_row
 from isinglass_console.widgets.bars import bar
@@ -17,11 +18,11 @@ from isinglass_console.widgets.line import Block, Pen, rule
 from isinglass_console.widgets.table import cell
 
 TABLE = "rules"
-BAR_CELLS = 24
+SHARE_CELLS = 7
 COLUMNS = (
     Column("rule", "MERGE RULE", 14, 0),
     Column("rate", "RATE", 12, 0, right=True),
-    Column("share", "SHARE OF OFFERED", 32, 1, grow=1, largest=32),
+    Column("share", "SHARE OF OFFERED", 18, 1, grow=1, largest=32),
     Column("total", "SINCE START", 14, 2, right=True),
     Column("of_all", "OF ALL", 7, 3, right=True),
     Column("help", "WHAT IT MEANS", 40, 5, grow=4),
@@ -37,7 +38,9 @@ def build(scene: Scene) -> Page:
     pair = scene.pair(node)
     rules = merge_rows(pair) if pair is not None else []
     blank = scene.freshness(node).blank and not scene.counting
-    rows = [_row(scene, node, rule_row, rules[0], blank) for rule_row in rules]
+    placed = place(COLUMNS, scene.width - 2)
+    wide = next((item.width for item in placed if item.column.key == "share"), 0)
+    rows = [_row(scene, node, rule_row, rules[0], blank, wide) for rule_row in rules]
     page.block, page.rows = table_block(scene, TABLE, COLUMNS, rows, len(rows) + 1)
     page.block.lines.append(rule(scene.width))
     _facts(page.block, scene, node)
@@ -48,18 +51,21 @@ def build(scene: Scene) -> Page:
     return page
 
 
-def _row(scene: Scene, node: NodeFrame, row: MergeRow, offered: MergeRow, blank: bool) -> Row:
+def _row(
+    scene: Scene, node: NodeFrame, row: MergeRow, offered: MergeRow, blank: bool, wide: int
+) -> Row:
     rate, share = (nan, nan) if blank else (row.rate, row.share)
     role = "plain" if rate > 0 or scene.counting else "dim"
     shown = text.count(row.grown) if scene.counting else text.rate(rate)
     of_all = row.total / offered.total if offered.total > 0 else nan
-    drawn = bar(share, BAR_CELLS, "bar" if row.field == "written" else "bar_dim")
+    role_of_bar = "bar" if row.field == "written" else "bar_dim"
+    drawn = bar(share, max(0, wide - SHARE_CELLS), role_of_bar)
     return Row(
         key=row.field,
         cells={
             "rule": cell(row.label, "bright" if row.field in ("offered", "written") else role),
             "rate": cell(shown, role),
-            "share": (*drawn, (f"{text.share(share):>7}", role)),
+            "share": (*drawn, (f"{text.share(share):>{SHARE_CELLS}}", role)),
             "total": cell(text.count(row.total), role),
             "of_all": cell(text.share(of_all), role),
             "help": cell(_help(node, row.field), "dim"),
@@ -83,7 +89,7 @@ def _help(node: NodeFrame, field: str) -> str:
 
 
 def _facts(block: Block, scene: Scene, node: NodeFrame) -> None:
-    """Append two lines: what waits, and what each byte costs."""
+    """Append three lines: what waits, how merging goes and why, and what each byte costs."""
     queue = node.snapshot.panel("queue") if node.snapshot is not None else None
     limit, refused = number(queue, "limit"), number(queue, "refused")
     pen = Pen(scene.width).fact(" waiting ", text.count(number(queue, "length")))
@@ -94,8 +100,10 @@ def _facts(block: Block, scene: Scene, node: NodeFrame) -> None:
     pen.fact(", ", text.size(number(queue, "size_max")))
     pen.fact("   refused ", text.count(refused), "warning" if refused > 0 else "dim")
     block.add(pen.line())
+    block.add(reasons.merging_pen(Pen(scene.width).put(" "), scene, node).line())
     ratio = number(queue, "write_amplification")
-    pen = Pen(scene.width).fact(" writes avoided ", text.share(number(queue, "avoided")), "bright")
+    pen = Pen(scene.width).put(" since the start: ", "dim")
+    pen.fact("writes avoided ", text.share(number(queue, "avoided")))
     pen.fact("   written per byte ", f"{ratio:.2f}" if isfinite(ratio) else text.NOTHING)
     written, offered = number(queue, "written_bytes"), number(queue, "offered_bytes")
     pen.fact(", ", f"{text.size(written)} for {text.size(offered)}", "dim")
@@ -107,10 +115,10 @@ def _trends(block: Block, scene: Scene, node: NodeFrame, height: int) -> None:
     """Append charts two (or three) abreast, as high as there is room."""
     across = 3 if scene.width >= 150 else 2
     rows = len(TRENDS) // across if height >= 12 else 1
-    each = max(3, height // rows - 1)
+    heights = [each - 1 for each in split(height, rows, rule=0)]
     widths = split(scene.width, across)
     joints = [sum(widths[: at + 1]) + at for at in range(across - 1)]
-    for row in range(rows):
+    for row, each in enumerate(heights):
         block.lines.append(rule(scene.width, joints, joint="┬" if row == 0 else "┼"))
         shown = TRENDS[row * across : (row + 1) * across]
         block.extend(trends_row(scene.resized(scene.width, each), node, shown))

@@ -27,6 +27,7 @@ SHARE_CELLS = 9
 BAR_CELLS = 10
 HEAT_CELLS = 3 * SHARE_CELLS + BAR_CELLS + 2
 TREND_SECONDS = 30
+WORK_LEAST = 0.25  # of the time: a thread that works less is looked at for where it waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def build(scene: Scene, thread_key: str, opened: Opened, files: SourceFiles) -> 
     """Return the source of the thread, and which part of it is shown.
 
     Live, this is the file of the line that took most of the last ten seconds, so that the page
-    stands still while the thread runs; paused or dead, it is where the thread stands.
+    stands still while the thread runs; of one that hardly works, where it waits. Paused or dead, it
+    is where the thread stands.
     """
     page = Page(Block(scene.width), TABLE)
     node = scene.node
@@ -86,13 +88,15 @@ def _versions(scene: Scene, entries: list[spots.Entry], anchor: Site) -> Line | 
 
 
 def _anchor(scene: Scene, process: Process, thread: Thread, tally: heat.Tally) -> Site | None:
-    """Return the mark whose file is shown."""
+    """Return the mark whose file is shown: work before waits, unless it does nothing but wait."""
     if not scene.live or process.verdict in words.DEAD:
         return thread.site
     hot = heat.hottest(tally, (process.slot, process.claim, thread.index))
-    sites = [site for line in hot if (site := process.site(line.word)) is not None]
-    working = [site for site in sites if not site.waits]
-    return next(iter(working or sites), thread.site)
+    known = [(site, line.share) for line in hot if (site := process.site(line.word)) is not None]
+    working = [(site, share) for site, share in known if not site.waits]
+    if sum(share for _, share in working) < WORK_LEAST:
+        working = known
+    return next((site for site, _ in working), thread.site)
 
 
 def _open(opened: Opened, anchor: Site, count: int, room: int) -> Opened:

@@ -12,6 +12,8 @@ from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Hit, Pen, cells
 
 LEAST_CELLS = 24
+NAME = "isinglass"
+HELD_BACK = " held back"
 
 
 def status_line(scene: Scene) -> Block:
@@ -20,7 +22,7 @@ def status_line(scene: Scene) -> Block:
     right = _right(scene)
     room = scene.width - sum(cells(part) for part, _ in right)
     pen = Pen(scene.width)
-    for part, role in _left(scene):
+    for part, role in _fitting(_left(scene), room):
         if room - pen.at > LEAST_CELLS or cells(part) < room - pen.at:
             pen.put(part, role, min(cells(part), room - pen.at - 1))
     pen.to(room)
@@ -30,13 +32,25 @@ def status_line(scene: Scene) -> Block:
     return block
 
 
+def _fitting(parts: list[tuple[str, str]], room: int) -> list[tuple[str, str]]:
+    """Return what stands at the left; where it is too long, less: our name goes first, then air,
+    then the alarms of which nobody is told.
+    """
+    if sum(cells(part) for part, _ in parts) < room:
+        return parts
+    close = [(part.replace("   ", "  "), role) for part, role in parts if part.strip() != NAME]
+    if sum(cells(part) for part, _ in close) < room:
+        return close
+    return [(part, role) for part, role in close if not part.endswith(HELD_BACK)]
+
+
 def _left(scene: Scene) -> list[tuple[str, str]]:
     nodes = scene.frame.nodes
     up = sum(node.condition == Condition.ALIVE for node in nodes)
     warnings = sum(node.severity in (Severity.WARNING, Severity.STALE) for node in nodes)
     critical = sum(node.severity == Severity.CRITICAL for node in nodes)
     name = nodes[0].name if len(nodes) == 1 else f"{len(nodes)} nodes"
-    parts = [(" isinglass", "accent")] if scene.width >= 100 else []
+    parts = [(f" {NAME}", "accent")] if scene.width >= 100 else []
     parts += [
         (f"  {name}" if scene.width >= 100 else f" {name}", "bright"),
         (f"   {up} up", "plain" if up else "critical"),
@@ -61,7 +75,7 @@ def _alarms(scene: Scene) -> list[tuple[str, str]]:
         return []
     active = sheet.active
     if not active:
-        return [(f"   {_alarms_of(len(sheet.raised))} held back", "dim")]
+        return [(f"   {_alarms_of(len(sheet.raised))}{HELD_BACK}", "dim")]
     sign, role = words.glyph(max(alarm.severity for alarm in active))
     return [(f"   {sign} {_alarms_of(len(active))}", role)]
 
