@@ -176,6 +176,7 @@ class IsinglassApp(App[int]):
             record=self.recording.toggle,
             save=self.recording.save,
             is_here=self.feed.is_here,
+            far_file=self.feed.far_files.file,
         )
 
     def _leave(self) -> None:

@@ -18,6 +18,7 @@ from isinglass.glass import layout
 from isinglass.glass.schedule import Schedule
 from isinglass_console.model.frame import Condition
 from isinglass_console.model.reading import Reading
+from isinglass_console.sources.far_files import FarFiles
 from isinglass_console.sources.local import LocalSource
 from isinglass_console.sources.reading_thread import ReadingThread
 from isinglass_console.sources.remote import Fleet
@@ -62,6 +63,7 @@ class Feed(ReadingThread):
         self._wanted = tuple(name for name in nodes if not is_remote(name))
         self._finds_nodes = not nodes
         self._fleet = Fleet(remote, ssh_command, self._hurry.set) if remote else None
+        self.far_files = FarFiles(self._fleet)
         self._sources: dict[str, LocalSource] = {}
         self._arrived = arrived
         self._waiting: deque[Delivery] = deque(maxlen=WAITING_READINGS)

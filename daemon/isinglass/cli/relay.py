@@ -20,7 +20,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from isinglass.cli.options import Values
+
 FORCED = "SSH_ORIGINAL_COMMAND"
+FLAGS = ("list", "no-source")
 
 COMMAND = Command(
     "relay",
@@ -35,7 +38,10 @@ COMMAND = Command(
             completes="nodes",
         ),
     ),
-    options=(Option("list", "Print the names of the nodes that may be seen, and end."),),
+    options=(
+        Option("list", "Print the names of the nodes that may be seen, and end."),
+        Option("no-source", "Hand out no text of the source files that the nodes run."),
+    ),
     notes=(
         "It speaks a protocol of its own on its standard input and output, and ends with its"
         " input.",
@@ -52,10 +58,12 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Relay until the client goes; returns 0."""
     values = COMMAND.parse(arguments)
-    allowed, listing = values.texts("NODE"), values.flag("list")
+    allowed, flags = values.texts("NODE"), [values.flag(name) for name in FLAGS]
     if FORCED in os.environ:
-        asked, listing_too = asked_for(os.environ[FORCED])
-        allowed, listing = narrowed(allowed, asked), listing or listing_too
+        asked = asked_for(os.environ[FORCED])
+        allowed = narrowed(allowed, asked.texts("NODE"))
+        flags = [here or asked.flag(name) for here, name in zip(flags, FLAGS, strict=True)]
+    listing, no_source = flags
     if listing:
         for name in allowed or layout.node_names():
             print(name)
@@ -67,11 +75,12 @@ def main(arguments: list[str]) -> int:
         )
     from isinglass.remote.relay import Relay
 
-    return Relay(allowed, sys.stdin.fileno(), sys.stdout.fileno(), __version__).run()
+    pipes = sys.stdin.fileno(), sys.stdout.fileno()
+    return Relay(allowed, *pipes, __version__, shows_source=not no_source).run()
 
 
-def asked_for(command: str) -> tuple[list[str], bool]:
-    """Return the nodes that the client's own command names, and whether it wants their names.
+def asked_for(command: str) -> Values:
+    """Return what the client's own command says.
 
     Raises:
         UsageError: it is another command than this one.
@@ -85,7 +94,7 @@ def asked_for(command: str) -> tuple[list[str], bool]:
     names = given.texts("NODE")
     if any("/" in name for name in names):
         raise UsageError("This key shows nodes by their names alone: give no paths.")
-    return names, given.flag("list")
+    return given
 
 
 def narrowed(allowed: Sequence[str], asked: Sequence[str]) -> list[str]:

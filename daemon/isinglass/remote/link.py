@@ -135,6 +135,9 @@ class Link:
                 self._changed()  # A whole copy, or one that lay in a link that stood still.
             else:
                 self.round_trip.saw(max(arrival.arrived_ns - arrival.taken_ns, 0))
+        elif message.kind == Kind.TEXT and node is not None:
+            if node.take_text(message.body):
+                self._changed()
         elif message.kind == Kind.NODES:
             self.names = tuple(message.body.decode("utf-8", "replace").split("\n"))
             self._changed()

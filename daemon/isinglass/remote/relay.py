@@ -43,12 +43,22 @@ class Relay:
         source: the descriptor that the client's messages come from.
         sink: the descriptor that answers go to.
         version: of isinglass, as it is told to the client.
+        shows_source: hand out the texts of source files that the nodes' marks lie in.
     """
 
-    def __init__(self, allowed: Sequence[str], source: int, sink: int, version: str) -> None:
+    def __init__(
+        self,
+        allowed: Sequence[str],
+        source: int,
+        sink: int,
+        version: str,
+        *,
+        shows_source: bool = True,
+    ) -> None:
         self._allowed = tuple(allowed)
         self._source, self._sink, self._version = source, sink, version
         self._sources, self._sinks = (source,), (sink,)
+        self._shows_source = shows_source
         self._nodes: dict[int, RelayedNode] = {}
         self._looked_at: list[RelayedNode] = []
         self._frame_due_ns = NEVER_NS
@@ -80,6 +90,7 @@ class Relay:
             "segment": f"{layout.FORMAT_MAJOR}.{layout.FORMAT_MINOR}",
             "pid": os.getpid(),
             "nodes": self._names(),
+            "source": self._shows_source,
         }
 
     def _names(self) -> list[str]:
@@ -160,6 +171,8 @@ class Relay:
             node.grant(bodies.read_grant(message.body), self._heard_ns)
             self._frame_due_ns = min(self._frame_due_ns, node.due_ns)
             self._choose_rate()
+        elif message.kind == Kind.SOURCE and channel in self._nodes and self._shows_source:
+            self._send(Kind.TEXT, channel, self._nodes[channel].source(message.body))
         elif message.kind == Kind.LIST:
             self._send(Kind.NODES, 0, "\n".join(self._names()).encode())
 
