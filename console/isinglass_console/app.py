@@ -108,7 +108,8 @@ class IsinglassApp(App[int]):
         Args:
             nodes: the nodes to show; empty for all that are found.
             interval_seconds: the time from frame to frame.
-            monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+            monitor: the monitor to read, or its spool, or the ssh:// address of one; empty for the
+                one that runs here, if any.
             ssh_command: what reaches other hosts; empty for asyncssh.
             desk: a desk with frames in it already.
             feeding: read the nodes; without it only what is in the desk is shown.
@@ -131,7 +132,9 @@ class IsinglassApp(App[int]):
         self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
         arrived = self._feed_arrived
         self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
-        self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived) if feeding else None
+        self.monitor_feed: MonitorFeed | None = None
+        if feeding:
+            self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived, ssh_command)
         self.recording = ConsoleRecording(self.desk)
         self._ascii_only = ascii_only
         self._hands = hands
@@ -251,12 +254,13 @@ class IsinglassApp(App[int]):
 
     def paint(self) -> None:
         """Paint the topmost live screen; the ones below it are not seen."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, LiveScreen):
-                screen.paint()
-                break
+        lives = (each for each in reversed(self.screen_stack) if isinstance(each, LiveScreen))
+        screen = next(lives, None)
+        if screen is None:
+            return  # The app ends, and its feeds have not heard of it yet.
+        screen.paint()
         if self.feed is not None:
-            source_open = isinstance(self.screen, SourceScreen)
+            source_open = isinstance(screen, SourceScreen)
             wanted = SOURCE_SAMPLES_PER_SECOND if source_open else SAMPLES_PER_SECOND
             self.feed.samples_per_second = wanted
 
@@ -299,7 +303,8 @@ def run(
         nodes: the nodes to show, ssh:// addresses among them; empty for all that are found on this
             machine, now and later.
         interval_seconds: the time from frame to frame.
-        monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+        monitor: the monitor to read, or its spool, or the ssh:// address of one; empty for the one
+            that runs here, if any.
         ssh_command: what reaches other hosts; empty for asyncssh.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
