@@ -99,20 +99,21 @@ class Relay:
     # ------------------------------------------------------------------ one turn
     def _step(self) -> bool:
         """Wait for whatever is next, and do it; return whether the session goes on."""
-        due_ns = self._heard_ns + SILENT_NS
-        if self._looks is not None:
-            due_ns = min(due_ns, self._looks.due_ns)
-        if not self._unwritten:
-            due_ns = min(due_ns, self._frame_due_ns)
-        rest_ns = max(due_ns - clock.monotonic_ns(), 0)
+        looks, due_ns = self._looks, self._heard_ns + SILENT_NS
+        if looks is not None and looks.due_ns < due_ns:
+            due_ns = looks.due_ns
+        if self._frame_due_ns < due_ns and not self._unwritten:
+            due_ns = self._frame_due_ns
+        rest_ns = due_ns - clock.monotonic_ns()
         writing = self._sinks if self._unwritten else ()
-        ready, room, _ = select.select(self._sources, writing, (), rest_ns / 1e9)
+        wait_seconds = rest_ns / 1e9 if rest_ns > 0 else 0.0
+        ready, room, _ = select.select(self._sources, writing, (), wait_seconds)
         if ready and not self._hear():
             return False
         if room:
             self._write()
         now_ns = clock.monotonic_ns()
-        if self._looks is not None and (found := self._looks.take(now_ns)) is not None:
+        if looks is not None and looks.due_ns <= now_ns and (found := looks.take(now_ns)):
             for node in self._looked_at:
                 node.sample(*found)
         if self._frame_due_ns <= now_ns:
