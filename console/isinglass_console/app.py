@@ -114,7 +114,8 @@ class IsinglassApp(App[int]):
         Args:
             nodes: the nodes to show; empty for all that are found.
             interval_seconds: the time from frame to frame.
-            monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+            monitor: the monitor to read, or its spool, or the ssh:// address of one; empty for the
+                one that runs here, if any.
             ssh_command: what reaches other hosts; empty for asyncssh.
             desk: a desk with frames in it already.
             feeding: read the nodes; without it only what is in the desk is shown.
@@ -138,7 +139,7 @@ class IsinglassApp(App[int]):
         arrived = self._feed_arrived
         self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
         self.monitor_feed: MonitorFeed | None = None
-        self._monitor = monitor
+        self._make_monitor_feed = partial(_monitor_feed, monitor, self._monitor_arrived, ssh_command)
         self._log_wanted: LogRequest | None = None
         self.recording = ConsoleRecording(self.desk)
         self._ascii_only = ascii_only
@@ -183,6 +184,7 @@ class IsinglassApp(App[int]):
             record=self.recording.toggle,
             save=self.recording.save,
             is_here=self.feed.is_here,
+            far_file=self.feed.far_files.file,
         )
 
     # ------------------------------------------------------------------ the monitor
@@ -191,7 +193,7 @@ class IsinglassApp(App[int]):
         self.run_worker(self._read_monitor())
 
     async def _read_monitor(self) -> None:
-        feed = await asyncio.to_thread(_monitor_feed, self._monitor, self._monitor_arrived)
+        feed = await asyncio.to_thread(self._make_monitor_feed)
         feed.want(self._log_wanted)
         feed.start()
         self.monitor_feed = feed
@@ -284,12 +286,13 @@ class IsinglassApp(App[int]):
 
     def paint(self) -> None:
         """Paint the topmost live screen; the ones below it are not seen."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, LiveScreen):
-                screen.paint()
-                break
+        lives = (each for each in reversed(self.screen_stack) if isinstance(each, LiveScreen))
+        screen = next(lives, None)
+        if screen is None:
+            return  # The app ends, and its feeds have not heard of it yet.
+        screen.paint()
         if self.feed is not None:
-            source_open = isinstance(self.screen, SourceScreen)
+            source_open = isinstance(screen, SourceScreen)
             wanted = SOURCE_SAMPLES_PER_SECOND if source_open else SAMPLES_PER_SECOND
             self.feed.samples_per_second = wanted
 
@@ -307,10 +310,10 @@ class IsinglassApp(App[int]):
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
 
 
-def _monitor_feed(monitor: str, arrived: Callable[[], None]) -> MonitorFeed:
+def _monitor_feed(monitor: str, arrived: Callable[[], None], ssh_command: str) -> MonitorFeed:
     from isinglass_console.sources.monitor import MonitorFeed
 
-    return MonitorFeed(monitor, arrived)
+    return MonitorFeed(monitor, arrived, ssh_command)
 
 
 def theme_names() -> list[str]:
@@ -338,7 +341,8 @@ def run(
         nodes: the nodes to show, ssh:// addresses among them; empty for all that are found on this
             machine, now and later.
         interval_seconds: the time from frame to frame.
-        monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+        monitor: the monitor to read, or its spool, or the ssh:// address of one; empty for the one
+            that runs here, if any.
         ssh_command: what reaches other hosts; empty for asyncssh.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.

@@ -58,8 +58,8 @@ COMMAND = Command(
         ),
         Option(
             "monitor",
-            "The monitor whose log and alarms are shown, or the folder of its spool; the one that"
-            " runs on this machine when left out.",
+            "The monitor whose log and alarms are shown, or the folder of its spool, or"
+            " ssh://[USER@]HOST[:PORT]/[NAME]; the one that runs on this machine when left out.",
             value="NAME",
         ),
         SSH_COMMAND,
@@ -104,6 +104,7 @@ COMMAND = Command(
         "isinglass console --monitor evening",
         "isinglass console --config night.toml --view flow",
         "isinglass console alder ssh://operator@db1.example/birch ssh://db2.example/",
+        "isinglass console ssh://db1.example/ --monitor ssh://watch.example/",
         "isinglass console --replay night.recording --speed 8",
         "isinglass console --replay new.recording --compare old.recording",
     ),

@@ -77,7 +77,7 @@ class MainScreen(HandKeys):
         self._palette = palette
         self._ascii_only = ascii_only
         self._keymap = keymap
-        self.files = SourceFiles()
+        self.files = SourceFiles(outside.far_file)
 
     def build(self, scene: Scene) -> Page:
         """Return the page of the view that is asked for."""

@@ -33,6 +33,7 @@ RELAY = "isinglass relay"
 HELLO_SECONDS = 20.0
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 MOST_NOISE_BYTES = 1024 * 1024
+THIS_KEY = "This key "  # so begins what a forced command of ours says
 NO_SUCH_COMMAND = (2, 126, 127)  # an isinglass without `relay`, or no isinglass
 
 
@@ -135,6 +136,9 @@ class Link:
                 self._changed()  # A whole copy, or one that lay in a link that stood still.
             else:
                 self.round_trip.saw(max(arrival.arrived_ns - arrival.taken_ns, 0))
+        elif message.kind == Kind.TEXT and node is not None:
+            if node.take_text(message.body):
+                self._changed()
         elif message.kind == Kind.NODES:
             self.names = tuple(message.body.decode("utf-8", "replace").split("\n"))
             self._changed()
@@ -183,7 +187,9 @@ class Link:
             self._check(hello)
             return pipe, unframer
         code, said = await pipe.close()
-        if code in NO_SUCH_COMMAND or code == helper.EXIT_TOO_OLD:
+        # A key that is for something else refuses what is missing, too, and says so itself.
+        missing = code in NO_SUCH_COMMAND and THIS_KEY not in said
+        if missing or code == helper.EXIT_TOO_OLD:
             return None
         noise = unframer.noise.decode("utf-8", "replace")
         reason = last_line(said) or last_line(noise) or "it hung up"
