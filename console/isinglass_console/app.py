@@ -14,14 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from rich.console import Console
 from textual.app import App, SystemCommand
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import BUILTIN_THEMES, Theme
+from textual.theme import Theme
 
 from isinglass import clock
-from isinglass.cli.options import near
 from isinglass.errors import UsageError
 from isinglass_console import commanding, keys
 from isinglass_console.configuration import Configuration
@@ -35,6 +33,7 @@ from isinglass_console.screens.outside import Order, Outside
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.views import OF_MONITOR
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
+from isinglass_console.themes import DARK, LIGHT, chosen_theme
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
 from isinglass_console.widgets.palette import Palette
 
@@ -47,36 +46,6 @@ if TYPE_CHECKING:
 SOURCE_SAMPLES_PER_SECOND = 100.0
 SILENT_INTERVALS = 3.0
 WEB_DRIVER = "textual.drivers.web_driver"
-DARK = Theme(
-    name="isinglass",
-    primary="#7aa7d9",
-    secondary="#7aa7d9",
-    accent="#7aa7d9",
-    warning="#e0a458",
-    error="#f2793a",
-    success="#7aa7d9",
-    foreground="#c8ccd1",
-    background="#14171b",
-    surface="#1c2127",
-    panel="#1c2127",
-    dark=True,
-    variables={"bright": "#f2f4f6"},
-)
-LIGHT = Theme(
-    name="isinglass-light",
-    primary="#2a6099",
-    secondary="#2a6099",
-    accent="#2a6099",
-    warning="#a65f00",
-    error="#b83c00",
-    success="#2a6099",
-    foreground="#33383d",
-    background="#fafaf7",
-    surface="#efefea",
-    panel="#efefea",
-    dark=False,
-    variables={"bright": "#000000"},
-)
 
 
 class IsinglassApp(App[int]):
@@ -139,7 +108,9 @@ class IsinglassApp(App[int]):
         arrived = self._feed_arrived
         self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
         self.monitor_feed: MonitorFeed | None = None
-        self._make_monitor_feed = partial(_monitor_feed, monitor, self._monitor_arrived, ssh_command)
+        self._make_monitor_feed = partial(
+            _monitor_feed, monitor, self._monitor_arrived, ssh_command
+        )
         self._log_wanted: LogRequest | None = None
         self.recording = ConsoleRecording(self.desk)
         self._ascii_only = ascii_only
@@ -316,11 +287,6 @@ def _monitor_feed(monitor: str, arrived: Callable[[], None], ssh_command: str) -
     return MonitorFeed(monitor, arrived, ssh_command)
 
 
-def theme_names() -> list[str]:
-    """Return the names of all themes that a console may have."""
-    return sorted({DARK.name, LIGHT.name, *BUILTIN_THEMES})
-
-
 def run(
     nodes: Sequence[str],
     *,
@@ -372,7 +338,7 @@ def run(
         monitor=monitor,
         ssh_command=ssh_command,
         ascii_only=ascii_only or not terminal_speaks_utf8(),
-        theme=_theme(theme, configuration),
+        theme=chosen_theme(theme, configuration, served=_served()),
         hands=hands,
         configuration=configuration,
         problem=problem,
@@ -386,17 +352,3 @@ def run(
 def _served() -> bool:
     """Return whether a browser is this console's terminal (`serving`)."""
     return WEB_DRIVER in os.environ.get("TEXTUAL_DRIVER", "")
-
-
-def _theme(asked: str, configuration: Configuration | None) -> str:
-    """Return the theme: the one asked for, or what suits the terminal, or the file's."""
-    asked = asked or os.environ.get("TEXTUAL_THEME", "")
-    if asked and asked not in theme_names():
-        raise UsageError(
-            f"there is no theme {asked!r}{near(asked, theme_names())}; there are"
-            f" {', '.join(theme_names())}"
-        )
-    few_colours = Console().color_system in (None, "standard")
-    plain = "NO_COLOR" in os.environ or (few_colours and not _served())
-    own = configuration.theme if configuration is not None else ""
-    return asked or ("ansi-dark" if plain else own or DARK.name)

@@ -118,8 +118,9 @@ def main(arguments: Sequence[str]) -> int:
         from isinglass_console.serving import serve
 
         return serve(without_serving(arguments), values.whole("port"))
-    from isinglass_console.app import run, theme_names
+    from isinglass_console.app import run
     from isinglass_console.screens.views import VIEWS
+    from isinglass_console.themes import theme_names
 
     views = [view.name for view in VIEWS]
     configuration, problem = configured(values, views, theme_names())
