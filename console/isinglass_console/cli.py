@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("isinglass_console.demo", "Start a cluster with real work, and the console on it."),
     "compare": (
         "isinglass_console.recording.compare_command",
-        "Print what changed most between two recordings, or two moments of one.",
+        "Print what changed most between two recordings.",
     ),
     "mirror": (
         "isinglass_console.recording.mirror_command",

@@ -1,4 +1,4 @@
-"""What `R` and `W` do: record what the console shows, and save a part of its memory.
+"""What `R` and `O` do: record what the console shows, and save a part of its memory.
 
 What writes files is loaded when a key asks for it: most consoles never record, and each begins.
 """

@@ -25,7 +25,7 @@ LINES_SHOWN = 10
 LEAST_CHANGE = 0.005  # of a line's share of the time
 COMMAND = Command(
     "compare",
-    "Print what changed most between two recordings, or two moments of one.",
+    "Print what changed most between two recordings.",
     positionals=(
         Positional("BEFORE", "The recording of how it was.", completes="files"),
         Positional("AFTER", "The recording of how it is; may be the same.", completes="files"),

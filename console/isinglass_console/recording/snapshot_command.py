@@ -32,7 +32,7 @@ COMMAND = Command(
         ),
     ),
     notes=(
-        "W in the console does the same with the last 15 minutes, which need no recording.",
+        "O in the console does the same with the last 15 minutes, which need no recording.",
         "`isinglass console --replay SLICE` shows it.",
     ),
     examples=(
