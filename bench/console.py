@@ -129,6 +129,7 @@ def switch(report: Report, environment: dict[str, str], arguments: Namespace) ->
     program.wait_for(b"LIVE")
     program.press(b" ")
     found: dict[str, list[float]] = {name: [] for name in VIEWS}
+    program.press(VIEWS["panels"].encode())
     for _ in range(3 * arguments.rounds):
         for name, key in VIEWS.items():
             found[name].append(1000 * program.press(key.encode()))

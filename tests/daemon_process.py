@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from isinglass.glass import layout
+from isinglass.glass.panel_views import PanelView
 from isinglass.glass.reader import SegmentReader
-from isinglass.glass.snapshot import PanelView, Snapshot
+from isinglass.glass.snapshot import Snapshot
 from service_process import ServiceProcess
 
 

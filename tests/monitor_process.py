@@ -14,8 +14,8 @@ from hosts import CLUSTER, KEY_FILE, MULTICAST_PORT
 from isinglass import clock
 from isinglass.clock import NANOSECONDS_PER_SECOND as SECOND_NS
 from isinglass.glass import layout
+from isinglass.glass.panel_views import PanelView
 from isinglass.glass.reader import SegmentReader
-from isinglass.glass.snapshot import PanelView
 from isinglass.settings import data_directory
 from isinglass_monitor.spool.folder import FOLDER
 from isinglass_monitor.spool.reading import Question, SpoolReader

@@ -6,9 +6,10 @@ every frame, and paints the newest once.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -26,17 +27,22 @@ from isinglass_console import commanding, keys
 from isinglass_console.configuration import Configuration
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
-from isinglass_console.recording.reading import Recording
 from isinglass_console.recording_keys import ConsoleRecording
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.main import MainScreen
-from isinglass_console.screens.outside import Outside
+from isinglass_console.screens.outside import Order, Outside
 from isinglass_console.screens.source_screen import SourceScreen
+from isinglass_console.screens.views import OF_MONITOR
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
-from isinglass_console.sources.monitor import MonitorFeed
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
 from isinglass_console.widgets.palette import Palette
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass_console.model.log_page import LogRequest
+    from isinglass_console.recording.reading import Recording
+    from isinglass_console.sources.monitor import MonitorFeed
 
 SOURCE_SAMPLES_PER_SECOND = 100.0
 SILENT_INTERVALS = 3.0
@@ -108,8 +114,7 @@ class IsinglassApp(App[int]):
         Args:
             nodes: the nodes to show; empty for all that are found.
             interval_seconds: the time from frame to frame.
-            monitor: the monitor to read, or its spool, or the ssh:// address of one; empty for the
-                one that runs here, if any.
+            monitor: its name, its spool or its address; empty for the one that runs here, if any.
             ssh_command: what reaches other hosts; empty for asyncssh.
             desk: a desk with frames in it already.
             feeding: read the nodes; without it only what is in the desk is shown.
@@ -133,8 +138,8 @@ class IsinglassApp(App[int]):
         arrived = self._feed_arrived
         self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
         self.monitor_feed: MonitorFeed | None = None
-        if feeding:
-            self.monitor_feed = MonitorFeed(monitor, self._monitor_arrived, ssh_command)
+        self._monitor = (monitor, self._monitor_arrived, ssh_command)
+        self._log_wanted: LogRequest | None = None
         self.recording = ConsoleRecording(self.desk)
         self._ascii_only = ascii_only
         self._hands = hands
@@ -153,8 +158,7 @@ class IsinglassApp(App[int]):
         self.theme_changed_signal.subscribe(self, self._dress)
         if self.feed is not None:
             self.feed.start()
-            if self.monitor_feed is not None:
-                self.monitor_feed.start()
+            self.call_after_refresh(self._begin_monitor)
             self.set_interval(1.0, self._check_feed)
         if self.desk.recorded is not None:
             self.call_after_refresh(self._main.begin_playing)
@@ -163,13 +167,13 @@ class IsinglassApp(App[int]):
             self._hangup.watch()
 
     def _outside(self) -> Outside:
-        if self.feed is None or self.monitor_feed is None:
+        if self.feed is None:
             return Outside(hands=self._hands)
         return Outside(
             self.feed.set_interval,
-            self.monitor_feed.order,
+            self._order,
             commanding.note,
-            self.monitor_feed.want,
+            self._want_log,
             self._hands,
             commanding.stacks,
             commanding.debug_flags,
@@ -182,6 +186,28 @@ class IsinglassApp(App[int]):
             far_file=self.feed.far_files.file,
         )
 
+    # ------------------------------------------------------------------ the monitor
+    def _begin_monitor(self) -> None:
+        """Read a monitor, too, now that the first page is there: it is much to load."""
+        self.run_worker(self._read_monitor())
+
+    async def _read_monitor(self) -> None:
+        feed = await asyncio.to_thread(_monitor_feed, *self._monitor)
+        feed.want(self._log_wanted)
+        feed.start()
+        self.monitor_feed = feed
+
+    def _want_log(self, request: LogRequest | None) -> None:
+        self._log_wanted = request
+        if self.monitor_feed is not None:
+            self.monitor_feed.want(request)
+
+    def _order(self, order: Order) -> None:
+        if self.monitor_feed is None:
+            raise UsageError("the console has only begun to look for a monitor; try again")
+        self.monitor_feed.order(order)
+
+    # ------------------------------------------------------------------ the end
     def _leave(self) -> None:
         """End, with nobody there to see it; called in the watch's thread."""
         self.call_later(self.exit, EXIT_HANGUP)
@@ -227,7 +253,9 @@ class IsinglassApp(App[int]):
         message.stop()
         if self.monitor_feed is not None:
             self.desk.hear(self.monitor_feed.told)
-            self.paint()
+            # Elsewhere the next frame shows it, at no cost of its own.
+            if self.desk.settings.view in OF_MONITOR or not self.desk.expects_frames:
+                self.paint()
 
     def on_isinglass_app_arrived(self, message: Arrived) -> None:
         message.stop()
@@ -254,13 +282,12 @@ class IsinglassApp(App[int]):
 
     def paint(self) -> None:
         """Paint the topmost live screen; the ones below it are not seen."""
-        lives = (each for each in reversed(self.screen_stack) if isinstance(each, LiveScreen))
-        screen = next(lives, None)
-        if screen is None:
-            return  # The app ends, and its feeds have not heard of it yet.
-        screen.paint()
-        if self.feed is not None:
-            source_open = isinstance(screen, SourceScreen)
+        # None is left when the app ends, and its feeds have not heard of it yet.
+        top = [each for each in self.screen_stack if isinstance(each, LiveScreen)][-1:]
+        for screen in top:
+            screen.paint()
+        if self.feed is not None and top:
+            source_open = isinstance(top[0], SourceScreen)
             wanted = SOURCE_SAMPLES_PER_SECOND if source_open else SAMPLES_PER_SECOND
             self.feed.samples_per_second = wanted
 
@@ -276,6 +303,12 @@ class IsinglassApp(App[int]):
                     yield SystemCommand(keys.title(key), shown, act)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
+
+
+def _monitor_feed(monitor: str, arrived: Callable[[], None], ssh_command: str) -> MonitorFeed:
+    from isinglass_console.sources.monitor import MonitorFeed
+
+    return MonitorFeed(monitor, arrived, ssh_command)
 
 
 def theme_names() -> list[str]:
@@ -303,8 +336,7 @@ def run(
         nodes: the nodes to show, ssh:// addresses among them; empty for all that are found on this
             machine, now and later.
         interval_seconds: the time from frame to frame.
-        monitor: the monitor to read, or its spool, or the ssh:// address of one; empty for the one
-            that runs here, if any.
+        monitor: its name, its spool or its address; empty for the one that runs here, if any.
         ssh_command: what reaches other hosts; empty for asyncssh.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
@@ -318,7 +350,7 @@ def run(
         RecordingError: the recording cannot be opened.
         UsageError: standard input or output is not a terminal, or there is no such theme.
     """
-    recorded = Recording(Path(replay)) if replay else None
+    recorded = _recorded(Path(replay)) if replay else None
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and not _served():
         raise UsageError(
             "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
@@ -342,6 +374,12 @@ def run(
         return app.run() or app.return_code or 0
     finally:
         app.stop_watching()
+
+
+def _recorded(path: Path) -> Recording:
+    from isinglass_console.recording.reading import Recording
+
+    return Recording(path)
 
 
 def _served() -> bool:

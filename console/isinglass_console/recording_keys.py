@@ -1,87 +1,24 @@
 """What `R` and `W` do: record what the console shows, and save a part of its memory.
 
-Recording is on a thread of its own: a slow disk must not hold up the screen. Frames wait in a queue
-of 120; when the disk is slower than that, frames are left out, and counted. What goes wrong ends
-the recording with a sentence, never the console.
+What writes files is loaded when a key asks for it: most consoles never record, and each begins.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from isinglass import clock
-from isinglass.errors import IsinglassError, UsageError
+from isinglass.errors import UsageError
 from isinglass_console.model import format as text
 from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.log import LogEntry
 from isinglass_console.recording.places import new_name
-from isinglass_console.recording.recorder import Recorder
-from isinglass_console.recording.slicing import frames_of, write_slice
 from isinglass_console.screens.desk import Desk
 
-WAITING_FRAMES = 120
-END_SECONDS = 10.0
-
-Item = tuple[Frame, Sequence[LogEntry]]
-
-
-class RecordingThread(threading.Thread):
-    """Makes one recording.
-
-    Raises:
-        IsinglassError: the file cannot be written; nothing was started.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(name="recording", daemon=True)
-        self.path = path
-        self.problem = ""
-        self.left_out = 0
-        self._recorder = Recorder(path, clock.wall_ns())
-        self._waiting: queue.Queue[Item | None] = queue.Queue(WAITING_FRAMES)
-        self.size_bytes = self._recorder.size_bytes
-
-    def put(self, frame: Frame, events: Sequence[LogEntry]) -> None:
-        """Have a frame recorded."""
-        try:
-            self._waiting.put_nowait((frame, events))
-        except queue.Full:
-            self.left_out += 1
-
-    @property
-    def told(self) -> str:
-        """What the status row says of it."""
-        if self.problem:
-            return "REC FAILED"
-        missing = f", {self.left_out} left out" if self.left_out else ""
-        return f"REC {text.size(self.size_bytes)}{missing}"
-
-    def run(self) -> None:
-        """Record until it is stopped, or cannot go on."""
-        try:
-            while (item := self._waiting.get()) is not None:
-                self._recorder.take(*item)
-                self.size_bytes = self._recorder.size_bytes
-            self._recorder.close()
-        except IsinglassError as reason:
-            self.problem = str(reason)
-            self._recorder.close(tidy=False)
-
-    def stop(self) -> str:
-        """Record what waits, end, and return what to say."""
-        try:
-            self._waiting.put(None, timeout=END_SECONDS)
-        except queue.Full:
-            return f"the disk does not take what is recorded into {self.path}"
-        self.join(END_SECONDS)
-        if self.problem:
-            return self.problem
-        frames = self._recorder.frames
-        return f"recorded {frames:,} frames into {self.path}, {text.size(self.size_bytes)}"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass_console.recording.recording_thread import RecordingThread
 
 
 class ConsoleRecording:
@@ -101,6 +38,8 @@ class ConsoleRecording:
         Raises:
             IsinglassError: there is no file that could be written.
         """
+        from isinglass_console.recording.recording_thread import RecordingThread
+
         if self._thread is not None:
             return self.end()
         self._thread = RecordingThread(new_name(clock.wall_ns()))
@@ -130,6 +69,8 @@ class ConsoleRecording:
         Raises:
             IsinglassError: the words are no time, or there is no place for the file.
         """
+        from isinglass_console.recording.slicing import frames_of, write_slice
+
         since, _, name = words.partition(" ")
         memory = self._desk.memory
         newest_ns = memory.wall_ns(memory.newest) if memory.newest >= 0 else 0

@@ -26,7 +26,8 @@ from isinglass_monitor.views import Figure
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-    from isinglass.glass.snapshot import FieldView, PanelView, Snapshot
+    from isinglass.glass.panel_views import FieldView, PanelView
+    from isinglass.glass.snapshot import Snapshot
 
 LOOPBACK = "127.0.0.1"
 PREFIX = "isinglass"

@@ -6,8 +6,8 @@ import pytest
 
 from isinglass.cli import units
 from isinglass.glass.histogram import WORDS, HistogramValue, bucket_of
+from isinglass.glass.panel_views import FieldView
 from isinglass.glass.schema import FieldSchema
-from isinglass.glass.snapshot import FieldView
 
 
 @pytest.mark.parametrize(

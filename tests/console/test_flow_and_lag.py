@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from staged_cluster import NAMES, Frames, desk_of
 
-from isinglass.glass.schema import FieldSchema
-from isinglass.glass.snapshot import FieldView, PanelView
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.schema import FieldSchema, PanelSchema
 from isinglass_console.model.board import Severity
 from isinglass_console.model.flow import FlowRow, Outlook, fair_limits, held_fields, outlook
 from isinglass_console.model.lag import LagCell, LagRow, lag_matrix
@@ -66,11 +66,12 @@ def test_without_a_limit_nobody_has_one() -> None:
 
 
 def panel(*names: str) -> PanelView:
-    fields = (
-        FieldView(FieldSchema(name, "real", 0, 8, "seconds", "info", "Help."), name, 1.0)
-        for name in names
-    )
-    return PanelView("client", "alder", "", tuple(fields))
+    schema = PanelSchema("client", 8 * len(names), "")
+    schema.fields = [
+        FieldSchema(name, "real", 8 * at, 8, "seconds", "info", "Help.")
+        for at, name in enumerate(names)
+    ]
+    return PanelView(schema, "alder", bytes(8 * len(names)), 0)
 
 
 def test_the_time_held_up_is_counted_as_finely_as_the_client_does() -> None:

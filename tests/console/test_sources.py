@@ -71,7 +71,7 @@ def test_a_working_node_is_sampled_and_its_events_come_once(home: Path) -> None:
         assert second.snapshot is not None and second.snapshot.owner is not None
         seen = {
             thread.name: sum(
-                share.samples for share in second.tally.threads[0, 1, thread.index].values()
+                share.samples for share in second.tally.lines((0, 1, thread.index)).values()
             )
             for thread in second.snapshot.owner.threads
         }

@@ -9,8 +9,8 @@ import pytest
 from cluster_daemons import ClusterDaemons, cluster, wait_until
 from event_listener import Heard, listener_of
 from isinglass.emit.rings import runs
+from isinglass.glass.panel_views import PanelView
 from isinglass.glass.reader import SegmentReader
-from isinglass.glass.snapshot import PanelView
 from isinglass.wire.event_bodies import WireEvent
 from isinglass.wire.events import ASK, GONE, EventSealer
 from programs import hear, program, tell

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass.emit.answers import ASKS_A_SECOND, EVENTS_AN_ANSWER, Allowance, answer
-from isinglass.emit.rings import OwnRing, place_text, runs
+from isinglass.emit.rings import OwnRing, runs
 from isinglass.glass.events import EVENTS
 from isinglass.glass.layout import RegionWord
 from isinglass.glass.region import OWN
+from isinglass.glass.schema import place_text
 from isinglass.wire.event_bodies import WireEvent
 
 

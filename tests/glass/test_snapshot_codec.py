@@ -22,8 +22,9 @@ from isinglass.glass.columns import turn, turn_back
 from isinglass.glass.differences import Source, put_area, put_bytes, put_number, put_signed
 from isinglass.glass.header import Header, header_bytes
 from isinglass.glass.layout import RegionWord, SharedWord
+from isinglass.glass.panel_views import Catalogue
 from isinglass.glass.reader import SegmentReader
-from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
+from isinglass.glass.snapshot import Process, Snapshot, Verdict
 from isinglass.glass.snapshot_codec import (
     HEAD,
     VERSION,

@@ -115,7 +115,8 @@ def test_a_remote_node_is_read_like_a_local_one(alder: Node, hosts: RemoteHosts)
     messages = [event.message for reading in readings for event in reading.events]
     assert messages == ["opened the store tables=1", "commit took 1 204 ms limit_ms=100"]
     last = next(reading for reading in reversed(readings) if reading.tally.threads)
-    kinds = [share for lines in last.tally.threads.values() for share in lines.values()]
+    tally = last.tally
+    kinds = [share for key in tally.threads for share in tally.lines(key).values()]
     assert all(share.unknown_ns == 0 for share in kinds)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from math import isnan, nan
 
-from isinglass.glass.snapshot import PanelView, Snapshot
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model.rates import Pair, number
 
 # figure: (unit, what it is); thresholds may be on any of them
@@ -39,7 +40,7 @@ MERGED = ("superseded", "stale", "dropped", "rolled")
 def panels_of(snapshot: Snapshot, name: str) -> list[PanelView]:
     """Return all instances of one of the daemon's panels."""
     owner = snapshot.owner
-    return [panel for panel in owner.panels if panel.name == name] if owner is not None else []
+    return owner.panels_of(name) if owner is not None else []
 
 
 def node_figures(before: Snapshot | None, now: Snapshot) -> dict[str, float]:

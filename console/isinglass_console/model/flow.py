@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, nan
 
-from isinglass.glass.snapshot import PanelView, Process
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.snapshot import Process
 from isinglass_console.model.frame import Frame, NodeFrame
 from isinglass_console.model.members import companions, member_names, peers_of
 from isinglass_console.model.rates import Pair, growth, number, word

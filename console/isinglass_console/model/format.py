@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from math import isfinite
 
 from isinglass.glass.histogram import HistogramValue
-from isinglass.glass.snapshot import FieldView
+from isinglass.glass.panel_views import FieldView
 
 NANOSECONDS = 1_000_000_000
 DAY_NANOSECONDS = 86_400 * NANOSECONDS

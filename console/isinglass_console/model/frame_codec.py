@@ -31,8 +31,9 @@ import msgpack
 
 from isinglass.errors import IsinglassError, PackedSnapshotError
 from isinglass.glass.differences import Source, put_number
+from isinglass.glass.panel_views import Catalogue
 from isinglass.glass.schedstat import Usage
-from isinglass.glass.snapshot import Catalogue, Snapshot
+from isinglass.glass.snapshot import Snapshot
 from isinglass.glass.snapshot_codec import (
     SnapshotDecoder,
     SnapshotEncoder,

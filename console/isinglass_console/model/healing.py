@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from math import isfinite, nan
 
-from isinglass.glass.snapshot import PanelView, Snapshot
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model.figures import panels_of
 from isinglass_console.model.members import peers_of
 from isinglass_console.model.rates import Pair, growth, number, word

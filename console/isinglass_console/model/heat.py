@@ -10,7 +10,7 @@ What was sampled stands beside it, so that whoever keeps a tally need not keep t
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import nan
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from isinglass.cli.tally import Share, divide
 from isinglass.glass.schedstat import Usage
 
 ThreadKey = tuple[int, int, int]  # slot, claim, line of the thread in its region
+Lines = dict[int, Share]  # by probe word
 WINDOW_SECONDS = 10.0
 MICROSECOND_NS = 1000  # samples are 50 ms apart: less says nothing, and would have to be kept
 
@@ -38,14 +39,18 @@ class Sampled(NamedTuple):
 class Tally:
     """The samples of one interval or of several: by thread, by probe word.
 
-    `sampled` is what one interval's division was made from; sums have none.
+    A thread's time is divided among its words when somebody asks for them: a screen shows some
+    threads, a frame has those of all nodes.
+
+    `sampled` is what one interval's division is made from; `parts` are the intervals of a sum.
     """
 
-    threads: dict[ThreadKey, dict[int, Share]] = field(default_factory=dict)
     taken: int = 0
     late: int = 0
     seconds: float = 0.0
     sampled: dict[ThreadKey, Sampled] = field(default_factory=dict)
+    parts: list[Tally] = field(default_factory=list)
+    _lines: dict[ThreadKey, Lines] = field(default_factory=dict)
 
     def put(
         self,
@@ -65,20 +70,50 @@ class Tally:
             # In one order: the same samples give the same shares, to the last bit.
             counts = dict(sorted(counts.items()))
             if usage is not None:
-                usage = Usage(*(ns // MICROSECOND_NS * MICROSECOND_NS for ns in usage))
-            waits = frozenset(word for word in counts if word in idle)
+                running_ns, queued_ns = usage
+                usage = Usage(
+                    running_ns // MICROSECOND_NS * MICROSECOND_NS,
+                    queued_ns // MICROSECOND_NS * MICROSECOND_NS,
+                )
+            waits = frozenset([word for word in counts if word in idle])
             self.sampled[thread] = Sampled(counts, waits, usage)
-            self.threads[thread] = divide(counts, waits, usage, self.seconds * 1e9)
 
     def add(self, other: Tally) -> None:
         """Add the samples of another interval."""
         self.taken += other.taken
         self.late += other.late
         self.seconds += other.seconds
-        for thread, lines in other.threads.items():
-            mine = self.threads.setdefault(thread, {})
-            for word, share in lines.items():
-                mine.setdefault(word, Share()).add(share)
+        self.parts.append(other)
+        self._lines.clear()
+
+    def lines(self, thread: ThreadKey) -> Lines:
+        """Return a thread's time by probe word; nothing of a thread that was not seen."""
+        found = self._lines.get(thread)
+        if found is None:
+            found = self._lines[thread] = self._divided(thread)
+        return found
+
+    def _divided(self, thread: ThreadKey) -> Lines:
+        sampled = self.sampled.get(thread)
+        if sampled is not None:
+            return divide(sampled.counts, sampled.idle, sampled.usage, self.seconds * 1e9)
+        found: Lines = {}
+        for part in self.parts:
+            for word, share in part.lines(thread).items():
+                if word not in found:
+                    found[word] = Share()
+                found[word].add(share)
+        return found
+
+    @property
+    def threads(self) -> list[ThreadKey]:
+        """The threads that were seen."""
+        return list(dict.fromkeys(self._seen()))
+
+    def _seen(self) -> Iterator[ThreadKey]:
+        yield from self.sampled
+        for part in self.parts:
+            yield from part._seen()
 
     @property
     def samples_per_second(self) -> float:
@@ -107,7 +142,7 @@ def window(tallies: Iterable[Tally]) -> Tally:
 
 def hottest(tally: Tally, thread: ThreadKey) -> list[LineHeat]:
     """Return the lines of a thread, hottest first."""
-    lines = tally.threads.get(thread, {})
+    lines = tally.lines(thread)
     total = sum(share.samples for share in lines.values())
     found = [_heat(word, share, total) for word, share in lines.items()]
     return sorted(found, key=lambda heat: (-heat.share, heat.word))

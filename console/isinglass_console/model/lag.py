@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite, nan
 
-from isinglass.glass.snapshot import PanelView, Snapshot
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model.board import BUILT_IN, Levels, Severity
 from isinglass_console.model.frame import Frame, NodeFrame, node_freshness
 from isinglass_console.model.members import (

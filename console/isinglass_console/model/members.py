@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from isinglass.glass.snapshot import PanelView, Snapshot
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.snapshot import Snapshot
 from isinglass_console.model.figures import panels_of
 from isinglass_console.model.frame import Frame, NodeFrame
 from isinglass_console.model.rates import word

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import nan
 
 from isinglass.glass.histogram import HistogramValue
-from isinglass.glass.snapshot import PanelView, Process, Snapshot
+from isinglass.glass.panel_views import PanelView
+from isinglass.glass.snapshot import Process, Snapshot
 
 
 def number(panel: PanelView | None, field: str) -> float:
@@ -60,16 +61,10 @@ class Pair:
 
     def earlier(self, process: Process) -> Process | None:
         """Return the same process in the earlier snapshot."""
-        if self.before is None:
-            return None
-        return next(
-            (
-                other
-                for other in self.before.processes
-                if other.slot == process.slot and other.claim == process.claim
-            ),
-            None,
-        )
+        for other in self.before.processes if self.before is not None else ():
+            if other.slot == process.slot and other.claim == process.claim:
+                return other
+        return None
 
     def growth(self, process: Process | None, panel: str, field: str, instance: str = "") -> float:
         """Return by how much a counter of a process grew, NaN when that cannot be known."""

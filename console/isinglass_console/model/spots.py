@@ -73,9 +73,9 @@ def entries_of(node: NodeFrame, tally: Tally) -> list[Entry]:
     }
     return [
         Entry(node.name, *threads[key], word, share)
-        for key, lines in tally.threads.items()
+        for key in tally.threads
         if key in threads
-        for word, share in lines.items()
+        for word, share in tally.lines(key).items()
     ]
 
 

@@ -7,13 +7,40 @@ which is what an eye that compares two rows needs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from isinglass_console.model.filter import Filter
 
 SortValue = float | str
 Cell = tuple[tuple[str, str], ...]
+Value = TypeVar("Value")
+
+
+class Late(Mapping[str, Value]):
+    """Values by column that are made when the first is asked for: of 600 rows a screen shows 50."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Mapping[str, Value]]) -> None:
+        self._make = make
+        self._made: Mapping[str, Value] | None = None
+
+    @property
+    def _values(self) -> Mapping[str, Value]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, column: str) -> Value:
+        return self._values[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +48,8 @@ class Row:
     """One row: what its cells show, what they sort by, and what a filter searches."""
 
     key: str
-    cells: dict[str, Cell]
-    sort: dict[str, SortValue] = field(default_factory=dict)
+    cells: Mapping[str, Cell]
+    sort: Mapping[str, SortValue] = field(default_factory=dict)
     search: str = ""
     stale: bool = False
 

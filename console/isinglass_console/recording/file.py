@@ -21,7 +21,7 @@ import msgpack
 
 from isinglass import __version__
 from isinglass.errors import DiskFull
-from isinglass.glass.snapshot import Catalogue
+from isinglass.glass.panel_views import Catalogue
 from isinglass.glass.snapshot_codec import LARGEST_BODY_BYTES
 from isinglass.store.engine import DAMAGED, FILE_MODE
 from isinglass.store.room import DISK_FULL_CODES

@@ -113,6 +113,12 @@ class Desk:
         """Whether the newest frame is shown, and is of now."""
         return self.cursor.live and self.recorded is None
 
+    @property
+    def expects_frames(self) -> bool:
+        """Whether another frame is shown within a second, as far as anybody knows."""
+        begun = self.history.newest >= 0
+        return begun and self.is_live and self.interval_seconds <= 1.0 and not self.silent_seconds
+
     def scene(self, width: int, height: int) -> Scene:
         """Return all that a view needs, for a place of this size."""
         number = self.number

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from isinglass.glass.snapshot import PanelView
+from isinglass.glass.panel_views import PanelView
 from isinglass_console.model import format as text
 from isinglass_console.model.frame import NodeFrame
 from isinglass_console.screens.cluster_panes import flow_pane, lag_pane

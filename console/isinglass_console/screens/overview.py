@@ -6,6 +6,7 @@ six lines, at 120 two by two, at 180 side by side.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from isinglass_console.model import format as text
@@ -98,15 +99,19 @@ def _panes(scene: Scene, node: NodeFrame, block: Block, height: int) -> None:
     across = 4 if scene.width >= FOUR_FROM else 2
     panes = panes_of(node, 4)
     grid = [panes[at : at + across] for at in range(0, len(panes), across)]
-    heights = _heights(scene, node, grid, height - len(grid) - 1)
+    room = height - len(grid) - 1
+    whole = [
+        [pane(scene.resized(width, room), node) for pane, width in _across(scene, row)]
+        for row in grid
+    ]
+    heights = _heights(scene, node, whole, room)
     above: list[int] = []
-    for row, row_height in zip(grid, heights, strict=False):
-        widths = split(scene.width, len(row))
-        joints = _joints(widths)
+    for row, built, row_height in zip(grid, whole, heights, strict=False):
+        joints = _joints(split(scene.width, len(row)))
         block.lines.append(crossing(scene.width, above, joints))
         parts = [
-            _part(scene.resized(width, row_height), node, pane)
-            for pane, width in zip(row, widths, strict=True)
+            _part(scene.resized(width, row_height), node, pane, part)
+            for (pane, width), part in zip(_across(scene, row), built, strict=True)
         ]
         block.extend(beside(parts, row_height))
         above = joints
@@ -119,8 +124,14 @@ def _panes(scene: Scene, node: NodeFrame, block: Block, height: int) -> None:
     block.lines.append(crossing(scene.width, above, []))
 
 
-def _part(scene: Scene, node: NodeFrame, pane: Pane) -> Block:
-    block = pane(scene, node)
+def _across(scene: Scene, row: Sequence[Pane]) -> Iterator[tuple[Pane, int]]:
+    """Yield the panes of a row with the width of each."""
+    return zip(row, split(scene.width, len(row)), strict=True)
+
+
+def _part(scene: Scene, node: NodeFrame, pane: Pane, whole: Block) -> Block:
+    """Return a pane in its place: as it was built with all the room, when that was not needed."""
+    block = whole if len(whole.lines) <= scene.height else pane(scene, node)
     return block if pane in OF_CLUSTER else aged(scene, node, block)
 
 
@@ -128,15 +139,14 @@ def _joints(widths: list[int]) -> list[int]:
     return [sum(widths[: at + 1]) + at for at in range(len(widths) - 1)]
 
 
-def _heights(scene: Scene, node: NodeFrame, grid: list[list[Pane]], height: int) -> list[int]:
+def _heights(scene: Scene, node: NodeFrame, whole: list[list[Block]], height: int) -> list[int]:
     """Return how high each row of panes is; one more when there is room for a row of trends.
 
     The lower rows get what they need, the first one the rest: it holds the probes, of which there
     may be any number.
     """
-    whole = scene.resized(scene.width // len(grid[0]), height)
-    needs = [max(len(pane(whole, node).lines) for pane in panes) + 1 for panes in grid]
-    lower = [min(need, height // len(grid)) for need in needs[1:]]
+    needs = [max(len(block.lines) for block in row) + 1 for row in whole]
+    lower = [min(need, height // len(whole)) for need in needs[1:]]
     first = height - sum(lower)
     spare = first - max(needs[0], FIRST_LEAST) - 1
     if spare >= TRENDS_LEAST and has_trends(scene, node, TRENDS[:4]):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import nan
 
-from isinglass.glass.snapshot import FieldView, PanelView, Process
+from isinglass.glass.panel_views import FieldView, PanelView
+from isinglass.glass.snapshot import Process
 from isinglass_console.model import format as text
 from isinglass_console.model.frame import process_freshness
 from isinglass_console.model.layout import Column
 from isinglass_console.model.rates import Pair, growth
-from isinglass_console.model.table import Row, selected_index
+from isinglass_console.model.table import Cell, Late, Row, SortValue, selected_index
 from isinglass_console.screens import words
 from isinglass_console.screens.scene import Page, Scene, table_block
 from isinglass_console.widgets.line import Block, Pen, rule
@@ -30,6 +31,8 @@ COLUMNS = (
     Column("unit", "UNIT", 13, 4),
     Column("help", "WHAT IT MEANS", 30, 3, grow=6),
 )
+
+NOT_READ = {key: cell(text.NOTHING, "dim") for key in ("field", "value", "rate", "unit", "help")}
 
 
 def build(scene: Scene) -> Page:
@@ -53,49 +56,69 @@ def _process_rows(scene: Scene, pair: Pair, process: Process) -> Iterator[Row]:
     earlier = pair.earlier(process) if scene.counting or not fresh.blank else None
     for panel in process.panels:
         before = earlier.panel(panel.name, panel.instance) if earlier is not None else None
-        for field in panel.fields:
-            counter = field.kind == "counter"
-            grown = growth(before, panel, field.name) if counter else nan
-            yield _row(scene, pair, process, panel, field, grown, fresh.dim)
+        for name in panel.names:
+            yield _row(scene, pair, process, before, panel, name, fresh.dim)
 
 
 def _row(
     scene: Scene,
     pair: Pair,
     process: Process,
+    before: PanelView | None,
     panel: PanelView,
-    field: FieldView,
-    grown: float,
+    name: str,
     stale: bool,
 ) -> Row:
-    name = f"{panel.name} {panel.instance}".strip()
-    shown = _growth(scene, pair, field, grown)
+    """Return the row of a field, which is read when the row is shown, or sorted by."""
+    owner, title = words.process_name(process), f"{panel.name} {panel.instance}".strip()
+    search = ""
+    if scene.settings.filter:
+        known = panel.field(name)
+        told = f"{known.level} {known.help}" if known is not None else ""
+        search = f"{owner} {title} {name} {told}"
+
+    def told_cells() -> dict[str, Cell]:
+        field = panel.field(name)
+        shown = _shown(scene, pair, field, before, panel) if field is not None else NOT_READ
+        return {"process": cell(owner, "dim"), "panel": cell(title, "dim"), **shown}
+
+    def told_order() -> dict[str, SortValue]:
+        field = panel.field(name)
+        order = _order(field, before, panel) if field is not None else {"field": name}
+        return {"process": owner, "panel": title, **order}
+
+    key = f"{process.slot}.{process.claim}.{title}.{name}"
+    return Row(key, Late(told_cells), Late(told_order), search, stale)
+
+
+def _grown(field: FieldView, before: PanelView | None, panel: PanelView) -> float:
+    return growth(before, panel, field.name) if field.kind == "counter" else nan
+
+
+def _shown(
+    scene: Scene, pair: Pair, field: FieldView, before: PanelView | None, panel: PanelView
+) -> dict[str, Cell]:
     value = text.field_value(field, pair.now.taken_wall_ns)
-    quiet = not field.value or value in ("none", "never", "-")
-    sort_value = field.value if isinstance(field.value, int | float | str) else field.value.count
-    return Row(
-        key=f"{process.slot}.{process.claim}.{name}.{field.name}",
-        cells={
-            "process": cell(words.process_name(process), "dim"),
-            "panel": cell(name, "dim"),
-            "field": cell(field.name, "dim" if quiet else "plain"),
-            "value": cell(value, "dim" if quiet else "plain"),
-            "rate": cell(shown, "accent" if grown > 0 else "dim"),
-            "unit": cell(field.unit, "dim"),
-            "help": cell(field.help, "dim"),
-        },
-        sort={
-            "process": words.process_name(process),
-            "panel": name,
-            "field": field.name,
-            "value": sort_value,
-            "rate": grown,
-            "unit": field.unit,
-            "help": field.help,
-        },
-        search=f"{words.process_name(process)} {name} {field.name} {field.level} {field.help}",
-        stale=stale,
-    )
+    grown = _grown(field, before, panel)
+    role = "dim" if not field.value or value in ("none", "never", "-") else "plain"
+    return {
+        "field": cell(field.name, role),
+        "value": cell(value, role),
+        "rate": cell(_growth(scene, pair, field, grown), "accent" if grown > 0 else "dim"),
+        "unit": cell(field.unit, "dim"),
+        "help": cell(field.help, "dim"),
+    }
+
+
+def _order(field: FieldView, before: PanelView | None, panel: PanelView) -> dict[str, SortValue]:
+    value = field.value if isinstance(field.value, int | float | str) else field.value.count
+    return {
+        "field": field.name,
+        "value": value,
+        "rate": _grown(field, before, panel),
+        "unit": field.unit,
+        "help": field.help,
+    }
 
 
 def _growth(scene: Scene, pair: Pair, field: FieldView, grown: float) -> str:

@@ -60,6 +60,8 @@ VIEWS: tuple[View, ...] = (
     View("8", "alarms", (), _without_files(alarms.build), of_node=False, of_monitor=True),
     View("9", "panels", (), _without_files(panels.build)),
 )
+# What a monitor tells is most of what they show: they do not wait for a frame to show it.
+OF_MONITOR = ("log", "alarms")
 
 
 def views_of(scene: Scene) -> list[View]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isinglass import clock
-from isinglass.remote.source_text import SourceText
 from isinglass_console.sources.files import SourceFile, compared
-from isinglass_console.sources.remote import Fleet, RemoteSource
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.remote.source_text import SourceText
+    from isinglass_console.sources.remote import Fleet, RemoteSource
 
 MOST_FILES = 256
 MOST_BYTES = 32 * 1024 * 1024

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from isinglass.clock import stamp_wall_ns
-from isinglass.emit.rings import place_text
 from isinglass.errors import (
     MachineRebooted,
     SegmentError,
@@ -19,6 +18,7 @@ from isinglass.errors import (
 )
 from isinglass.glass.look import Looker, Sampling
 from isinglass.glass.probe_counts import ThreadCounts
+from isinglass.glass.schema import place_text
 from isinglass.glass.snapshot import Process, Snapshot, Verdict
 from isinglass_console.model.frame import CONDITIONS, Condition
 from isinglass_console.model.heat import Tally

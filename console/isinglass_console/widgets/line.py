@@ -112,13 +112,17 @@ class Pen:
         self, text: str, role: str = PLAIN, width: int | None = None, right: bool = False
     ) -> Pen:
         """Write text, in `width` cells when given; returns the pen."""
-        text = printable(text)
         room = self.width - self.at
-        wanted = cells(text) if width is None else width
+        if text.isascii() and text.isprintable():  # nearly all of it: a cell a letter
+            long = len(text)
+        else:
+            text = printable(text)
+            long = cells(text)
+        wanted = long if width is None else width
         if wanted > room:
             wanted = room
         if wanted > 0:
-            self._append(fit(text, wanted, right), role)
+            self._append(text if wanted == long else fit(text, wanted, right), role)
             self.at += wanted
         return self
 

@@ -12,8 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from isinglass.glass.panel_views import FieldView, PanelView
     from isinglass.glass.schema import Site
-    from isinglass.glass.snapshot import FieldView, PanelView, Process, Snapshot, Thread
+    from isinglass.glass.snapshot import Process, Snapshot, Thread
 
 DOCUMENT_FORMAT = 1
 

@@ -12,7 +12,7 @@ import sys
 
 from isinglass.cli import nodes, verdicts
 from isinglass.cli.dump_text import sections
-from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.options import Command, Option, Values
 from isinglass.cli.printing import show
 from isinglass.cli.selection import OPTIONS, Selection
 from isinglass.errors import UsageError
@@ -24,15 +24,7 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "dump",
     "Print every panel of every process of a node, live or dead.",
-    positionals=(
-        Positional(
-            "NODE",
-            "The node, the path of its segment, or ssh://HOST/NODE; all nodes of this machine when"
-            " left out.",
-            required=False,
-            completes="nodes",
-        ),
-    ),
+    positionals=(nodes.ANY_NODES,),
     options=(
         *OPTIONS,
         Option("verbose", "Add the line of help of each field.", short="v"),
@@ -59,13 +51,7 @@ COMMAND = Command(
             "With --fields, by this value; - before it: the greatest first.",
             value="FIELD",
         ),
-        Option(
-            "wait",
-            "Wait so long for a node that is about to start.",
-            value="SECONDS",
-            kind="seconds",
-            default=0.0,
-        ),
+        nodes.WAIT,
         nodes.SSH_COMMAND,
         *nodes.REPLAY,
     ),

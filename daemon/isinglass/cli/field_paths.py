@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from isinglass.cli.selection import fits, title
 from isinglass.cli.units import figures_of
 from isinglass.errors import UsageError
-from isinglass.glass.snapshot import FieldView, PanelView, Process, RateKey, Snapshot
+from isinglass.glass.panel_views import FieldView, PanelView
+from isinglass.glass.snapshot import Process, RateKey, Snapshot
 
 Figure = int | float | str
 Rates = Mapping[RateKey, float]

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TextIO
 
-    from isinglass.glass.snapshot import FieldView, Snapshot
+    from isinglass.glass.panel_views import FieldView
+    from isinglass.glass.snapshot import Snapshot
 
 COLUMNS = (
     *("node", "process", "pid", "verdict", "panel", "instance"),

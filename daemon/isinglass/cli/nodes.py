@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isinglass import clock
-from isinglass.cli.options import Option
+from isinglass.cli.options import Option, Positional
 from isinglass.errors import SegmentHalfWritten, SegmentMissing, UsageError
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 FIRST_DELAY_SECONDS = 0.01
 LONGEST_DELAY_SECONDS = 0.25
 REMOTE = "ssh://"
+_ONE_OF = "The node, the path of its segment, or ssh://HOST/NODE;"
+ONE_NODE = Positional(
+    "NODE", f"{_ONE_OF} may be left out when there is only one.", required=False, completes="nodes"
+)
+ANY_NODES = Positional(
+    "NODE", f"{_ONE_OF} all nodes of this machine when left out.", required=False, completes="nodes"
+)
+WAIT = Option(
+    "wait",
+    "Wait so long for a node that is about to start.",
+    value="SECONDS",
+    kind="seconds",
+    default=0.0,
+)
 SSH_COMMAND = Option(
     "ssh-command",
     "Reach ssh:// addresses by this command, as `ssh -p 2222`, instead of asyncssh.",

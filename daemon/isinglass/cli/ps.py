@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from isinglass.cli import nodes, verdicts
-from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.options import Command, Option
 from isinglass.cli.printing import show
 from isinglass.cli.selection import ENDED, PROCESS, wanted
 from isinglass.cli.sheet import Section
@@ -37,15 +37,7 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "ps",
     "Print one line a thread: where it is now, what it does there, and for how long.",
-    positionals=(
-        Positional(
-            "NODE",
-            "The node, the path of its segment, or ssh://HOST/NODE; all nodes of this machine when"
-            " left out.",
-            required=False,
-            completes="nodes",
-        ),
-    ),
+    positionals=(nodes.ANY_NODES,),
     options=(
         PROCESS,
         ENDED,

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from isinglass.cli.options import Values
-    from isinglass.glass.snapshot import FieldView, PanelView, Process
+    from isinglass.glass.panel_views import FieldView, PanelView
+    from isinglass.glass.snapshot import Process
 
 LEVELS = ("info", "diagnostic", "debug")
 WILDCARDS = frozenset("*?[")

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 from isinglass import __version__, clock
 from isinglass.cli import nodes, verdicts
-from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.options import Command, Option, Values
 from isinglass.cli.printing import show
 from isinglass.cli.profiles import folded, speedscope
 from isinglass.cli.punctual import be_ordinary, be_punctual, ordinary_meanwhile
@@ -35,15 +35,7 @@ SECONDS_WITHOUT_TERMINAL = 5.0
 COMMAND = Command(
     "top",
     "Sample the probes of a node: where time goes, by process, thread and line.",
-    positionals=(
-        Positional(
-            "NODE",
-            "The node, the path of its segment, or ssh://HOST/NODE; may be left out when there is"
-            " only one.",
-            required=False,
-            completes="nodes",
-        ),
-    ),
+    positionals=(nodes.ONE_NODE,),
     options=(
         Option(
             "rate",

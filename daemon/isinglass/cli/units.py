@@ -7,7 +7,7 @@ from isinglass import clock
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass.glass.histogram import HistogramValue
-    from isinglass.glass.snapshot import FieldView
+    from isinglass.glass.panel_views import FieldView
 
 # The unit of the catalogue: (factor, decimals, the unit that is printed).
 SCALED = {"share": (100.0, 1, "%")}

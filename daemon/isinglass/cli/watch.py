@@ -13,7 +13,7 @@ from isinglass import clock
 from isinglass.cli import nodes
 from isinglass.cli.conditions import Condition
 from isinglass.cli.field_paths import FieldPath, Rates
-from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.options import Command, Option, Values
 from isinglass.cli.selection import OPTIONS
 from isinglass.cli.watch_output import output
 from isinglass.errors import SegmentError
@@ -23,15 +23,7 @@ from isinglass.glass.snapshot import Snapshot, rates
 COMMAND = Command(
     "watch",
     "Print values and rates at an interval, until a condition holds when one is given.",
-    positionals=(
-        Positional(
-            "NODE",
-            "The node, the path of its segment, or ssh://HOST/NODE; may be left out when there is"
-            " only one.",
-            required=False,
-            completes="nodes",
-        ),
-    ),
+    positionals=(nodes.ONE_NODE,),
     options=(
         Option(
             "interval",
@@ -55,13 +47,7 @@ COMMAND = Command(
         Option("tsv", "Print one line a value, columns apart by tabs."),
         Option("csv", "Print one line a value, as CSV."),
         Option("quiet", "Print nothing; for --until.", short="q"),
-        Option(
-            "wait",
-            "Wait so long for a node that is about to start.",
-            value="SECONDS",
-            kind="seconds",
-            default=0.0,
-        ),
+        nodes.WAIT,
         nodes.SSH_COMMAND,
     ),
     notes=(

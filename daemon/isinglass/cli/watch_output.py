@@ -18,7 +18,8 @@ from isinglass.cli.tables import separator
 from isinglass.cli.tables import write as write_rows
 from isinglass.cli.units import field_value, is_plain_number, number, unit, wall_time
 from isinglass.cli.verdicts import sentence
-from isinglass.glass.snapshot import FieldView, PanelView, Process, Snapshot
+from isinglass.glass.panel_views import FieldView, PanelView
+from isinglass.glass.snapshot import Process, Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ its maximum, a latch by its newest record.
 from __future__ import annotations
 
 from isinglass.glass.histogram import HistogramValue
+from isinglass.glass.panel_views import PanelView
 from isinglass.glass.reader import SegmentReader
-from isinglass.glass.snapshot import PanelView
 from isinglass.wire.event_bodies import Figures
 
 

@@ -13,6 +13,7 @@ from isinglass.glass.journal import raw_events
 from isinglass.glass.layout import RegionWord
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.region import OWN
+from isinglass.glass.schema import place_text
 from isinglass.glass.snapshot import Process
 from isinglass.wire.event_bodies import WireEvent
 
@@ -20,7 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass.glass.journal import RawEvent
 
-PLACE_PARTS = 3  # of a source file's path: its name, and the folders that tell it from others
 PLACES_LIMIT = 4096
 
 Numbered = tuple[int, WireEvent]
@@ -38,11 +38,6 @@ def runs(events: Iterable[Numbered]) -> Iterator[tuple[int, list[WireEvent]]]:
         run.append(event)
     if run:
         yield first, run
-
-
-def place_text(path: str, line: int) -> str:
-    """Return where an event comes from as it is told; "" when that is not known."""
-    return "/".join(path.split("/")[-PLACE_PARTS:]) + f":{line}" if path else ""
 
 
 class OwnRing:

@@ -7,6 +7,8 @@ reach 2**41, which is 25 days of microseconds. 162 words: the sum, the largest v
 
 from __future__ import annotations
 
+from operator import sub
+
 BUCKETS = 160
 SUM, MAXIMUM, FIRST_BUCKET = 0, 1, 2
 WORDS = FIRST_BUCKET + BUCKETS
@@ -55,5 +57,7 @@ class HistogramValue:
 
     def since(self, earlier: HistogramValue) -> HistogramValue:
         """Return the histogram of the values recorded after `earlier` was read."""
-        buckets = [max(a - b, 0) for a, b in zip(self.buckets, earlier.buckets, strict=True)]
+        buckets = list(map(sub, self.buckets, earlier.buckets))
+        if min(buckets) < 0:
+            buckets = [max(count, 0) for count in buckets]
         return HistogramValue([max(self.sum - earlier.sum, 0), self.maximum, *buckets])

@@ -18,7 +18,8 @@ from isinglass.errors import SegmentForeign, SegmentMissing, SegmentTruncated
 from isinglass.glass import layout, locks
 from isinglass.glass.header import Header, check_boot, check_file, check_words
 from isinglass.glass.layout import RegionWord, SharedWord, SlotState, SlotWord
-from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
+from isinglass.glass.panel_views import Catalogue
+from isinglass.glass.snapshot import Process, Snapshot, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

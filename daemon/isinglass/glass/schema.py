@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BLOCK_HEADER_BYTES = 3 * WORD_BYTES
 PANEL_BLOCK, FILE_BLOCK = 1, 2
+PLACE_PARTS = 3  # of a source file's path: its name, and the folders that tell it from others
 LEVELS = ("info", "diagnostic", "debug")
 _WHITE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
 
@@ -50,18 +51,21 @@ class PanelSchema:
     def __init__(self, name: str, size_bytes: int, help_line: str) -> None:
         self.name, self.size_bytes, self.help = name, size_bytes, help_line
         self.fields: list[FieldSchema] = []
-        self._by_name: dict[str, FieldSchema] | None = None
+        self._by_name: dict[str, tuple[FieldSchema, FieldSchema | None]] = {}
 
-    def field(self, name: str) -> FieldSchema | None:
-        """Return the field that has a value of this name; of a latch's part that is the latch.
+    @property
+    def by_name(self) -> dict[str, tuple[FieldSchema, FieldSchema | None]]:
+        """The field of each value's name, and the part of it when it is a latch.
 
         To be asked when all fields are there.
         """
-        if self._by_name is None:
-            self._by_name = {field.name: field for field in self.fields if not field.parts}
-            for latch in self.fields:
-                self._by_name.update({f"{latch.name}.{part.name}": latch for part in latch.parts})
-        return self._by_name.get(name)
+        if not self._by_name:
+            for field in self.fields:
+                if field.kind != "latch":
+                    self._by_name[field.name] = (field, None)
+                for part in field.parts:
+                    self._by_name[f"{field.name}.{part.name}"] = (field, part)
+        return self._by_name
 
 
 class Site:
@@ -74,6 +78,11 @@ class Site:
     ) -> None:
         self.path, self.source_hash, self.line = path, source_hash, line
         self.function, self.label, self.waits = function, label, waits
+
+
+def place_text(path: str, line: int) -> str:
+    """Return where an event comes from as it is told; "" when that is not known."""
+    return "/".join(path.split("/")[-PLACE_PARTS:]) + f":{line}" if path else ""
 
 
 class FileSchema:

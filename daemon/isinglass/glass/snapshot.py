@@ -8,12 +8,13 @@ in the middle of a store.
 
 from __future__ import annotations
 
+from itertools import compress
+
 from isinglass.glass import layout, schema
 from isinglass.glass.header import Header, text_at
-from isinglass.glass.histogram import WORDS as HISTOGRAM_WORDS
-from isinglass.glass.histogram import HistogramValue
 from isinglass.glass.journal import DistinctError, Event, raw_events, read_errors, read_events
 from isinglass.glass.layout import LineWord, RegionWord, SlotWord, TableWord
+from isinglass.glass.panel_views import Catalogue, Directory, PanelView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,80 +22,12 @@ if TYPE_CHECKING:
 
     from isinglass.glass.journal import RawEvent
 
-Value = int | float | str | HistogramValue
-
 
 class Verdict:
     """What a reader says of a process; asked of the kernel, not of the process."""
 
     NAMES = ("alive", "stalled", "clean exit", "killed")
     ALIVE, STALLED, CLEAN_EXIT, KILLED = NAMES
-
-
-class FieldView:
-    """One field with its value and everything that the catalogue says of it."""
-
-    __slots__ = ("help", "kind", "level", "name", "unit", "value")
-
-    def __init__(self, field: schema.FieldSchema, name: str, value: Value) -> None:
-        self.name, self.value = name, value
-        self.kind, self.unit, self.level, self.help = (
-            field.kind, field.unit, field.level, field.help,
-        )  # fmt: skip
-
-
-class PanelView:
-    """One panel instance of one process; `view["offered"]` is a value.
-
-    A console looks at a few fields of many panels each second, so a field is decoded when somebody
-    asks for it.
-
-    Args:
-        fields: all of its fields, when they are decoded already.
-        source: else its schema, its process's region, and where in it the panel starts.
-    """
-
-    __slots__ = ("_fields", "_known", "_source", "help", "instance", "name")
-
-    def __init__(
-        self,
-        name: str,
-        instance: str,
-        help_line: str,
-        fields: tuple[FieldView, ...] | None = None,
-        source: tuple[schema.PanelSchema, memoryview, int] | None = None,
-    ) -> None:
-        self.name, self.instance, self.help = name, instance, help_line
-        self._fields, self._source = fields, source
-        self._known: dict[str, Value] = {field.name: field.value for field in fields or ()}
-
-    @property
-    def fields(self) -> tuple[FieldView, ...]:
-        """All fields, in their order."""
-        if self._fields is None and self._source is not None:
-            panel, raw, start = self._source
-            self._fields = tuple(
-                view for field in panel.fields for view in _values(field, raw, start)
-            )
-        return self._fields or ()
-
-    def __getitem__(self, name: str) -> Value:
-        value = self._value(name)
-        if value is None:
-            raise KeyError(name)
-        return value
-
-    def get(self, name: str, default: Value = 0) -> Value:
-        """Return a field's value, or `default` when this panel has no such field."""
-        value = self._value(name)
-        return default if value is None else value
-
-    def _value(self, name: str) -> Value | None:
-        if name not in self._known and self._source is not None:
-            panel, raw, start = self._source
-            if (field := panel.field(name)) is not None:
-                self._known.update((view.name, view.value) for view in _values(field, raw, start))
-        return self._known.get(name)
 
 
 class Thread:
@@ -118,71 +51,6 @@ class TableRow:
         self.name, self.index_of, self.rows, self.size_bytes = name, index_of, rows, size_bytes
 
 
-class Catalogue:
-    """The parsed schema blocks of one segment, by their place; blocks are only ever added.
-
-    `area`: the bytes that were parsed, `used` of them.
-    """
-
-    def __init__(self) -> None:
-        self.panels: dict[int, schema.PanelSchema] = {}
-        self.files: dict[int, schema.FileSchema] = {}
-        self.area = bytearray()
-        self.used = 0
-
-    def extend(self, area: bytes) -> None:
-        """Parse the blocks that were added since the last call; `area` starts at `self.used`."""
-        base = self.used
-        for place, kind, payload in schema.blocks(area, len(area)):
-            at = layout.SCHEMA_OFFSET + base + place
-            try:
-                if kind == schema.PANEL_BLOCK:
-                    self.panels[at] = schema.parse_panel(payload)
-                elif kind == schema.FILE_BLOCK:
-                    self.files[at] = schema.parse_file(payload)
-            except (ValueError, IndexError):
-                pass  # A damaged block hides its own fields, not the others.
-            end = base + place + schema.BLOCK_HEADER_BYTES + len(payload)
-            end += -end % layout.WORD_BYTES
-            self.area += area[self.used - base : end - base]
-            self.used = end
-
-
-_SIGNED = 1 << 63
-
-
-def _number(kind: str, raw: memoryview, place: int) -> Value:
-    if kind == "real":
-        return float(raw[place : place + 8].cast("d")[0])
-    word = int.from_bytes(raw[place : place + 8], "little")
-    return word - (1 << 64) if kind == "gauge" and word >= _SIGNED else word
-
-
-def _values(field: schema.FieldSchema, raw: memoryview, start: int) -> Iterator[FieldView]:
-    place = start + field.place
-    if place < 0 or place + field.length > len(raw) or place % layout.WORD_BYTES:
-        return
-    if field.kind == "histogram":
-        if field.length >= HISTOGRAM_WORDS * layout.WORD_BYTES:
-            words = raw[place : place + field.length].cast("Q").tolist()
-            yield FieldView(field, field.name, HistogramValue(words))
-    elif field.kind == "text":
-        text = text_at(bytes(raw[place : place + field.length]), 0, field.length)
-        yield FieldView(field, field.name, text)
-    elif field.kind == "latch":
-        number = int.from_bytes(raw[place : place + 8], "little")
-        newest = number & (layout.LATCH_SLOTS - 1)
-        slot = place + layout.WORD_BYTES * (1 + newest * len(field.parts))
-        end = slot + layout.WORD_BYTES * len(field.parts)
-        if number == layout.LATCH_UNREAD or end > place + field.length:
-            return
-        for at, part in enumerate(field.parts):
-            value = _number(part.kind, raw, slot + at * layout.WORD_BYTES)
-            yield FieldView(part, f"{field.name}.{part.name}", value)
-    else:
-        yield FieldView(field, field.name, _number(field.kind, raw, place))
-
-
 class Process:
     """One process of the node: its verdict, threads, panels, events and errors."""
 
@@ -201,7 +69,8 @@ class Process:
         self._words = memoryview(raw).cast("Q")
         self.name = text_at(raw, layout.PROCESS_NAME_PLACE, layout.PROCESS_NAME_BYTES)
         self.command = text_at(raw, layout.COMMAND_PLACE, layout.COMMAND_BYTES)
-        self._panels: tuple[PanelView, ...] | None = None
+        self._directory: Directory | None = None
+        self._panels: dict[int, PanelView] = {}
         self._files: dict[int, schema.FileSchema] | None = None
 
     @property
@@ -268,25 +137,31 @@ class Process:
     @property
     def panels(self) -> tuple[PanelView, ...]:
         """The panels of this process, in the order in which they were made."""
-        if self._panels is None:
-            count = min(self._words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)
-            views = (self._panel(entry) for entry in range(count))
-            self._panels = tuple(view for view in views if view is not None)
-        return self._panels
+        return tuple(self._panel(number) for number in range(len(self._own.panels)))
 
-    def _panel(self, entry: int) -> PanelView | None:
-        place = layout.DIRECTORY_OFFSET + entry * layout.DIRECTORY_ENTRY_BYTES
-        block, start = self._words[place // 8], self._words[place // 8 + 1]
-        panel = self._catalogue.panels.get(block)
-        if panel is None or not layout.PANELS_OFFSET <= start < layout.ERRORS_OFFSET:
-            return None
-        source = (panel, memoryview(self.raw), start)
-        return PanelView(panel.name, text_at(self.raw, place + 24, 40), panel.help, None, source)
+    @property
+    def _own(self) -> Directory:
+        if self._directory is None:
+            count = min(self._words[RegionWord.DIRECTORY_COUNT], layout.DIRECTORY_ENTRIES)
+            end = layout.DIRECTORY_OFFSET + count * layout.DIRECTORY_ENTRY_BYTES
+            self._directory = self._catalogue.directory(self.raw[layout.DIRECTORY_OFFSET : end])
+        return self._directory
+
+    def _panel(self, number: int) -> PanelView:
+        found = self._panels.get(number)
+        if found is None:
+            panel, instance, start = self._own.panels[number]
+            found = self._panels[number] = PanelView(panel, instance, self.raw, start)
+        return found
 
     def panel(self, name: str, instance: str = "") -> PanelView | None:
         """Return a panel of this process, or None."""
-        wanted = (p for p in self.panels if p.name == name and p.instance == instance)
-        return next(wanted, None)
+        number = self._own.at.get((name, instance))
+        return None if number is None else self._panel(number)
+
+    def panels_of(self, name: str) -> list[PanelView]:
+        """Return all instances of a panel, in the order in which they were made."""
+        return [self._panel(number) for number in self._own.named.get(name, ())]
 
     @property
     def errors(self) -> tuple[DistinctError, ...]:
@@ -330,10 +205,11 @@ class Snapshot:
     def tables(self) -> tuple[TableRow, ...]:
         """The tables and indexes of the node with their row counts."""
         rows, words = [], memoryview(self.shared).cast("Q")
-        for place in range(layout.TABLES_PLACE, len(self.shared), layout.TABLE_BYTES):
+        places = range(layout.TABLES_PLACE, len(self.shared), layout.TABLE_BYTES)
+        first, step = places.start // layout.WORD_BYTES, places.step // layout.WORD_BYTES
+        present = words[first + TableWord.PRESENT :: step].tolist()
+        for place in compress(places, [word == 1 for word in present]):
             at = place // layout.WORD_BYTES
-            if words[at + TableWord.PRESENT] != 1:
-                continue
             name, index_of = (
                 text_at(self.shared, place + offset, layout.TABLE_NAME_BYTES)
                 for offset in (layout.TABLE_NAME_PLACE, layout.TABLE_INDEX_OF_PLACE)
@@ -349,11 +225,15 @@ class Snapshot:
     @property
     def owner(self) -> Process | None:
         """The process that made the segment: the daemon."""
-        return next((process for process in self.processes if process.slot == 0), None)
+        for process in self.processes:
+            if process.slot == 0:
+                return process
+        return None
 
     def panel(self, name: str, instance: str = "") -> PanelView | None:
         """Return a panel of the daemon, or None."""
-        return self.owner.panel(name, instance) if self.owner else None
+        owner = self.owner
+        return owner.panel(name, instance) if owner is not None else None
 
 
 RateKey = tuple[int, int, str, str, str]

@@ -45,7 +45,8 @@ from isinglass.glass.compaction import compact, region_parts, shared_parts
 from isinglass.glass.differences import Source, put_area, put_bytes, put_number, put_signed
 from isinglass.glass.header import header_bytes
 from isinglass.glass.layout import RegionWord
-from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
+from isinglass.glass.panel_views import Catalogue
+from isinglass.glass.snapshot import Process, Snapshot, Verdict
 from isinglass.glass.unpacking import SCHEMA_APART, SLOT, Unpacked
 
 TYPE_CHECKING = False

@@ -8,7 +8,8 @@ from isinglass.errors import SnapshotBaseMissing
 from isinglass.glass import layout
 from isinglass.glass.compaction import checked, expand, region_parts, shared_parts
 from isinglass.glass.header import Header, check_words
-from isinglass.glass.snapshot import Catalogue, Process, Snapshot, Verdict
+from isinglass.glass.panel_views import Catalogue
+from isinglass.glass.snapshot import Process, Snapshot, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from isinglass.node import ownership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from isinglass.glass.snapshot import PanelView, Snapshot
+    from isinglass.glass.panel_views import PanelView
+    from isinglass.glass.snapshot import Snapshot
     from isinglass.settings import Settings
 
 EXIT_NOT_RUNNING = 3  # LSB, "Init Script Actions"

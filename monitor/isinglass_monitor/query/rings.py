@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from isinglass.emit.rings import place_text
 from isinglass.errors import SegmentError
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
+from isinglass.glass.schema import place_text
 from isinglass.glass.snapshot import Process, Snapshot
 from isinglass_monitor.spool.records import Entry
 

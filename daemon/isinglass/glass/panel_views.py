@@ -1,0 +1,196 @@
+"""The fields of panels, decoded from the bytes of a region by the schema that lies beside them.
+
+A console looks at a few fields of many panels each second, so nothing is decoded before somebody
+asks for it, and what a directory says is worked out once for all snapshots in which it is the same.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from isinglass.glass import layout, schema
+from isinglass.glass.header import text_at
+from isinglass.glass.histogram import WORDS as HISTOGRAM_WORDS
+from isinglass.glass.histogram import HistogramValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_WORD, _SIGNED, _REAL, _ENTRY = Struct("<Q"), Struct("<q"), Struct("<d"), Struct("<QQ")
+_HISTOGRAM = Struct(f"<{HISTOGRAM_WORDS}Q")
+
+Value = int | float | str | HistogramValue
+
+
+class FieldView:
+    """One field with its value and everything that the catalogue says of it."""
+
+    __slots__ = ("help", "kind", "level", "name", "unit", "value")
+
+    def __init__(self, field: schema.FieldSchema, name: str, value: Value) -> None:
+        self.name, self.value = name, value
+        self.kind, self.unit, self.level, self.help = (
+            field.kind, field.unit, field.level, field.help,
+        )  # fmt: skip
+
+
+class PanelView:
+    """One panel instance of one process; `view["offered"]` is a value.
+
+    A console looks at a few fields of many panels each second, so a field is decoded when somebody
+    asks for it.
+
+    Args:
+        panel: what its fields are.
+        raw: its process's region; the panel begins at `start` in it.
+    """
+
+    __slots__ = ("_known", "_panel", "_raw", "_start", "help", "instance", "name")
+
+    def __init__(self, panel: schema.PanelSchema, instance: str, raw: bytes, start: int) -> None:
+        self.name, self.instance, self.help = panel.name, instance, panel.help
+        self._panel, self._raw, self._start = panel, raw, start
+        self._known: dict[str, Value | None] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all fields, in their order, also of those that cannot be read."""
+        return tuple(self._panel.by_name)
+
+    def field(self, name: str) -> FieldView | None:
+        """Return a field with its value; None when there is none, or it cannot be read."""
+        value = self._value(name)
+        if value is None:
+            return None
+        field, part = self._panel.by_name[name]
+        return FieldView(part or field, name, value)
+
+    @property
+    def fields(self) -> tuple[FieldView, ...]:
+        """All fields that can be read, in their order."""
+        found = (self.field(name) for name in self.names)
+        return tuple(field for field in found if field is not None)
+
+    def __getitem__(self, name: str) -> Value:
+        value = self._value(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Value = 0) -> Value:
+        """Return a field's value, or `default` when this panel has no such field."""
+        value = self._value(name)
+        return default if value is None else value
+
+    def _value(self, name: str) -> Value | None:
+        known = self._known
+        if name not in known:
+            place = self._panel.by_name.get(name)
+            known[name] = _value(*place, self._raw, self._start) if place is not None else None
+        return known[name]
+
+
+class Directory:
+    """Which panels a region has: schema, instance, and place in the region of each.
+
+    `named`: the numbers of the panels of a name; `at`: that of a name and instance, the first.
+    """
+
+    def __init__(self, raw: bytes, known: Mapping[int, schema.PanelSchema]) -> None:
+        self.panels: list[tuple[schema.PanelSchema, str, int]] = []
+        self.named: dict[str, list[int]] = {}
+        self.at: dict[tuple[str, str], int] = {}
+        for place in range(0, len(raw), layout.DIRECTORY_ENTRY_BYTES):
+            block, start = _ENTRY.unpack_from(raw, place)
+            panel = known.get(block)
+            if panel is None or not layout.PANELS_OFFSET <= start < layout.ERRORS_OFFSET:
+                continue
+            instance, number = text_at(raw, place + 24, 40), len(self.panels)
+            self.panels.append((panel, instance, start))
+            self.named.setdefault(panel.name, []).append(number)
+            self.at.setdefault((panel.name, instance), number)
+
+
+class Catalogue:
+    """The parsed schema blocks of one segment, by their place; blocks are only ever added.
+
+    `area`: the bytes that were parsed, `used` of them.
+    """
+
+    def __init__(self) -> None:
+        self.panels: dict[int, schema.PanelSchema] = {}
+        self.files: dict[int, schema.FileSchema] = {}
+        self.area = bytearray()
+        self.used = 0
+        self._directories: dict[tuple[bytes, int], Directory] = {}
+
+    def directory(self, raw: bytes) -> Directory:
+        """Return what a region's directory says; it changes when a panel is made, so it is kept."""
+        key = (raw, len(self.panels))
+        if key not in self._directories:
+            if len(self._directories) >= layout.REGION_COUNT:
+                self._directories.clear()
+            self._directories[key] = Directory(raw, self.panels)
+        return self._directories[key]
+
+    def extend(self, area: bytes) -> None:
+        """Parse the blocks that were added since the last call; `area` starts at `self.used`."""
+        base = self.used
+        for place, kind, payload in schema.blocks(area, len(area)):
+            at = layout.SCHEMA_OFFSET + base + place
+            try:
+                if kind == schema.PANEL_BLOCK:
+                    self.panels[at] = schema.parse_panel(payload)
+                elif kind == schema.FILE_BLOCK:
+                    self.files[at] = schema.parse_file(payload)
+            except (ValueError, IndexError):
+                pass  # A damaged block hides its own fields, not the others.
+            end = base + place + schema.BLOCK_HEADER_BYTES + len(payload)
+            end += -end % layout.WORD_BYTES
+            self.area += area[self.used - base : end - base]
+            self.used = end
+
+
+def _text(raw: bytes, place: int, length: int) -> Value:
+    return text_at(raw, place, length)
+
+
+def _histogram(raw: bytes, place: int, length: int) -> Value | None:
+    whole = length >= _HISTOGRAM.size
+    return HistogramValue(list(_HISTOGRAM.unpack_from(raw, place))) if whole else None
+
+
+def _real(raw: bytes, place: int, _length: int) -> Value:
+    return float(_REAL.unpack_from(raw, place)[0])
+
+
+def _signed(raw: bytes, place: int, _length: int) -> Value:
+    return int(_SIGNED.unpack_from(raw, place)[0])
+
+
+def _word(raw: bytes, place: int, _length: int) -> Value:
+    return int(_WORD.unpack_from(raw, place)[0])
+
+
+# kind: what reads its bytes; any other kind is a word
+_READERS: dict[str, Callable[[bytes, int, int], Value | None]] = {
+    "text": _text, "histogram": _histogram, "real": _real, "gauge": _signed,
+}  # fmt: skip
+
+
+def _value(
+    field: schema.FieldSchema, part: schema.FieldSchema | None, raw: bytes, start: int
+) -> Value | None:
+    """Return what a field, or a part of a latch, says; None where that cannot be true."""
+    place, length = start + field.place, field.length
+    if place < 0 or place + length > len(raw) or place % layout.WORD_BYTES:
+        return None
+    if part is not None:
+        number = _WORD.unpack_from(raw, place)[0]
+        slot_bytes = layout.WORD_BYTES * len(field.parts)
+        newest = layout.WORD_BYTES + (number & (layout.LATCH_SLOTS - 1)) * slot_bytes
+        if number == layout.LATCH_UNREAD or newest + slot_bytes > length:
+            return None
+        field, place = part, place + newest + layout.WORD_BYTES * field.parts.index(part)
+    return _READERS.get(field.kind, _word)(raw, place, length)
