@@ -283,11 +283,10 @@ class IsinglassApp(App[int]):
     def paint(self) -> None:
         """Paint the topmost live screen; the ones below it are not seen."""
         # None is left when the app ends, and its feeds have not heard of it yet.
-        top = [each for each in self.screen_stack if isinstance(each, LiveScreen)][-1:]
-        for screen in top:
+        for screen in [each for each in self.screen_stack if isinstance(each, LiveScreen)][-1:]:
             screen.paint()
-        if self.feed is not None and top:
-            source_open = isinstance(top[0], SourceScreen)
+        if self.feed is not None:
+            source_open = any(isinstance(each, SourceScreen) for each in self.screen_stack[-1:])
             wanted = SOURCE_SAMPLES_PER_SECOND if source_open else SAMPLES_PER_SECOND
             self.feed.samples_per_second = wanted
 
