@@ -83,8 +83,7 @@ class IsinglassApp(App[int]):
         Args:
             nodes: the nodes to show; empty for all that are found.
             interval_seconds: the time from frame to frame.
-            monitor: the monitor to read, or its spool, or the ssh:// address of one; empty for the
-                one that runs here, if any.
+            monitor: its name, its spool or its address; empty for the one that runs here, if any.
             ssh_command: what reaches other hosts; empty for asyncssh.
             desk: a desk with frames in it already.
             feeding: read the nodes; without it only what is in the desk is shown.
@@ -257,13 +256,11 @@ class IsinglassApp(App[int]):
 
     def paint(self) -> None:
         """Paint the topmost live screen; the ones below it are not seen."""
-        lives = (each for each in reversed(self.screen_stack) if isinstance(each, LiveScreen))
-        screen = next(lives, None)
-        if screen is None:
-            return  # The app ends, and its feeds have not heard of it yet.
-        screen.paint()
+        # None is left when the app ends, and its feeds have not heard of it yet.
+        for screen in [each for each in self.screen_stack if isinstance(each, LiveScreen)][-1:]:
+            screen.paint()
         if self.feed is not None:
-            source_open = isinstance(screen, SourceScreen)
+            source_open = any(isinstance(each, SourceScreen) for each in self.screen_stack[-1:])
             wanted = SOURCE_SAMPLES_PER_SECOND if source_open else SAMPLES_PER_SECOND
             self.feed.samples_per_second = wanted
 
@@ -307,8 +304,7 @@ def run(
         nodes: the nodes to show, ssh:// addresses among them; empty for all that are found on this
             machine, now and later.
         interval_seconds: the time from frame to frame.
-        monitor: the monitor to read, or its spool, or the ssh:// address of one; empty for the one
-            that runs here, if any.
+        monitor: its name, its spool or its address; empty for the one that runs here, if any.
         ssh_command: what reaches other hosts; empty for asyncssh.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isinglass.cli.nodes import SSH_COMMAND
+from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional, Values, near
 from isinglass.errors import SettingsError, UsageError
 from isinglass_console.configuration import Configuration, configuration_path, load
@@ -124,6 +124,7 @@ def main(arguments: Sequence[str]) -> int:
 
     views = [view.name for view in VIEWS]
     configuration, problem = configured(values, views, theme_names())
+    _check_monitor(configuration.monitor, values.text("ssh-command"))
     return run(
         values.texts("NODE") or configuration.nodes,
         interval_seconds=configuration.interval_seconds,
@@ -154,6 +155,20 @@ def _replayed(values: Values) -> Opened | None:
 
     names = ("replay", "compare", "at", "compare-at")
     return opened(*(values.text(name) for name in names))
+
+
+def _check_monitor(monitor: str, ssh_command: str) -> None:
+    """Say what is wrong with the address of a monitor before there is a screen.
+
+    Raises:
+        UsageError: it is none, or the command that should reach it is none.
+    """
+    if is_remote(monitor):
+        from isinglass.remote.address import read_address
+        from isinglass.remote.links import carrier_for
+
+        read_address(monitor)
+        carrier_for(ssh_command)
 
 
 def without_serving(arguments: Sequence[str]) -> list[str]:

@@ -34,12 +34,16 @@ Stage = tuple[ClusterDaemons, MonitorProcess]
 
 @pytest.fixture
 def stage(data_dir: Path, tmp_path: Path) -> Iterator[Stage]:
-    """Two nodes and their monitor."""
+    """Two nodes and their monitor, which knows both."""
     file = tmp_path / "alarms.toml"
     file.write_text(RULES)
     with ExitStack() as stack:
         daemons = stack.enter_context(cluster(2))
-        yield daemons, stack.enter_context(monitor(daemons, alarms=file))
+        watching = stack.enter_context(monitor(daemons, alarms=file))
+        for name in NAMES[:2]:
+            known = ("history", name, "node.up")
+            wait_until(lambda known=known: isinglass(*known).returncode == 0, f"{name} is known")
+        yield daemons, watching
 
 
 def add_far(hosts: RemoteHosts) -> object:

@@ -58,6 +58,7 @@ class Link:
         self._carrier, self._changed = carrier, changed
         self._pipe: Pipe | None = None
         self._nodes: dict[int, RemoteNode] = {}
+        self._unsent = bytearray()
         self._has_relay = True
 
     # ------------------------------------------------------------------ nodes
@@ -72,8 +73,16 @@ class Link:
         """Send a message if the link is up; tell whether it is."""
         if not self.up or self._pipe is None:
             return False
-        self._pipe.write(framed(kind, channel, body))
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._send_all)
+        self._unsent += framed(kind, channel, body)
         return True
+
+    def _send_all(self) -> None:
+        """Send what was said in this turn of the loop together: the grants of a host's nodes."""
+        if self._pipe is not None and self._unsent:
+            self._pipe.write(bytes(self._unsent))
+        self._unsent.clear()
 
     def _open(self, node: RemoteNode) -> None:
         self.send(Kind.OPEN, node.channel, node.name.encode())
@@ -112,6 +121,7 @@ class Link:
         pipe, unframer = await self._start()
         try:
             self._pipe, self.up, self.wrong = pipe, True, None
+            self._unsent.clear()
             self.since_wall_ns = clock.wall_ns()
             self.round_trip = RoundTrip()
             for node in list(self._nodes.values()):

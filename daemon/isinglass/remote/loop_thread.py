@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ class LoopThread:
         self._last = last
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._work: deque[Callable[[], object]] = deque()
+        self._woken = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -42,9 +45,19 @@ class LoopThread:
         await self._last()
 
     def soon(self, work: Callable[[], object]) -> None:
-        """Have the loop call a function; nothing once it is closed."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(work)
+        """Have the loop call a function; nothing once it is closed.
+
+        A loop that is to wake up already is not woken again: a tick has a call for each node.
+        """
+        self._work.append(work)
+        if not self._woken and not self._loop.is_closed():
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._take_work)
+
+    def _take_work(self) -> None:
+        self._woken = False  # first: what is appended from here on wakes the loop again
+        while self._work:
+            self._loop.call_soon(self._work.popleft())
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin what goes on by itself; called in the loop."""

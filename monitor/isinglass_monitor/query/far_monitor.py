@@ -20,6 +20,7 @@ from isinglass_monitor.spool.records import Entry
 from isinglass_monitor.statistics import Point
 
 COMMAND = "isinglass monitor relay --orders"
+LOOK_NS = clock.NANOSECONDS_PER_SECOND // 2
 
 
 class FarAlarms(NamedTuple):
@@ -88,6 +89,8 @@ class FarSpool:
         self._asker = asker
         name, self._runs = asker.ask("about")
         self.name = f"{name} at {host}"
+        self._end = Cursor(0, 0)
+        self._again_ns = 0
 
     def remark(self) -> str:
         """Return a sentence when its monitor did not run when this was opened."""
@@ -123,8 +126,16 @@ class FarSpool:
         return Cursor(*self._asker.ask("end"))
 
     def since(self, cursor: Cursor, commits: int = 256) -> tuple[list[Entry], Cursor]:
-        """Return what came in after a cursor, and the cursor behind it."""
+        """Return what came in after a cursor, and the cursor behind it.
+
+        When nothing did, the host is not asked again for half a second.
+        """
+        now_ns = clock.monotonic_ns()
+        if cursor == self._end and now_ns < self._again_ns:
+            return [], cursor
         found, behind = self._asker.ask("since", cursor=cursor, commits=commits)
+        if Cursor(*behind) == cursor:
+            self._end, self._again_ns = cursor, now_ns + LOOK_NS
         return _entries(found), Cursor(*behind)
 
     def close(self) -> None:
