@@ -3,13 +3,15 @@
     python screenshots/tour.py
 
 Keys are typed as an operator would type them, and a foreign program holds a store for a while. Once
-a second what tmux has on its screen is drawn, with a row below that says what is done. Text of few
-colours on a plain ground: 48 colours are enough, and each picture holds only what changed.
+a second what tmux has on its screen is drawn, with a row below that says what is done. The colours
+of the GIF are those that were drawn with, and some steps between each and the ground, for the edges
+of letters; each picture holds only what changed.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import sys
 import tempfile
 import time
@@ -18,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cairosvg
-from drawing import draw
+from drawing import BACK, draw
 from make import HERE, SIZE, demo
 from PIL import Image
 
-COLOURS = 48
+STEPS_TO_GROUND = (1.0, 0.75, 0.5, 0.25)
+MOST_COLOURS = 256
 SCALE = 0.9
 WARM_UP_SECONDS = 12.0
 LARGEST_BYTES = 1_500_000
@@ -64,15 +67,34 @@ STEPS = (
 )
 
 
-def picture(screen: str, caption: str) -> Image.Image:
-    """Return a screen with its caption, drawn."""
-    svg = draw(screen + CAPTION.format(caption=caption), SIZE[0])
-    png = cairosvg.svg2png(bytestring=svg.encode(), scale=SCALE)
-    return Image.open(io.BytesIO(png)).convert("RGB")
+def drawn(screen: str, caption: str) -> str:
+    """Return a screen with its caption, as SVG."""
+    return draw(screen + CAPTION.format(caption=caption), SIZE[0])
 
 
-def filmed() -> list[Image.Image]:
-    """Play the steps; return a picture a second."""
+def picture(svg: str, palette: Image.Image) -> Image.Image:
+    """Return an SVG as a picture of these colours."""
+    image = Image.open(io.BytesIO(cairosvg.svg2png(bytestring=svg.encode(), scale=SCALE)))
+    return image.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def palette_of(svgs: list[str]) -> Image.Image:
+    """Return the colours of pictures, each with its steps to the ground."""
+    used = sorted({fill for svg in svgs for fill in re.findall(r'fill="#(\w{6})"', svg)})
+    ground = bytes.fromhex(BACK[1:])
+    colours = [
+        round(low + (high - low) * step)
+        for fill in used
+        for step in STEPS_TO_GROUND
+        for low, high in zip(ground, bytes.fromhex(fill), strict=True)
+    ]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours[: MOST_COLOURS * 3])
+    return palette
+
+
+def filmed() -> list[str]:
+    """Play the steps; return an SVG a second."""
     found = []
     with (
         tempfile.TemporaryDirectory(prefix="isg-", dir="/dev/shm") as name,
@@ -88,7 +110,7 @@ def filmed() -> list[Image.Image]:
             walk.terminal.wait_for(step.shows, 90.0)
             for _ in range(step.seconds):
                 screen = walk.terminal.screen(colours=True)
-                found.append(picture(screen, step.caption))
+                found.append(drawn(screen, step.caption))
                 time.sleep(1.0)
             if step.well:
                 faults.close()
@@ -97,9 +119,9 @@ def filmed() -> list[Image.Image]:
 
 def main() -> int:
     """Make the tour."""
-    pictures = filmed()
-    colours = pictures[len(pictures) // 2].quantize(COLOURS, dither=Image.Dither.NONE)
-    frames = [each.quantize(palette=colours, dither=Image.Dither.NONE) for each in pictures]
+    svgs = filmed()
+    palette = palette_of(svgs)
+    frames = [picture(svg, palette) for svg in svgs]
     path = HERE / "tour.gif"
     frames[0].save(
         path, save_all=True, append_images=frames[1:], duration=1000, loop=0, optimize=True

@@ -245,9 +245,6 @@ class IsinglassApp(App[int]):
         """Say so when the readings have stopped: what is old must not look live."""
         if self.feed is None:
             return
-        if self._hands is not None and self._hands.trouble:
-            self.desk.settings.notice = self._hands.trouble
-            self.paint()
         silent = (clock.monotonic_ns() - self._delivered_ns) / 1e9
         if silent > SILENT_INTERVALS * max(self.desk.interval_seconds, 1.0):
             self.desk.silent_seconds = silent

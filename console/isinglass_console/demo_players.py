@@ -145,8 +145,10 @@ class Players:
         return ours and snapshot.state == "ready"
 
     def _last_words(self, name: str) -> str:
+        """Return the last line that a process wrote: of a traceback the one that says what."""
         log = self._folder / f"{name.replace(' ', '-')}.log"
-        return log.read_text("utf-8", "replace")[-LAST_WORDS_BYTES:].strip()
+        lines = log.read_text("utf-8", "replace")[-LAST_WORDS_BYTES:].strip().split("\n")
+        return lines[-1].strip()
 
     # ------------------------------------------------------------------ deeds
     def obey(self, deed: str, node: str) -> None:

@@ -66,9 +66,7 @@ def test_who_holds_writers_up_why_at_which_line_and_how_far_it_is_behind(walk: W
 
 def test_when_a_stopped_replica_will_have_caught_up(walk: Walk) -> None:
     walk.press("5", "j", "Z", "y")
-    walk.see(
-        6, r" birch is 1\d s behind (alder|cedar) \([\d ]+ updates\); falls further behind, by"
-    )
+    walk.see(6, r" birch is 1\d s behind (alder|cedar) \([\d ]+ updates\); falls further")
     walk.see(4, r"▸~ birch +▲ \d+ s \([\d ]+\)")
     walk.press("+", "+", "Z")
     walk.see(6, r" birch is .* updates\); even in [\d.]+ m?s, [\d ]+ updates/s nearer")
@@ -107,7 +105,7 @@ def test_what_happened_at_the_instant_an_alarm_fired(walk: Walk) -> None:
         walk.see(None, r".* birch is [\d.]+ s behind (alder|cedar)")
         walk.see(None, r" [\d:.]+ +\w+ +daemon +WARN +cluster +node birch is not heard")
         walk.press("2")
-        walk.see(None, r".daemon +~ still [\d.]+ s +applier +[●○] ")
+        walk.see(None, r".daemon +~ still [\d.]+\S* +applier +[●○] ")
         walk.press("7")
         walk.see(None, rf".{at}\.\d+ .* raised: node-silent birch")
     finally:

@@ -79,6 +79,15 @@ class MainScreen(HandKeys):
         self._keymap = keymap
         self.files = SourceFiles(outside.far_file)
 
+    def on_mount(self) -> None:
+        if self._hands is not None:
+            self.set_interval(1.0, self._say_trouble)
+
+    def _say_trouble(self) -> None:
+        """Say it when the nodes of a demo ended by themselves."""
+        if self._hands is not None and self._hands.trouble:
+            self.say(self._hands.trouble)
+
     def build(self, scene: Scene) -> Page:
         """Return the page of the view that is asked for."""
         return page_of(scene, self.files)
