@@ -1,7 +1,8 @@
 """How long `isinglass dump` takes from exec to its last byte, against an empty interpreter.
 
 The node is a real daemon with four client processes that wrote through it; the command is the
-installed one, with its output in a pipe, as a script has it. Cases take turns.
+installed one, with its output in a pipe, as a script has it. Cases take turns. With `--remote` it
+is `bench/remote.py` instead: what looking at a node over SSH costs.
 """
 
 from __future__ import annotations
@@ -73,7 +74,12 @@ def said_ready(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def main() -> int:
-    """Start the node, measure, and report."""
+    """Start the node, measure, and report; or measure what a remote one costs."""
+    if "--remote" in sys.argv:
+        sys.argv.remove("--remote")
+        from remote import main as measure_remote
+
+        return measure_remote()
     parser = options(__doc__.split("\n")[0], rounds=100)
     arguments = parser.parse_args()
     # An installed package has its bytecode; a checkout has it after the first run.

@@ -73,17 +73,21 @@ class SshServer:
     def change_host_key(self) -> None:
         """Start anew with another host key, of the same kind; known_hosts stays as it is."""
         sessions = self.sessions()
-        authorized = (self.folder / "authorized_keys").read_text()
-        self.authorize()  # A forced command would not answer whether it listens.
         if self._process.poll() is None:
             self.close()
         for name in ("host_key", "host_key.pub"):
             (self.folder / name).unlink()
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"]
         subprocess.run([*make, str(self.folder / "host_key")], check=True)
+        self.start_again()
+        _kill(sessions)
+
+    def start_again(self) -> None:
+        """Start again after `close`, as it was."""
+        authorized = (self.folder / "authorized_keys").read_text()
+        self.authorize()  # A forced command would not answer whether it listens.
         self._process = self._start(self.port)
         (self.folder / "authorized_keys").write_text(authorized)
-        _kill(sessions)
 
     @property
     def pid(self) -> int:

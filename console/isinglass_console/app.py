@@ -14,14 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from rich.console import Console
 from textual.app import App, SystemCommand
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import BUILTIN_THEMES, Theme
+from textual.theme import Theme
 
 from isinglass import clock
-from isinglass.cli.options import near
 from isinglass.errors import UsageError
 from isinglass_console import commanding, keys
 from isinglass_console.configuration import Configuration
@@ -35,48 +33,19 @@ from isinglass_console.screens.outside import Order, Outside
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.views import OF_MONITOR
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
+from isinglass_console.themes import DARK, LIGHT, chosen_theme
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
 from isinglass_console.widgets.palette import Palette
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass_console.model.log_page import LogRequest
-    from isinglass_console.recording.reading import Recording
+    from isinglass_console.recording.opened import Opened
     from isinglass_console.sources.monitor import MonitorFeed
 
 SOURCE_SAMPLES_PER_SECOND = 100.0
 SILENT_INTERVALS = 3.0
 WEB_DRIVER = "textual.drivers.web_driver"
-DARK = Theme(
-    name="isinglass",
-    primary="#7aa7d9",
-    secondary="#7aa7d9",
-    accent="#7aa7d9",
-    warning="#e0a458",
-    error="#f2793a",
-    success="#7aa7d9",
-    foreground="#c8ccd1",
-    background="#14171b",
-    surface="#1c2127",
-    panel="#1c2127",
-    dark=True,
-    variables={"bright": "#f2f4f6"},
-)
-LIGHT = Theme(
-    name="isinglass-light",
-    primary="#2a6099",
-    secondary="#2a6099",
-    accent="#2a6099",
-    warning="#a65f00",
-    error="#b83c00",
-    success="#2a6099",
-    foreground="#33383d",
-    background="#fafaf7",
-    surface="#efefea",
-    panel="#efefea",
-    dark=False,
-    variables={"bright": "#000000"},
-)
 
 
 class IsinglassApp(App[int]):
@@ -114,7 +83,7 @@ class IsinglassApp(App[int]):
         Args:
             nodes: the nodes to show; empty for all that are found.
             interval_seconds: the time from frame to frame.
-            monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+            monitor: its name, its spool or its address; empty for the one that runs here, if any.
             ssh_command: what reaches other hosts; empty for asyncssh.
             desk: a desk with frames in it already.
             feeding: read the nodes; without it only what is in the desk is shown.
@@ -138,7 +107,9 @@ class IsinglassApp(App[int]):
         arrived = self._feed_arrived
         self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
         self.monitor_feed: MonitorFeed | None = None
-        self._monitor = monitor
+        self._make_monitor_feed = partial(
+            _monitor_feed, monitor, self._monitor_arrived, ssh_command
+        )
         self._log_wanted: LogRequest | None = None
         self.recording = ConsoleRecording(self.desk)
         self._ascii_only = ascii_only
@@ -183,6 +154,7 @@ class IsinglassApp(App[int]):
             record=self.recording.toggle,
             save=self.recording.save,
             is_here=self.feed.is_here,
+            far_file=self.feed.far_files.file,
         )
 
     # ------------------------------------------------------------------ the monitor
@@ -191,7 +163,7 @@ class IsinglassApp(App[int]):
         self.run_worker(self._read_monitor())
 
     async def _read_monitor(self) -> None:
-        feed = await asyncio.to_thread(_monitor_feed, self._monitor, self._monitor_arrived)
+        feed = await asyncio.to_thread(self._make_monitor_feed)
         feed.want(self._log_wanted)
         feed.start()
         self.monitor_feed = feed
@@ -281,12 +253,11 @@ class IsinglassApp(App[int]):
 
     def paint(self) -> None:
         """Paint the topmost live screen; the ones below it are not seen."""
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, LiveScreen):
-                screen.paint()
-                break
+        # None is left when the app ends, and its feeds have not heard of it yet.
+        for screen in [each for each in self.screen_stack if isinstance(each, LiveScreen)][-1:]:
+            screen.paint()
         if self.feed is not None:
-            source_open = isinstance(self.screen, SourceScreen)
+            source_open = any(isinstance(each, SourceScreen) for each in self.screen_stack[-1:])
             wanted = SOURCE_SAMPLES_PER_SECOND if source_open else SAMPLES_PER_SECOND
             self.feed.samples_per_second = wanted
 
@@ -304,15 +275,10 @@ class IsinglassApp(App[int]):
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)
 
 
-def _monitor_feed(monitor: str, arrived: Callable[[], None]) -> MonitorFeed:
+def _monitor_feed(monitor: str, arrived: Callable[[], None], ssh_command: str) -> MonitorFeed:
     from isinglass_console.sources.monitor import MonitorFeed
 
-    return MonitorFeed(monitor, arrived)
-
-
-def theme_names() -> list[str]:
-    """Return the names of all themes that a console may have."""
-    return sorted({DARK.name, LIGHT.name, *BUILTIN_THEMES})
+    return MonitorFeed(monitor, arrived, ssh_command)
 
 
 def run(
@@ -326,7 +292,7 @@ def run(
     hands: Hands | None = None,
     configuration: Configuration | None = None,
     problem: str = "",
-    replay: str = "",
+    replayed: Opened | None = None,
     speed: float = 1.0,
 ) -> int:
     """Show the console until the operator quits; returns the exit code.
@@ -335,36 +301,37 @@ def run(
         nodes: the nodes to show, ssh:// addresses among them; empty for all that are found on this
             machine, now and later.
         interval_seconds: the time from frame to frame.
-        monitor: the monitor to read, or its spool; empty for the one that runs here, if any.
+        monitor: its name, its spool or its address; empty for the one that runs here, if any.
         ssh_command: what reaches other hosts; empty for asyncssh.
         ascii_only: draw with ASCII alone; also chosen where the locale is not UTF-8.
         theme: the name of a theme; "" for the one that suits the terminal.
         hands: what may be done to some of the nodes; None for looking alone.
         configuration: what the operator's file says.
         problem: what is wrong with that file, "" when nothing is.
-        replay: a recording to show, instead of nodes; empty for none.
+        replayed: recordings to show, instead of nodes.
         speed: how many times as fast it is played.
 
     Raises:
-        RecordingError: the recording cannot be opened.
         UsageError: standard input or output is not a terminal, or there is no such theme.
     """
-    recorded = _recorded(Path(replay)) if replay else None
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and not _served():
         raise UsageError(
             "the console needs a terminal; `isinglass dump` and `isinglass watch` do without one"
         )
-    desk = Desk(interval_seconds, recorded)
+    desk = Desk(interval_seconds)
+    if replayed is not None:
+        desk = Desk(interval_seconds, replayed.recording, replayed.comparison)
+        desk.go_to(replayed.at_ns)
     desk.speed = speed
     app = IsinglassApp(
         nodes,
         desk=desk,
-        feeding=recorded is None,
+        feeding=replayed is None,
         interval_seconds=interval_seconds,
         monitor=monitor,
         ssh_command=ssh_command,
         ascii_only=ascii_only or not terminal_speaks_utf8(),
-        theme=_theme(theme, configuration),
+        theme=chosen_theme(theme, configuration, served=_served()),
         hands=hands,
         configuration=configuration,
         problem=problem,
@@ -375,26 +342,6 @@ def run(
         app.stop_watching()
 
 
-def _recorded(path: Path) -> Recording:
-    from isinglass_console.recording.reading import Recording
-
-    return Recording(path)
-
-
 def _served() -> bool:
     """Return whether a browser is this console's terminal (`serving`)."""
     return WEB_DRIVER in os.environ.get("TEXTUAL_DRIVER", "")
-
-
-def _theme(asked: str, configuration: Configuration | None) -> str:
-    """Return the theme: the one asked for, or what suits the terminal, or the file's."""
-    asked = asked or os.environ.get("TEXTUAL_THEME", "")
-    if asked and asked not in theme_names():
-        raise UsageError(
-            f"there is no theme {asked!r}{near(asked, theme_names())}; there are"
-            f" {', '.join(theme_names())}"
-        )
-    few_colours = Console().color_system in (None, "standard")
-    plain = "NO_COLOR" in os.environ or (few_colours and not _served())
-    own = configuration.theme if configuration is not None else ""
-    return asked or ("ansi-dark" if plain else own or DARK.name)

@@ -32,6 +32,10 @@ OF_RECORDINGS = frozenset(("dump", "ps"))
 COMMANDS: dict[str, tuple[str, str]] = {
     "console": ("isinglass_console.command", "Watch nodes live in the terminal console."),
     "demo": ("isinglass_console.demo", "Start a cluster with real work, and the console on it."),
+    "compare": (
+        "isinglass_console.recording.compare_command",
+        "Print what changed most between two recordings.",
+    ),
     "mirror": (
         "isinglass_console.recording.mirror_command",
         "Keep the last hour of nodes on other hosts here.",

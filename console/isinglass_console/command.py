@@ -11,12 +11,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isinglass.cli.nodes import SSH_COMMAND
+from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional, Values, near
 from isinglass.errors import SettingsError, UsageError
 from isinglass_console.configuration import Configuration, configuration_path, load
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass_console.recording.opened import Opened
+
 HELP = "Watch nodes live in the terminal console."
+COMPARED = (
+    Option("at", "Begin at this moment of it: 14:05:30, -5m (before its end).", value="TIME"),
+    Option(
+        "compare",
+        "With --replay: another recording, or the same one; views 0 and 2 show what changed since.",
+        value="FILE",
+        completes="files",
+    ),
+    Option(
+        "compare-at",
+        "Its moment that stands beside --at; else as long after its start as that is.",
+        value="TIME",
+    ),
+)
 COMMAND = Command(
     "console",
     HELP,
@@ -40,8 +58,8 @@ COMMAND = Command(
         ),
         Option(
             "monitor",
-            "The monitor whose log and alarms are shown, or the folder of its spool; the one that"
-            " runs on this machine when left out.",
+            "The monitor whose log and alarms are shown, or the folder of its spool, or"
+            " ssh://[USER@]HOST[:PORT]/[NAME]; the one that runs on this machine when left out.",
             value="NAME",
         ),
         SSH_COMMAND,
@@ -51,6 +69,7 @@ COMMAND = Command(
             value="FILE",
             completes="files",
         ),
+        *COMPARED,
         Option(
             "speed",
             "How many times as fast to play it; ( and ) change it.",
@@ -85,7 +104,9 @@ COMMAND = Command(
         "isinglass console --monitor evening",
         "isinglass console --config night.toml --view flow",
         "isinglass console alder ssh://operator@db1.example/birch ssh://db2.example/",
+        "isinglass console ssh://db1.example/ --monitor ssh://watch.example/",
         "isinglass console --replay night.recording --speed 8",
+        "isinglass console --replay new.recording --compare old.recording",
     ),
 )
 
@@ -97,11 +118,13 @@ def main(arguments: Sequence[str]) -> int:
         from isinglass_console.serving import serve
 
         return serve(without_serving(arguments), values.whole("port"))
-    from isinglass_console.app import run, theme_names
+    from isinglass_console.app import run
     from isinglass_console.screens.views import VIEWS
+    from isinglass_console.themes import theme_names
 
     views = [view.name for view in VIEWS]
     configuration, problem = configured(values, views, theme_names())
+    _check_monitor(configuration.monitor, values.text("ssh-command"))
     return run(
         values.texts("NODE") or configuration.nodes,
         interval_seconds=configuration.interval_seconds,
@@ -109,11 +132,43 @@ def main(arguments: Sequence[str]) -> int:
         ssh_command=values.text("ssh-command"),
         ascii_only=configuration.ascii,
         theme=values.text("theme"),
-        replay=values.text("replay"),
+        replayed=_replayed(values),
         speed=values.number("speed"),
         configuration=configuration,
         problem=problem,
     )
+
+
+def _replayed(values: Values) -> Opened | None:
+    """Return the recordings to show, opened; None to show nodes.
+
+    Raises:
+        RecordingError: one cannot be opened.
+        UsageError: a moment is none, or there is no recording that it could be of.
+    """
+    if not values.given("replay"):
+        for name in ("at", "compare", "compare-at"):
+            if values.given(name):
+                raise UsageError(f"--{name} goes with --replay: name the recording to show.")
+        return None
+    from isinglass_console.recording.opened import opened
+
+    names = ("replay", "compare", "at", "compare-at")
+    return opened(*(values.text(name) for name in names))
+
+
+def _check_monitor(monitor: str, ssh_command: str) -> None:
+    """Say what is wrong with the address of a monitor before there is a screen.
+
+    Raises:
+        UsageError: it is none, or the command that should reach it is none.
+    """
+    if is_remote(monitor):
+        from isinglass.remote.address import read_address
+        from isinglass.remote.links import carrier_for
+
+        read_address(monitor)
+        carrier_for(ssh_command)
 
 
 def without_serving(arguments: Sequence[str]) -> list[str]:

@@ -44,6 +44,7 @@ KEYS: tuple[Key, ...] = (
     Key("view.log", "7", "view('log')", "Views", "log: the events of all nodes"),
     Key("view.alarms", "8", "view('alarms')", "Views", "alarms: what is wrong, by a monitor"),
     Key("view.panels", "9,p", "view('panels')", "Views", "panels: every field of every process"),
+    Key("view.compare", "0", "view('compare')", "Views", "compare: what changed most"),
     Key("view.next", "tab", "view_next(1)", "Views", "the next view"),
     Key("view.previous", "shift+tab", "view_next(-1)", "Views", "the view before"),
     Key(

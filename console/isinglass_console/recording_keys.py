@@ -1,4 +1,4 @@
-"""What `R` and `W` do: record what the console shows, and save a part of its memory.
+"""What `R` and `O` do: record what the console shows, and save a part of its memory.
 
 What writes files is loaded when a key asks for it: most consoles never record, and each begins.
 """
@@ -58,7 +58,7 @@ class ConsoleRecording:
         thread = self._thread
         if thread is None:
             return
-        thread.put(frame, tuple(self._desk.hub.fresh))
+        thread.put(frame, tuple(self._desk.hub.fresh), self._desk.told.sheet)
         self._desk.recording = thread.told
         if thread.problem:
             self._desk.settings.notice = self.end()
@@ -80,10 +80,10 @@ class ConsoleRecording:
         path = Path(name.strip()).expanduser() if name.strip() else new_name(clock.wall_ns())
         number = memory.number_from(moment_ns)
         rows, lives = memory.rows_since(number)
-        entries = list(self._desk.hub.log.entries)
+        entries, sheet = list(self._desk.hub.log.entries), self._desk.told.sheet
 
         def write() -> str:
-            count = write_slice(path, frames_of(rows, lives, number), entries)
+            count = write_slice(path, frames_of(rows, lives, number), entries, lambda _: sheet)
             return f"saved {count:,} frames to {path}, {text.size(path.stat().st_size)}"
 
         return write

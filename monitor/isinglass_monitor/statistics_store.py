@@ -16,7 +16,7 @@ import math
 import queue
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,12 @@ class StatisticsFile:
                 found = older + found
                 earliest = min(earliest, *(point.second for point in older[:1]), until)
         return [p for p in found if since <= p.second < until]
+
+    def read_all(
+        self, wanted: Iterable[tuple[str, str]], since: int, until: int
+    ) -> list[list[Point]]:
+        """Return the points of figures, each by node and field."""
+        return [self.read(node, field, since, until) for node, field in wanted]
 
     def _read_now(self, transaction: Any, node: str, number: int) -> list[Point]:
         minute: Minute | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from cli.commands import isinglass, on_terminal, start
 from cli.test_profiles import check_schema
+from isinglass.cli.top_report import LINE_COLUMNS
 from programs import program
 
 Program = subprocess.Popen[str]
@@ -107,6 +109,19 @@ def test_the_shape_of_the_json_is_kept(workshop: Program) -> None:
         *("source", "samples", "share"),
         *("running_seconds", "cpu_wait_seconds", "blocked_seconds"),
     }
+
+
+@pytest.mark.parametrize(("flag", "between"), [("--tsv", "\t"), ("--csv", ",")])
+def test_scripts_get_a_line_a_row(workshop: Program, flag: str, between: str) -> None:
+    done = isinglass("top", "--rate", "200", "--seconds", "0.5", "--sort", "process", flag)
+    rows = list(csv.DictReader(done.stdout.splitlines(), delimiter=between))
+    by_label = {row["label"]: row for row in rows}
+    assert set(by_label) >= {"sawing", "sanding", "for wood", "gluing"}
+    assert sum(float(row["share"]) for row in rows) == pytest.approx(1)
+    assert by_label["for wood"]["waits"] == "True" and by_label["sawing"]["line"] == "2"
+    assert by_label["sawing"]["source"] == "mark('sawing')"
+    document = json.loads(isinglass("top", "--seconds", "0.2", "--json").stdout)
+    assert list(rows[0]) == [*LINE_COLUMNS] and {*document["lines"][0]} == {*LINE_COLUMNS}
 
 
 def test_the_table_sets_idle_apart(workshop: Program) -> None:

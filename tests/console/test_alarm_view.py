@@ -44,8 +44,12 @@ RULES = [
 HOUR = 3600 * SECOND
 
 
-def played() -> AlarmStage:
-    """Play twelve seconds in which each kind of alarm comes about."""
+def _nothing(_scene: AlarmStage) -> None:
+    return None
+
+
+def played(after: Callable[[AlarmStage], None] = _nothing) -> AlarmStage:
+    """Play twelve seconds in which each kind of alarm comes about; `after` sees each second."""
     scene = AlarmStage(
         rules_of("".join(RULE.format(name=n, figure=f, severity=s) for n, f, s in RULES))
     )
@@ -71,6 +75,7 @@ def played() -> AlarmStage:
         elif second == 11:
             scene.says("cedar", {"queue.batches": 44})
         scene.run()
+        after(scene)
     return scene
 
 

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from cli.commands import isinglass
 from import_graph import ROOT
 from isinglass.errors import SettingsError, UsageError
-from isinglass_console.app import IsinglassApp, theme_names
+from isinglass_console.app import IsinglassApp
 from isinglass_console.command import COMMAND, configured
 from isinglass_console.configuration import (
     SETTINGS,
@@ -28,6 +28,7 @@ from isinglass_console.keys import load_keymap
 from isinglass_console.model.board import BUILT_IN, Severity
 from isinglass_console.reference import TABLES, written
 from isinglass_console.screens.desk import Desk
+from isinglass_console.themes import theme_names
 
 VIEWS = ("overview", "probes", "flow")
 THEMES = ("isinglass", "isinglass-light")

@@ -37,8 +37,12 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def statistics_in(data: Path) -> StatisticsFile:
+    return StatisticsFile(data / DIRECTORY, writes=False)
+
+
 def test_each_node_has_its_figures_and_what_others_measured(data: Path) -> None:
-    alder, birch = pasts(data, NOW)
+    alder, birch = pasts(statistics_in(data), NOW)
     assert set(alder["alder", "applied_rate"].values()) == {20.0}
     assert len(alder["alder", "applied_rate"]) == 99
     assert alder["alder", "merged_share"][NOW - 1] == pytest.approx(0.3)
@@ -50,7 +54,7 @@ def test_each_node_has_its_figures_and_what_others_measured(data: Path) -> None:
 
 def test_without_statistics_it_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
-        next(pasts(tmp_path, NOW))
+        statistics_in(tmp_path)
 
 
 def test_what_was_before_stands_before_the_first_frame() -> None:
@@ -73,7 +77,7 @@ def test_what_was_before_stands_before_the_first_frame() -> None:
 @pytest.mark.parametrize("early", [False, True])
 def test_a_desk_shows_the_trend_of_a_node_that_is_silent(data: Path, early: bool) -> None:
     """Also when the monitor told it before there was any frame."""
-    past = {key: values for part in pasts(data, NOW) for key, values in part.items()}
+    past = {key: values for part in pasts(statistics_in(data), NOW) for key, values in part.items()}
     desk = Desk()
     told = Told("orchard", past=past)
     if early:

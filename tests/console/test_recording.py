@@ -41,12 +41,13 @@ from isinglass_console.recording.format import (
     RecordingFormatUnknown,
     pack_rows,
     unpack,
-    whole_rows,
 )
 from isinglass_console.recording.reading import Recording
 from isinglass_console.recording.recorder import Recorder
 from isinglass_console.recording.slicing import write_slice
 from isinglass_console.screens.desk import Desk
+from isinglass_console.screens.views import VIEWS, page_of
+from isinglass_console.sources.files import SourceFiles
 
 FRAMES = 150
 WORD = st.integers(0, 2**64 - 1)
@@ -107,10 +108,7 @@ def test_a_frame_comes_back_from_its_row(frame: Frame, entries: list[LogEntry], 
     packed = pack_rows([row, row])
     assert packed.events_count == 2 * len(entries)
     rows, events, count = packed.rows, packed.events, packed.events_count
-    assert (
-        whole_rows(unpack(rows), packed.snapshots, 0)
-        == [FrameEncoder(deflate=key).encode(frame, key=key)] * 2
-    )
+    assert unpack(rows) == [FrameEncoder(deflate=key).encode(frame, key=key)] * 2
     assert [plain_frame(bare_frame(each)) for each in unpack(rows)] == [plain_frame(frame)] * 2
     assert len(unpack(events)) == count if events else not count
 
@@ -308,6 +306,26 @@ def test_a_damaged_minute_leaves_the_others(
         assert desk.scene(80, 24).frame.nodes == ()
         assert "damaged" in desk.settings.notice
         damaged.close()
+
+
+def test_views_beside_a_damaged_minute_have_gaps(
+    frames: list[tuple[Frame, list[LogEntry]]], tmp_path: Path
+) -> None:
+    path, files = tmp_path / "a", SourceFiles()
+    later = [
+        (replace(frame, wall_ns=frame.wall_ns + FRAMES * SECOND), told) for frame, told in frames
+    ]
+    record(path, [*frames, *later])
+    for table in (b"chapters", b"events"):
+        changed(path, table, (120).to_bytes(8, "big"), b"none")
+    desk = Desk(recorded=Recording(path))
+    desk.go_to(later[-50][0].wall_ns)
+    for view in VIEWS:
+        desk.settings.view = view.name
+        assert page_of(desk.scene(120, 34), files).block.lines
+    trend = desk.scene(120, 34).trend(later[-50][0].nodes[0], "load", 40)
+    assert [value == value for value in trend] == [False] * 29 + [True] * 11
+    assert "damaged" in desk.settings.notice
 
 
 def test_a_file_that_is_none_or_was_cut_is_a_sentence(recording: Recording, tmp_path: Path) -> None:

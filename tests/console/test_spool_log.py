@@ -13,8 +13,9 @@ from isinglass_console.model.log_page import ROWS_AFTER, ROWS_BEFORE, LogPage, L
 from isinglass_console.sources import spool_log
 from isinglass_console.sources.spool_log import KEPT_ROWS, SpoolLog
 from isinglass_monitor.query.pages import backwards, forwards
+from isinglass_monitor.query.spools import SpoolHere
 from isinglass_monitor.spool.batch import Piece
-from isinglass_monitor.spool.reading import Question, SpoolReader
+from isinglass_monitor.spool.reading import Question
 from isinglass_monitor.spool.records import Entry
 from monitor.spooled import MILLISECOND, NOW, NOW_NS, event, fill, piece
 from programs import program
@@ -47,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def look(folder: Path, request: LogRequest) -> LogPage:
-    source = SpoolLog(folder, lambda: False)
+    source = SpoolLog(SpoolHere(folder), lambda: False)
     page = source.look(request)
     assert page is not None
     assert source.look(request) is None, "nothing has changed"
@@ -71,7 +72,7 @@ def test_parts_neither_miss_nor_repeat(tmp_path: Path) -> None:
         for at in range(40)
     ]
     fill(tmp_path, together)
-    with SpoolReader(tmp_path) as reader:
+    with SpoolHere(tmp_path) as reader:
         whole = list(reader.ask(Question()))
         for look, reverse in ((backwards, True), (forwards, False)):
             found: list[list[Entry]] = []
@@ -127,7 +128,7 @@ def test_a_search_is_bounded_and_says_how_far_it_went(
 
 def test_a_search_is_given_up_when_something_else_is_wanted(folder: Path) -> None:
     hurried = False
-    source = SpoolLog(folder, lambda: hurried)
+    source = SpoolLog(SpoolHere(folder), lambda: hurried)
     request = LogRequest(filter=Filter.parse(r"event 17\b"))
     hurried = True
     page = source.look(request)
@@ -160,7 +161,7 @@ LATE = "[piece(9, 1, [event(NOW + 2990 * MILLISECOND, 17, 'came late')], node='a
 
 
 def test_a_page_that_is_followed_gets_what_comes_also_late(folder: Path) -> None:
-    source = SpoolLog(folder, lambda: False)
+    source = SpoolLog(SpoolHere(folder), lambda: False)
     request = LogRequest(filter=Filter.parse(r"!event 3005\b"))
     source.look(request)
     with program(WRITER, str(folder), *TESTS) as writer:
@@ -180,7 +181,7 @@ def test_a_page_that_is_followed_gets_what_comes_also_late(folder: Path) -> None
 
 
 def test_more_than_can_be_followed_is_begun_anew(folder: Path) -> None:
-    source = SpoolLog(folder, lambda: False)
+    source = SpoolLog(SpoolHere(folder), lambda: False)
     request = LogRequest()
     source.look(request)
     with program(WRITER, str(folder), *TESTS) as writer:

@@ -83,6 +83,17 @@ def test_keys_and_mouse_at_both_ends_of_sizes(terminal: Terminal, columns: int, 
         wait_until(lambda: not terminal_lives(terminal))
 
 
+def test_a_second_enter_leaves_the_views_alone(terminal: Terminal) -> None:
+    with daemon("alder"):
+        terminal.start(CONSOLE)
+        terminal.wait_for("serving")
+        for _ in range(3):
+            terminal.press("/", *"alder", "Enter", "Enter")
+            terminal.wait_for("/alder  Esc clears")
+            terminal.press("Escape")
+            terminal.wait_for("/ filter")
+
+
 def last_row(terminal: Terminal, rows: int) -> str:
     return [*terminal.screen().split("\n"), *[""] * rows][rows - 1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from isinglass.remote import message_bodies as bodies
+from isinglass.remote.address import read_address
 from isinglass.remote.frames import Kind, framed
+from isinglass.remote.ssh import Ssh
 from relay_client import isinglass
 from remote_hosts import RemoteHosts
 
@@ -204,3 +207,23 @@ def test_the_log_of_other_hosts(start_node: Callable[[str], Node], hosts: Remote
     assert [entry["node"] for entry in entries] == ["alder", "birch"]
     both = isinglass("log", "--node", "ssh://far/", "--node", "alder")
     assert (both.returncode, "leave out alder" in both.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"), [("", "aes256-gcm@openssh.com"), ("Ciphers aes128-ctr", "aes128-ctr")]
+)
+def test_the_cheapest_cipher_is_taken_unless_the_user_names_one(
+    hosts: RemoteHosts, own: str, expected: str
+) -> None:
+    hosts.add("far")
+    hosts.config.write_text(f"{hosts.config.read_text()}  {own}\n")
+
+    async def cipher() -> object:
+        carrier = Ssh()
+        try:
+            connection = await carrier._connection(read_address("ssh://far/").way)
+            return connection.get_extra_info("send_cipher")
+        finally:
+            await carrier.close()
+
+    assert asyncio.run(cipher()) == expected

@@ -18,6 +18,7 @@ FIRING, ACKNOWLEDGED, CLEARING, CLEARED = "firing", "acknowledged", "clearing", 
 TOLD = "told"
 HELD_BACK = ("silenced", "expected", "caused", "waiting")
 ENDED_SHOWN = 50
+OWN = "the console's own thresholds"  # told what a recording without a monitor has
 EVER = 1 << 63
 
 
@@ -128,7 +129,7 @@ def sheet_of(monitor: str, document: Mapping[str, Any], runs: bool) -> AlarmShee
         monitor,
         runs,
         int(document["written_wall_ns"]),
-        _worst_first(raised),
+        worst_first(raised),
         tuple(ended),
         sum(1 for each in document["alarms"] if not each["number"]),
         tuple(_holding(each) for each in (*holdings["silences"], *holdings["announcements"])),
@@ -138,13 +139,20 @@ def sheet_of(monitor: str, document: Mapping[str, Any], runs: bool) -> AlarmShee
 def sheet_at(sheet: AlarmSheet, wall_ns: int) -> AlarmSheet:
     """Return the alarms as they were at a moment, as far as the monitor remembers them."""
     found = [_alarm_at(alarm, wall_ns) for alarm in sheet.alarms if alarm.raised_ns <= wall_ns]
-    raised = _worst_first(alarm for alarm in found if alarm.state != CLEARED)
+    raised = worst_first(alarm for alarm in found if alarm.state != CLEARED)
     ended = tuple(alarm for alarm in found if alarm.state == CLEARED)
     holdings = tuple(one for one in sheet.holdings if one.since_ns <= wall_ns)
     return replace(sheet, raised=raised, ended=ended, pending=0, holdings=holdings)
 
 
-def _worst_first(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+def over(alarm: Alarm, wall_ns: int, why: str) -> Alarm:
+    """Return an alarm as it is once it has ended."""
+    steps = (*alarm.steps, Step(wall_ns, CLEARED, why))
+    return replace(alarm, state=CLEARED, ended_ns=wall_ns, steps=steps)
+
+
+def worst_first(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+    """Return alarms in the order in which they are shown."""
     return tuple(sorted(alarms, key=lambda each: (not each.active, -each.level, -each.raised_ns)))
 
 

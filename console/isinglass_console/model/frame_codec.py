@@ -23,13 +23,16 @@ from __future__ import annotations
 
 import struct
 from array import array
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgpack
 
 from isinglass.errors import IsinglassError, PackedSnapshotError
+from isinglass.glass.columns import Turned
 from isinglass.glass.differences import Source, put_number
 from isinglass.glass.panel_views import Catalogue
 from isinglass.glass.schedstat import Usage
@@ -40,7 +43,7 @@ from isinglass.glass.snapshot_codec import (
     base_of,
     checksum_of,
 )
-from isinglass_console.model.board import Severity, Threshold, Trouble
+from isinglass_console.model.board import BUILT_IN, Levels, Severity, Threshold, Trouble
 from isinglass_console.model.frame import Frame, NodeFrame
 from isinglass_console.model.heat import MICROSECOND_NS, Tally
 from isinglass_console.model.log import LogEntry
@@ -56,11 +59,20 @@ class FrameDamaged(IsinglassError):
 
 
 class Lives:
-    """What rows leave out of each node: schemas by generation, whole snapshots by checksum."""
+    """What rows leave out of each node: schemas by generation, whole snapshots by checksum.
+
+    `levels`: the levels that judged the frames, each with the number of the first of these.
+    """
 
     def __init__(self) -> None:
         self.catalogues: defaultdict[str, dict[int, Catalogue]] = defaultdict(dict)
         self.wholes: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
+        self.levels: list[tuple[int, Levels]] = []
+
+    def levels_at(self, number: int) -> Levels:
+        """Return what judged a frame; the built-in ones when that was not kept."""
+        at = bisect_right(self.levels, number, key=lambda pair: pair[0])
+        return self.levels[at - 1][1] if at else BUILT_IN
 
 
 class FrameEncoder:
@@ -73,6 +85,7 @@ class FrameEncoder:
     def __init__(self, *, deflate: bool) -> None:
         self._deflate = deflate
         self._encoders: dict[str, SnapshotEncoder] = {}
+        self._levels: Levels | None = None
         self.lives = Lives()
 
     def encode(self, frame: Frame, events: Iterable[LogEntry] = (), *, key: bool = False) -> bytes:
@@ -82,6 +95,9 @@ class FrameEncoder:
             events: what is kept with it.
             key: let the row be one that decoding can begin with.
         """
+        if frame.levels != self._levels:
+            self._levels = frame.levels
+            self.lives.levels.append((frame.number, frame.levels))
         nodes = [self._node(node, key) for node in frame.nodes]
         told = [_event(entry) for entry in events]
         return _pack([key, frame.number, frame.wall_ns, frame.interval_seconds, nodes, told])
@@ -162,8 +178,11 @@ class FrameDecoder:
         self._decoders: dict[str, SnapshotDecoder] = {}
         self._last: list[Any] = []
 
-    def apply(self, row: bytes) -> None:
+    def apply(self, row: bytes, turned: Mapping[str, Turned] | None = None) -> None:
         """Take a row without making a frame of it.
+
+        Args:
+            turned: the snapshots of its nodes, when they are not in the row.
 
         Raises:
             FrameDamaged: it is not what was kept, or does not follow the row before.
@@ -173,18 +192,22 @@ class FrameDecoder:
             for node in fields[4]:
                 name, packed = node[0], node[10]
                 if packed is not None:
-                    self._apply(name, packed)
+                    self._apply(name, packed if turned is None else turned[name])
         except (*_WRONG, PackedSnapshotError) as reason:
             raise _damaged(reason) from reason
         self._last = fields
 
-    def _apply(self, name: str, packed: bytes) -> None:
+    def _apply(self, name: str, packed: bytes | Turned) -> None:
         if name not in self._decoders:
             self._decoders[name] = SnapshotDecoder(self._lives.catalogues[name])
-        decoder, base = self._decoders[name], base_of(packed)
+        decoder = self._decoders[name]
+        base = packed.base if isinstance(packed, Turned) else base_of(packed)
         if not decoder.knows(base) and (whole := self._lives.wholes[name].get(base)):
             decoder.apply(whole)
-        decoder.apply(packed)
+        if isinstance(packed, Turned):
+            decoder.take(*packed.opened())
+        else:
+            decoder.apply(packed)
 
     @property
     def number(self) -> int:
@@ -197,7 +220,9 @@ class FrameDecoder:
         Raises:
             FrameDamaged: its schema is not there.
         """
-        return _frame(self._last, self._decoders)
+        return replace(
+            _frame(self._last, self._decoders), levels=self._lives.levels_at(self.number)
+        )
 
 
 def bare_frame(row: bytes) -> Frame:
@@ -213,6 +238,14 @@ def figures_of(row: bytes) -> dict[str, tuple[str, dict[str, float]]]:
     """Return condition and figures of each node, without the rest; raises as `bare_frame` does."""
     try:
         return {node[0]: (node[1], _figures(node)) for node in _fields(row)[4]}
+    except _WRONG as reason:
+        raise _damaged(reason) from reason
+
+
+def tally_of(row: bytes, name: str) -> Tally | None:
+    """Return the samples of one node, None when the row has it not; raises as `bare_frame` does."""
+    try:
+        return next((_tally(*node[9]) for node in _fields(row)[4] if node[0] == name), None)
     except _WRONG as reason:
         raise _damaged(reason) from reason
 
@@ -242,20 +275,9 @@ def taken_apart(row: bytes) -> tuple[bytes, list[Any], dict[str, bytes]]:
     return _pack(fields), events, snapshots
 
 
-def put_together(row: bytes, snapshots: Mapping[str, Iterator[bytes]]) -> bytes:
-    """Return a row with its snapshots again, the next of each node.
-
-    Raises:
-        FrameDamaged: it is not what was kept.
-    """
-    fields = _fields(row)
-    try:
-        for node in fields[4]:
-            if node[10] is not None:
-                node[10] = next(snapshots[node[0]])
-    except (*_WRONG, StopIteration) as reason:
-        raise _damaged(reason) from reason
-    return _pack(fields)
+def shown_nodes(row: bytes) -> list[str]:
+    """Return the nodes of a row that have a snapshot; raises as `bare_frame` does."""
+    return [node[0] for node in _fields(row)[4] if node[10] is not None]
 
 
 def entries_of(events: Sequence[Any]) -> list[LogEntry]:

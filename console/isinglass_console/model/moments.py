@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from isinglass.glass.severity import ERROR, WARNING
-from isinglass_console.model.alarms import AlarmSheet
+from isinglass_console.model.alarms import Alarm
 from isinglass_console.model.board import Severity
 from isinglass_console.model.log import LogEntry
 
@@ -36,11 +36,11 @@ def of_log(entries: Iterable[LogEntry]) -> list[Moment]:
     ]
 
 
-def of_alarms(sheet: AlarmSheet | None) -> list[Moment]:
-    """Return when each alarm of a monitor was raised."""
+def of_alarms(alarms: Iterable[Alarm]) -> list[Moment]:
+    """Return when each alarm was raised."""
     return [
         Moment(alarm.raised_ns, alarm.level, alarm.node, f"{alarm.rule} raised: {alarm.value}")
-        for alarm in (sheet.alarms if sheet is not None else ())
+        for alarm in alarms
     ]
 
 

@@ -7,9 +7,10 @@ costs one row; going back, those since the key row.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
+from isinglass.glass.columns import Turned
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.frame_codec import FrameDecoder, Lives, is_key
 
@@ -18,10 +19,20 @@ Value = TypeVar("Value")
 
 
 class Run:
-    """Rows one after the other; the first is a key row. Rows may be appended later."""
+    """Rows one after the other; the first is a key row. Rows may be appended later.
 
-    def __init__(self, first: int, rows: Sequence[bytes], lives: Lives) -> None:
-        self.first, self.rows = first, list(rows)
+    Args:
+        turned: the snapshots of each row, when they are not in it.
+    """
+
+    def __init__(
+        self,
+        first: int,
+        rows: Sequence[bytes],
+        lives: Lives,
+        turned: Sequence[Mapping[str, Turned]] = (),
+    ) -> None:
+        self.first, self.rows, self._turned = first, list(rows), turned
         self._lives = lives
         self._decoder: FrameDecoder | None = None
         self._at = -1
@@ -44,7 +55,7 @@ class Run:
             decoder, self._at = FrameDecoder(self._lives), start - 1
         self._decoder = None  # a row that is damaged leaves none behind
         for at in range(self._at + 1, index + 1):
-            decoder.apply(self.rows[at])
+            decoder.apply(self.rows[at], self._turned[at] if self._turned else None)
         self._decoder, self._at = decoder, index
         return decoder.frame()
 

@@ -93,6 +93,28 @@ def within(entries: Iterable[Entry], scope: str, node: str, key: ThreadKey) -> l
     return [entry for entry in entries if wanted(entry)]
 
 
+def of_namesakes(
+    entries: Sequence[Entry], scope: str, process: Process, thread: Thread
+) -> list[Entry]:
+    """Return the entries of a process, or of one of its threads, at another moment.
+
+    Of the very same process when it was there, else of those of its name, and of its thread's.
+    """
+    if scope in (NODE, EVERYWHERE):
+        return list(entries)
+    same = [entry for entry in entries if _life(entry.process) == _life(process)]
+    found = same or [entry for entry in entries if entry.process.name == process.name]
+    if scope == PROCESS:
+        return found
+    if same:
+        return [entry for entry in found if entry.thread.index == thread.index]
+    return [entry for entry in found if entry.thread.name == thread.name]
+
+
+def _life(process: Process) -> tuple[int, int, int]:
+    return process.slot, process.claim, process.pid
+
+
 def spots_of(entries: Iterable[Entry]) -> list[Spot]:
     """Return the lines of the entries, the hottest first."""
     sums: dict[LineKey, Share] = {}

@@ -6,12 +6,13 @@ these three, and nothing else is asked of them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Protocol
 
+from isinglass_console.model.alarms import Alarm, AlarmSheet
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.heat import Tally
-from isinglass_console.model.log import Log
+from isinglass_console.model.log import Log, LogEntry
 
 
 class Timeline(Protocol):
@@ -53,3 +54,24 @@ class Events(Protocol):
 
     def around(self, wall_ns: int) -> Log:
         """Return the events about a moment: some thousand before it, and some after it."""
+
+
+class Replayed(Timeline, Trends, Events, Protocol):
+    """What was recorded: frames, trends, events and alarms in one."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether a recorder goes on with it."""
+
+    def follow(self) -> bool:
+        """Take in what was recorded since; return whether there is anything new."""
+
+    def sheet(self, number: int) -> AlarmSheet | None:
+        """Return the alarms about a frame, as `sheet_at` wants them; None: none were recorded."""
+
+    @property
+    def alarms(self) -> Sequence[Alarm]:
+        """All alarms that were recorded."""
+
+    def warnings(self, wall_ns: int, step: int) -> Iterator[LogEntry]:
+        """Yield the events that warn, or are errors, from a moment on, or back from it (-1)."""

@@ -8,10 +8,9 @@ lock file beside it is there while a recorder runs, and after one that was kille
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,21 @@ import msgpack
 
 from isinglass import __version__
 from isinglass.errors import DiskFull
+from isinglass.glass.locks import is_locked, try_lock
 from isinglass.glass.panel_views import Catalogue
 from isinglass.glass.snapshot_codec import LARGEST_BODY_BYTES
 from isinglass.store.engine import DAMAGED, FILE_MODE
 from isinglass.store.room import DISK_FULL_CODES
 from isinglass_console.model.frame_codec import Lives
+from isinglass_console.recording.board_tables import (
+    ALARMS,
+    BOARD,
+    BOARD_TABLES,
+    ENDED_BYTES,
+    LEVELS,
+    Put,
+    RecordedBoard,
+)
 from isinglass_console.recording.format import (
     FORMAT,
     META,
@@ -46,6 +55,7 @@ from isinglass_console.recording.format import (
 MAP_BYTES = 1 << 38  # address space, far above what a recording may grow to
 PAGE_BYTES = 4096
 LOCK_SUFFIX, PART_SUFFIX = "-lock", ".part"
+WRITER_BYTE = 0  # locked by who writes; a reader asks who has it, and takes no lock itself
 
 Parts = Mapping[tuple[str, int], bytes]  # by node and generation, or checksum
 
@@ -76,9 +86,11 @@ class RecordingFile:
             self._hold()
         try:
             self._environment = self._opened()
+            self._identity = self._identity_now()
             self._check_size()
-            made = [self._environment.open_db(name.encode(), create=writes) for name in TABLES]
-            self._tables: dict[str, Any] = dict(zip(TABLES, made, strict=True))
+            self._tables = {name: self._table(name) for name in TABLES}
+            with suppress(lmdb.NotFoundError):
+                self._tables.update({name: self._table(name) for name in BOARD_TABLES})
             self._check_format(began_ns)
         except (lmdb.Error, OSError) as error:
             self._release()
@@ -91,14 +103,11 @@ class RecordingFile:
         """Keep other recorders off."""
         try:
             self._held = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._release()
-            raise RecordingError(
-                f"Another recorder writes {self.path}: choose another file."
-            ) from error
         except OSError as error:
             raise explained(error, self.path) from error
+        if not try_lock(self._held, WRITER_BYTE):
+            self._release()
+            raise RecordingError(f"Another recorder writes {self.path}: choose another file.")
 
     def _release(self) -> None:
         if self._environment is not None:
@@ -107,8 +116,11 @@ class RecordingFile:
             os.close(self._held)
             self._held = -1
 
+    def _has_lock_file(self) -> bool:
+        return os.access(f"{self.path}{LOCK_SUFFIX}", os.W_OK)
+
     def _opened(self) -> Any:
-        lock = self._writes or os.access(f"{self.path}{LOCK_SUFFIX}", os.W_OK)
+        lock = self._writes or self._has_lock_file()
         return lmdb.open(
             str(self.path),
             subdir=False,
@@ -118,8 +130,11 @@ class RecordingFile:
             sync=self._durable,
             lock=lock,
             mode=FILE_MODE,
-            max_dbs=len(TABLES),
+            max_dbs=len(TABLES) + len(BOARD_TABLES),
         )
+
+    def _table(self, name: str) -> Any:
+        return self._environment.open_db(name.encode(), create=self._writes)
 
     def _check_size(self) -> None:
         """A page behind the end of a file that was cut is a SIGBUS."""
@@ -151,8 +166,13 @@ class RecordingFile:
             )
 
     # ------------------------------------------------------------------ writing
-    def append(self, number: int, row: bytes, schemas: Parts, wholes: Parts) -> None:
+    def append(
+        self, number: int, row: bytes, schemas: Parts, wholes: Parts, board: Iterable[Put] = ()
+    ) -> None:
         """Commit a row, with the schemas and whole snapshots that it is the first to need.
+
+        Args:
+            board: what of levels and alarms is new with it.
 
         Raises:
             DiskFull, RecordingError: nothing of it is stored.
@@ -163,6 +183,8 @@ class RecordingFile:
                     for life, data in parts.items():
                         key, packed = life_key(*life), zlib.compress(data, 9)
                         transaction.put(key, packed, db=self._tables[table])
+                for table, key, data in board:
+                    transaction.put(key, data, db=self._tables[table])
                 transaction.put(key_of(number), row, db=self._tables["rows"])
         except lmdb.Error as error:
             raise explained(error, self.path) from error
@@ -182,13 +204,25 @@ class RecordingFile:
         except lmdb.Error as error:
             raise explained(error, self.path) from error
 
-    def forget(self, chapters: Sequence[Chapter]) -> None:
-        """Take chapters out; their pages are used again. Raises as `append` does."""
+    def forget(self, chapters: Sequence[Chapter], oldest: Chapter) -> None:
+        """Take chapters out; their pages are used again. Raises as `append` does.
+
+        Args:
+            oldest: the chapter that is the first one then.
+        """
         try:
             with self._environment.begin(write=True) as transaction:
                 for chapter in chapters:
                     for table in OF_CHAPTERS:
                         transaction.delete(key_of(chapter.first), db=self._tables[table])
+                for table in (LEVELS, BOARD):
+                    keys = [key for key, _ in transaction.cursor(db=self._tables[table])]
+                    earlier = [key for key in keys if key <= key_of(oldest.first)]
+                    for key in earlier[:-1]:
+                        transaction.delete(key, db=self._tables[table])
+                for key, data in list(transaction.cursor(db=self._tables[ALARMS])):
+                    if bytes(ENDED_BYTES) < data[:ENDED_BYTES] < key_of(oldest.walls_ns[0]):
+                        transaction.delete(key, db=self._tables[ALARMS])
         except lmdb.Error as error:
             raise explained(error, self.path) from error
 
@@ -224,29 +258,65 @@ class RecordingFile:
         """How long the file is."""
         return int((self._environment.info()["last_pgno"] + 1) * PAGE_BYTES)
 
+    # ------------------------------------------------------------------ following
+    @property
+    def version(self) -> int:
+        """A number that grows with each commit of whoever writes."""
+        return int(self._environment.info()["last_txnid"])
+
+    def is_written(self) -> bool:
+        """Tell whether a recorder has the file."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            return is_locked(descriptor, WRITER_BYTE)
+        finally:
+            os.close(descriptor)
+
+    def is_another(self) -> bool:
+        """Tell whether the file must be opened again: it was replaced, or a recorder took it."""
+        return self._identity_now() not in (self._identity, None)
+
+    def _identity_now(self) -> tuple[int, bool] | None:
+        try:
+            return self.path.stat().st_ino, self._has_lock_file()
+        except OSError:
+            return None
+
     # ------------------------------------------------------------------ reading
-    def chapters(self) -> list[Chapter]:
-        """Return the finished chapters, the oldest first."""
-        return [chapter_of(key, data) for key, data in self._pairs("index")]
+    def contents(self, known: Mapping[int, Chapter]) -> tuple[list[Chapter], list[bytes]]:
+        """Return the finished chapters, the oldest first, and the rows that are in none yet.
+
+        Args:
+            known: chapters that were read before, by their first number; they never change.
+        """
+        try:
+            with self._environment.begin() as transaction:
+                index = list(transaction.cursor(db=self._tables["index"]))
+                rows = [row for _, row in transaction.cursor(db=self._tables["rows"])]
+        except lmdb.Error as error:
+            raise explained(error, self.path) from error
+        numbered = ((int.from_bytes(key, "big"), key, data) for key, data in index)
+        return [known.get(first) or chapter_of(key, data) for first, key, data in numbered], rows
 
     def of_chapter(self, table: str, first: int) -> bytes:
         """Return what a table has of a chapter; empty when it has nothing."""
         return self._get(table, key_of(first)) or b""
 
-    def open_rows(self) -> list[tuple[int, bytes]]:
-        """Return the rows that are in no chapter yet, by their number."""
-        return [(int.from_bytes(key, "big"), row) for key, row in self._pairs("rows")]
-
-    def lives(self) -> Lives:
-        """Return what the rows leave out: schemas, and the snapshots that are whole."""
-        found = Lives()
+    def add_lives(self, lives: Lives) -> None:
+        """Add what the rows leave out: schemas, and the snapshots that are whole."""
         for (node, generation), area in self._parts("schemas"):
-            catalogue = Catalogue()
-            catalogue.extend(area)
-            found.catalogues[node][generation] = catalogue
+            catalogue = lives.catalogues[node].setdefault(generation, Catalogue())
+            if catalogue.used < len(area):
+                catalogue.extend(area[catalogue.used :])
         for (node, checksum), whole in self._parts("wholes"):
-            found.wholes[node][checksum] = whole
-        return found
+            lives.wholes[node][checksum] = whole
+
+    def board(self) -> RecordedBoard:
+        """Return the levels and the alarms."""
+        return RecordedBoard(*(self._pairs(table) for table in BOARD_TABLES))
 
     def _parts(self, table: str) -> Iterator[tuple[tuple[str, int], bytes]]:
         for key, data in self._pairs(table):
@@ -265,6 +335,8 @@ class RecordingFile:
             raise explained(error, self.path) from error
 
     def _pairs(self, table: str) -> list[tuple[bytes, bytes]]:
+        if table not in self._tables:
+            return []
         try:
             with self._environment.begin(self._tables[table]) as transaction:
                 return list(transaction.cursor())

@@ -14,6 +14,7 @@ transaction. A second of one node of the demo is about 2 kB as a row and 800 byt
     snapshots the same           → of each node, from key row to key row [the snapshots' rests,
                                    their columns] (`isinglass.glass.columns`): msgpack, LZMA
     events    the same           → the events, when there are any: msgpack, LZMA
+    levels, board, alarms        → what judged them, what was wrong (`recording/board_tables`)
 
 Numbers of frames count up by one, without a gap; in keys they are big-endian. Another number of the
 format is another format: what only adds a table keeps the number.
@@ -23,19 +24,19 @@ from __future__ import annotations
 
 import lzma
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
 
 from isinglass.errors import IsinglassError
-from isinglass.glass.columns import turn, turn_back
+from isinglass.glass.columns import Turned, turn, turned
 from isinglass.glass.differences import Source, put_number, put_signed
-from isinglass_console.model.frame_codec import put_together, taken_apart
+from isinglass_console.model.frame_codec import shown_nodes, taken_apart
 
 FORMAT = 1
-TABLES = ("meta", "schemas", "wholes", "rows", "index", "chapters", "snapshots", "events")
-OF_CHAPTERS = TABLES[4:]
+OF_CHAPTERS = ("index", "chapters", "snapshots", "events")
+TABLES = ("meta", "schemas", "wholes", "rows", *OF_CHAPTERS)
 META = b"recording"
 CHAPTER_ROWS = 120
 KEY_ROWS = 15  # what is decoded at most to show any frame
@@ -43,6 +44,7 @@ LARGEST_CHAPTER_BYTES = 1 << 30
 # Counters are written byte by byte: no position in a row is like another, modulo anything.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 4, "lp": 0, "pb": 0}]
 _pack: Callable[[Any], bytes] = msgpack.packb
+_WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
 class RecordingError(IsinglassError):
@@ -140,21 +142,21 @@ def pack_rows(rows: Sequence[bytes]) -> PackedChapter:
     return PackedChapter(_packed(bare), _packed(turned), events_bytes, len(told))
 
 
-def whole_rows(bare: Sequence[bytes], snapshots: bytes, part: int) -> list[bytes]:
-    """Return the rows of a chapter from its key row number `part` to the next, whole.
+def snapshots_of(rows: Sequence[bytes], snapshots: Any, part: int) -> list[dict[str, Turned]]:
+    """Return the snapshots of the rows of a chapter from key row number `part` to the next.
+
+    Args:
+        rows: these rows.
+        snapshots: what `unpack` gave of the chapter's.
 
     Raises:
         RecordingDamaged, FrameDamaged: they are not there as they were packed.
     """
-    messages: dict[str, Iterator[bytes]] = {}
     try:
-        for node, parts in unpack(snapshots).items():
-            rests, columns = parts[part]
-            messages[node] = iter(turn_back(rests, columns))
-    except (ValueError, TypeError, IndexError, AttributeError) as reason:
+        messages = {node: iter(turned(*parts[part])) for node, parts in snapshots.items()}
+        return [{node: next(messages[node]) for node in shown_nodes(row)} for row in rows]
+    except (*_WRONG, StopIteration) as reason:
         raise _damaged(reason) from reason
-    wanted = bare[part * KEY_ROWS : (part + 1) * KEY_ROWS]
-    return [put_together(row, messages) for row in wanted]
 
 
 def unpack(data: bytes) -> Any:

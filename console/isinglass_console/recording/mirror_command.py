@@ -10,7 +10,7 @@ from __future__ import annotations
 from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional
 from isinglass.errors import UsageError
-from isinglass_console.recording.record_command import INTERVAL, SECONDS, record
+from isinglass_console.recording.record_command import INTERVAL, MONITOR, SECONDS, record
 
 COMMAND = Command(
     "mirror",
@@ -26,6 +26,7 @@ COMMAND = Command(
             completes="files",
         ),
         Option("keep", "Forget what is older.", value="TIME", default="1h"),
+        MONITOR,
         SECONDS,
         INTERVAL,
         SSH_COMMAND,

@@ -1,7 +1,7 @@
 """A recording as the screens see it: a timeline, with trends and events, at any instant of it.
 
 Opening reads the index alone, 600 bytes a chapter. To show an instant, its chapter is unpacked, at
-most fifteen rows of it are applied, and the trends before it take another chapter: 80 ms of CPU
+most fifteen rows of it are applied, and the trends before it take another chapter: 50 ms of CPU
 for three nodes.
 """
 
@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from math import nan
 from pathlib import Path
+from typing import Any
 
+from isinglass.errors import IsinglassError
+from isinglass.glass.columns import Turned
+from isinglass.glass.severity import WARNING
+from isinglass_console.model.alarms import Alarm, AlarmSheet
 from isinglass_console.model.frame import Condition, Frame
 from isinglass_console.model.frame_codec import (
-    bare_frame,
+    Lives,
     entries_of,
     events_of,
     figures_of,
+    tally_of,
     wall_of,
 )
 from isinglass_console.model.heat import Tally
@@ -30,16 +36,27 @@ from isinglass_console.recording.format import (
     KEY_ROWS,
     Chapter,
     RecordingDamaged,
+    RecordingError,
+    snapshots_of,
     unpack,
-    whole_rows,
 )
 
-UNPACKED_CHAPTERS, RUNS = 8, 8
+UNPACKED_CHAPTERS, UNPACKED_SNAPSHOTS, RUNS = 8, 2, 8
 DECODED_FRAMES = 4
-BARE_FRAMES = 64
+TALLIES = 256
 EVENT_CHAPTERS = 240  # searched for events before a moment
 
-NodeFigures = dict[str, tuple[str, dict[str, float]]]
+NodeFigures = dict[str, dict[str, float]]
+
+
+def _moving(nodes: dict[str, tuple[str, dict[str, float]]]) -> NodeFigures:
+    """Return, as the hub does, of what does not move only what others measure of it."""
+    return {
+        name: figures
+        if condition == Condition.ALIVE
+        else {figure: value for figure, value in figures.items() if figure in LAGS}
+        for name, (condition, figures) in nodes.items()
+    }
 
 
 class Recording:
@@ -52,22 +69,67 @@ class Recording:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = RecordingFile(path)
-        self._lives = self._file.lives()
-        self._chapters = self._file.chapters()
-        self._open_rows = [row for _, row in self._file.open_rows()]
-        if self._open_rows:
-            walls = tuple(wall_of(row) for row in self._open_rows)
-            first = self._file.open_rows()[0][0]
-            self._chapters.append(Chapter(first, 1, walls))
-        self._firsts = [chapter.first for chapter in self._chapters]
-        self._walls = array("q", (wall for each in self._chapters for wall in each.walls_ns))
+        self._lives = Lives()
+        self._finished: dict[int, Chapter] = {}
+        self.grows = False  # a recorder has it, as far as is known
         self._rows: Recent[int, list[bytes]] = Recent(UNPACKED_CHAPTERS)
+        self._snapshots: Recent[int, Any] = Recent(UNPACKED_SNAPSHOTS)
         self._runs: Recent[int, Run] = Recent(RUNS)
         self._decoded: Recent[int, Frame] = Recent(DECODED_FRAMES)
-        self._bare: Recent[int, Frame] = Recent(BARE_FRAMES)
+        self._tallies: Recent[tuple[str, int], Tally | None] = Recent(TALLIES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
         self._logs: Recent[int, Log] = Recent(2)
+        self._take_in()
+
+    def _take_in(self) -> None:
+        """Read what there is now; what was read before is not unpacked again."""
+        self._version, self.grows = self._file.version, self._file.is_written()
+        chapters, self._open_rows = self._file.contents(self._finished)
+        self._finished = {chapter.first: chapter for chapter in chapters}
+        self._file.add_lives(self._lives)
+        self._board = self._file.board()
+        self._lives.levels = self._board.levels
+        if self._open_rows:
+            first = chapters[-1].last + 1 if chapters else 0
+            walls = tuple(wall_of(row) for row in self._open_rows)
+            chapters.append(Chapter(first, 1, walls))
+        self._chapters = chapters
+        self._firsts = [chapter.first for chapter in chapters]
+        self._walls = array("q", (wall for each in chapters for wall in each.walls_ns))
         self._check()
+
+    def follow(self) -> bool:
+        """Take in what was recorded since; return whether there is anything new.
+
+        Raises:
+            RecordingError: the file cannot be read any more.
+        """
+        grew = self.grows
+        if self._file.is_another():
+            self._file.close()
+            self._file, self._finished = RecordingFile(self.path), {}
+            for kept in (self._rows, self._snapshots, self._decoded, self._tallies, self._figures):
+                kept.clear()
+            self._runs.clear()
+        elif self._file.version == self._version:
+            self.grows = self._file.is_written()
+            return self.grows != grew
+        self._logs.clear()
+        self._take_in()
+        for first, run in list(self._runs.items()):
+            self._lengthen(first, run)
+        return True
+
+    def _lengthen(self, first: int, run: Run) -> None:
+        """Give a run the rows that came since, or let go of it when they are packed by now."""
+        chapter = self._chapter(first)
+        last = min(first + KEY_ROWS - 1, chapter.last)
+        if self._is_open(chapter) and run.last < last:
+            run.rows.extend(
+                self._open_rows[run.last + 1 - chapter.first : last + 1 - chapter.first]
+            )
+        elif run.last < last or first < self.oldest:
+            del self._runs[first]
 
     def _check(self) -> None:
         if not self._chapters:
@@ -127,9 +189,9 @@ class Recording:
             return found
         start = self.wall_ns(number) - int(seconds * 1e9)
         while number >= self.oldest and self.wall_ns(number) > start:
-            there = self._bare_frame(number).node(node)
-            if there is not None:
-                found.append(there.tally)
+            tally = self._tally(node, number)
+            if tally is not None:
+                found.append(tally)
             number -= 1
         return found
 
@@ -140,15 +202,25 @@ class Recording:
     def _figure(self, key: Hashable, number: int) -> float:
         if not self.oldest <= number <= self.newest or not isinstance(key, tuple):
             return nan
-        nodes = self._figures.get_or(number, lambda: figures_of(self._row(number)))
         name, figure = key
-        condition, figures = nodes.get(name, ("", {}))
-        # As the hub does: what does not move has no trend, but for what others measure of it.
-        moves = condition == Condition.ALIVE or figure in LAGS
-        return figures.get(figure, nan) if moves else nan
+        return self._figures_at(number).get(name, {}).get(figure, nan)
 
-    def _bare_frame(self, number: int) -> Frame:
-        return self._bare.get_or(number, lambda: bare_frame(self._row(number)))
+    def _figures_at(self, number: int) -> NodeFigures:
+        """Return the figures of all nodes; what cannot be read is a gap, as the frame tells."""
+        try:
+            return self._figures.get_or(number, lambda: _moving(figures_of(self._row(number))))
+        except IsinglassError:
+            return {}
+
+    def figures(self, first: int, last: int) -> Iterator[NodeFigures]:
+        """Yield the figures of all nodes from one frame through another."""
+        return map(self._figures_at, range(first, last + 1))
+
+    def _tally(self, node: str, number: int) -> Tally | None:
+        try:
+            return self._tallies.get_or((node, number), lambda: tally_of(self._row(number), node))
+        except IsinglassError:
+            return None
 
     def _row(self, number: int) -> bytes:
         """Return a row without its snapshots."""
@@ -173,19 +245,43 @@ class Recording:
         return self._rows.get_or(chapter.first, lambda: self._unpacked(chapter))
 
     def _unpacked(self, chapter: Chapter) -> list[bytes]:
-        rows: list[bytes] = unpack(self._file.of_chapter("chapters", chapter.first))
+        rows: list[bytes] = unpack(self._of_chapter("chapters", chapter))
         if not isinstance(rows, list) or len(rows) != len(chapter.walls_ns):
             raise RecordingDamaged(f"A part of {self.path} is damaged: look at another.")
         return rows
 
     def _whole(self, chapter: Chapter, part: int) -> Run:
         """Return the rows of a chapter from a key row to the next, whole."""
-        rows, first = self._rows_of(chapter), part * KEY_ROWS
-        if self._is_open(chapter):
-            rows = rows[first : first + KEY_ROWS]
-        else:
-            rows = whole_rows(rows, self._file.of_chapter("snapshots", chapter.first), part)
-        return Run(chapter.first + first, rows, self._lives)
+        first = part * KEY_ROWS
+        rows = self._rows_of(chapter)[first : first + KEY_ROWS]
+        turned: list[dict[str, Turned]] = []
+        if not self._is_open(chapter):
+            turned = snapshots_of(rows, self._snapshots_of(chapter), part)
+        return Run(chapter.first + first, rows, self._lives, turned)
+
+    def _snapshots_of(self, chapter: Chapter) -> Any:
+        """Return the snapshots of a chapter; it is unpacked once for what is about one moment."""
+        return self._snapshots.get_or(
+            chapter.first, lambda: unpack(self._of_chapter("snapshots", chapter))
+        )
+
+    def _of_chapter(self, table: str, chapter: Chapter) -> bytes:
+        data = self._file.of_chapter(table, chapter.first)
+        if not data and self.grows:
+            raise RecordingError(
+                "Its recorder has just forgotten this moment: look at a later one."
+            )
+        return data
+
+    # ------------------------------------------------------------------ alarms
+    def sheet(self, number: int) -> AlarmSheet | None:
+        """Return the alarms about a frame, as `sheet_at` wants them; None: none were recorded."""
+        return self._board.sheet(number, self.wall_ns(number))
+
+    @property
+    def alarms(self) -> Sequence[Alarm]:
+        """All alarms that were recorded, by the time at which they were raised."""
+        return self._board.alarms
 
     # ------------------------------------------------------------------ events
     def around(self, wall_ns: int) -> Log:
@@ -201,6 +297,16 @@ class Recording:
                 found.extend(self._events(chapter))
         return sorted(found, key=lambda entry: entry.wall_ns)
 
+    def warnings(self, wall_ns: int, step: int) -> Iterator[LogEntry]:
+        """Yield the events that warn, or are errors, from a moment on, or back from it (-1)."""
+        at = bisect_right(self._firsts, self.number_at(wall_ns)) - 1
+        # What happened just before a chapter's first frame is kept with that frame.
+        near = self._chapters[at:] if step > 0 else self._chapters[: at + 2][::-1]
+        for chapter in near:
+            bad = [entry for entry in self._events(chapter) if entry.severity >= WARNING]
+            beyond = [entry for entry in bad if (entry.wall_ns - wall_ns) * step > 0]
+            yield from sorted(beyond, key=lambda entry: entry.wall_ns * step)
+
     def _log(self, at: int) -> Log:
         found: list[LogEntry] = []
         for index in range(min(at + 1, len(self._chapters) - 1), -1, -1):
@@ -214,4 +320,4 @@ class Recording:
             return []
         if self._is_open(chapter):
             return [entry for row in self._open_rows for entry in events_of(row)]
-        return entries_of(unpack(self._file.of_chapter("events", chapter.first)))
+        return entries_of(unpack(self._of_chapter("events", chapter)))

@@ -23,6 +23,7 @@ from isinglass_console.model.hub import Hub
 from isinglass_console.recording.places import new_name
 from isinglass_console.recording.recorder import Recorder
 from isinglass_console.sources.feed import Feed
+from isinglass_console.sources.monitor import MonitorFeed
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LONGEST_WAIT_SECONDS = 3600.0
@@ -34,6 +35,12 @@ INTERVAL = Option(
     kind="positive",
     short="i",
     default=1.0,
+)
+MONITOR = Option(
+    "monitor",
+    "The monitor whose alarms are recorded, too; the one that runs on this machine when left out."
+    " Without any, what passes the console's own thresholds.",
+    value="NAME",
 )
 
 COMMAND = Command(
@@ -61,6 +68,7 @@ COMMAND = Command(
         SECONDS,
         INTERVAL,
         Option("keep", "Forget what is older: 1h, 30m; the file stays that small.", value="TIME"),
+        MONITOR,
         SSH_COMMAND,
     ),
     notes=(
@@ -124,12 +132,14 @@ class _Recording:
         self._hub = Hub()
         interval = values.number("interval")
         self._feed = Feed(names, interval, self._wake, values.text("ssh-command"))
+        self._monitor = MonitorFeed(values.text("monitor"), self._monitor_arrived)
 
     def run(self) -> None:
         """Record until a signal, or until the time is over."""
         before = {one: signal.signal(one, self._end) for one in ENDING}
         until_ns = clock.monotonic_ns() + int(self._seconds() * clock.NANOSECONDS_PER_SECOND)
         self._feed.start()
+        self._monitor.start()
         try:
             while not self._ended and (left_ns := until_ns - clock.monotonic_ns()) > 0:
                 left = left_ns / clock.NANOSECONDS_PER_SECOND
@@ -140,6 +150,7 @@ class _Recording:
             self._take()
         finally:
             self._feed.stop()
+            self._monitor.stop()
             for one, handler in before.items():
                 signal.signal(one, handler)
             self._tell("\n")
@@ -154,10 +165,13 @@ class _Recording:
     def _wake(self) -> None:
         self._came.put(None)
 
+    def _monitor_arrived(self) -> None:
+        """The next frame takes what it tells."""
+
     def _take(self) -> None:
         for delivery in self._feed.take():
             frame = self._hub.take(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
-            self._recorder.take(frame, self._hub.fresh)
+            self._recorder.take(frame, self._hub.fresh, self._monitor.told.sheet)
             nodes = f"{len(frame.nodes)} node{'s' if len(frame.nodes) > 1 else ''}"
             size = text.size(self._recorder.size_bytes)
             self._tell(f"\r{self._recorder.frames:,} frames of {nodes}, {size}   ")

@@ -15,9 +15,12 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
+from isinglass_console.model.alarms import AlarmSheet
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.frame_codec import FrameEncoder, wall_of
 from isinglass_console.model.log import LogEntry
+from isinglass_console.model.own_alarms import OwnAlarms
+from isinglass_console.recording.board_tables import BoardWriter
 from isinglass_console.recording.file import RecordingFile
 from isinglass_console.recording.format import CHAPTER_ROWS, KEY_ROWS, Chapter, pack_rows
 
@@ -43,23 +46,20 @@ class Recorder:
         self.path = path
         self._keep_ns = int(keep_seconds * 1e9)
         self._file = RecordingFile(path, writes=True, durable=durable, began_ns=wall_ns)
-        self._chapters = self._file.chapters()
-        self._rows: list[bytes] = []
+        self._chapters, self._rows = self._file.contents({})
         self._walls: list[int] = []
         self._encoder = FrameEncoder(deflate=False)
+        self._own, self._board = OwnAlarms(), BoardWriter(self._file.board().alarms)
         self._schemas: dict[tuple[str, int], int] = {}
         self.frames = 0  # taken by this recorder
         self._take_over()
 
     def _take_over(self) -> None:
         """Go on behind what another recorder left."""
-        left = self._file.open_rows()
         self._next = self._chapters[-1].last + 1 if self._chapters else 0
-        if left:
-            self._next = left[0][0]
-            self._rows = [row for _, row in left]
+        if self._rows:
             self._walls = [wall_of(row) for row in self._rows]
-            self._next += len(left)
+            self._next += len(self._rows)
             self._finish_chapter()
 
     @property
@@ -67,15 +67,23 @@ class Recorder:
         """How long the file is."""
         return self._file.size_bytes
 
-    def take(self, frame: Frame, events: Iterable[LogEntry]) -> None:
+    def take(
+        self, frame: Frame, events: Iterable[LogEntry], sheet: AlarmSheet | None = None
+    ) -> None:
         """Record a frame, and what happened since the one before.
+
+        Args:
+            sheet: what a monitor says is wrong; None: what the frame's own thresholds say.
 
         Raises:
             DiskFull, RecordingError: it could not be stored; the recording ends before it.
         """
         key = len(self._rows) % KEY_ROWS == 0
-        row = self._encoder.encode(replace(frame, number=self._next), events, key=key)
-        self._file.append(self._next, row, self._new_schemas(frame), self._new_wholes())
+        frame = replace(frame, number=self._next)
+        row = self._encoder.encode(frame, events, key=key)
+        own = self._own.sheet(frame)
+        board = self._board.puts(frame, own if sheet is None else sheet)
+        self._file.append(self._next, row, self._new_schemas(frame), self._new_wholes(), board)
         self._rows.append(row)
         self._walls.append(frame.wall_ns)
         self._next += 1
@@ -121,8 +129,8 @@ class Recorder:
         before = self._chapters[:-1]
         old = list(takewhile(lambda chapter: chapter.walls_ns[-1] < oldest, before))
         if old:
-            self._file.forget(old)
             self._chapters = self._chapters[len(old) :]
+            self._file.forget(old, self._chapters[0])
 
     def close(self, *, tidy: bool = True) -> None:
         """End the recording.

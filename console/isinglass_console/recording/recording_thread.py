@@ -15,6 +15,7 @@ from pathlib import Path
 from isinglass import clock
 from isinglass.errors import IsinglassError
 from isinglass_console.model import format as text
+from isinglass_console.model.alarms import AlarmSheet
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.log import LogEntry
 from isinglass_console.recording.recorder import Recorder
@@ -22,7 +23,7 @@ from isinglass_console.recording.recorder import Recorder
 WAITING_FRAMES = 120
 END_SECONDS = 10.0
 
-Item = tuple[Frame, Sequence[LogEntry]]
+Item = tuple[Frame, Sequence[LogEntry], AlarmSheet | None]
 
 
 class RecordingThread(threading.Thread):
@@ -41,10 +42,10 @@ class RecordingThread(threading.Thread):
         self._waiting: queue.Queue[Item | None] = queue.Queue(WAITING_FRAMES)
         self.size_bytes = self._recorder.size_bytes
 
-    def put(self, frame: Frame, events: Sequence[LogEntry]) -> None:
-        """Have a frame recorded."""
+    def put(self, frame: Frame, events: Sequence[LogEntry], sheet: AlarmSheet | None) -> None:
+        """Have a frame recorded, with what a monitor says is wrong, if there is one."""
         try:
-            self._waiting.put_nowait((frame, events))
+            self._waiting.put_nowait((frame, events, sheet))
         except queue.Full:
             self.left_out += 1
 

@@ -7,11 +7,12 @@ that LMDB does not use any more: five minutes of three nodes are about 700 kB.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from isinglass import clock
+from isinglass_console.model.alarms import AlarmSheet
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.frame_codec import FrameDecoder, Lives
 from isinglass_console.model.log import LogEntry
@@ -22,11 +23,21 @@ from isinglass_console.recording.recorder import Recorder
 CUTTING_SUFFIX = ".cutting"
 
 
-def write_slice(target: Path, frames: Iterable[Frame], events: Sequence[LogEntry]) -> int:
+def _no_sheet(_number: int) -> AlarmSheet | None:
+    return None
+
+
+def write_slice(
+    target: Path,
+    frames: Iterable[Frame],
+    events: Sequence[LogEntry],
+    sheet: Callable[[int], AlarmSheet | None] = _no_sheet,
+) -> int:
     """Write frames into a new recording; return how many there were.
 
     Args:
         events: in order of time; each is kept with the first frame that is not before it.
+        sheet: the alarms about a frame, by its number.
 
     Raises:
         RecordingError, DiskFull: it cannot be written; nothing is left behind.
@@ -42,7 +53,7 @@ def write_slice(target: Path, frames: Iterable[Frame], events: Sequence[LogEntry
                 end = at
                 while end < len(events) and events[end].wall_ns <= frame.wall_ns:
                     end += 1
-                recorder.take(frame, events[at:end])
+                recorder.take(frame, events[at:end], sheet(frame.number))
                 at = end
             if not recorder.frames:
                 raise RecordingError("There is no frame in that time: nothing was written.")

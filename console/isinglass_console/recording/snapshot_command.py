@@ -32,7 +32,7 @@ COMMAND = Command(
         ),
     ),
     notes=(
-        "W in the console does the same with the last 15 minutes, which need no recording.",
+        "O in the console does the same with the last 15 minutes, which need no recording.",
         "`isinglass console --replay SLICE` shows it.",
     ),
     examples=(
@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> int:
         first = recording.number_from(parse_time(values.text("since"), end_ns))
     if values.given("until"):
         last = recording.number_at(parse_time(values.text("until"), end_ns))
-    count = write_slice(target, recording.frames(first, last), recording.entries(first, last))
+    frames, entries = recording.frames(first, last), recording.entries(first, last)
+    count = write_slice(target, frames, entries, recording.sheet)
     print(f"{count:,} frames, {text.size(target.stat().st_size)}: {target}")
     return 0

@@ -16,7 +16,7 @@ from isinglass_console.model.layout import Column
 from isinglass_console.model.table import Row, selected_index
 from isinglass_console.screens import words
 from isinglass_console.screens.scene import Page, Scene, append_scrolled, table_block
-from isinglass_console.widgets.line import Block, Line, Pen, cells, noted_rule, rule
+from isinglass_console.widgets.line import Block, Line, Pen, cells, fit, noted_rule, rule
 from isinglass_console.widgets.table import cell
 
 ALARM_TABLE = "alarms"
@@ -37,7 +37,7 @@ SILENT_SECONDS = 5.0
 
 def build(scene: Scene) -> Page:
     """Return the view; it is there when a monitor is."""
-    sheet = scene.sheet or AlarmSheet("")
+    sheet = scene.every_alarm or AlarmSheet("")
     rows = [_row(scene, alarm) for alarm in sheet.alarms]
     block = Block(scene.width, [_heading(scene, sheet)])
     room = scene.height - 1
@@ -55,9 +55,10 @@ def build(scene: Scene) -> Page:
 
 def selected(scene: Scene, rows: list[Row]) -> Alarm | None:
     """Return the alarm of the selected row."""
-    if not rows or scene.sheet is None:
+    sheet = scene.every_alarm
+    if not rows or sheet is None:
         return None
-    return scene.sheet.alarm(int(rows[selected_index(rows, scene.settings.table(ALARM_TABLE))].key))
+    return sheet.alarm(int(rows[selected_index(rows, scene.settings.table(ALARM_TABLE))].key))
 
 
 def _heading(scene: Scene, sheet: AlarmSheet) -> Line:
@@ -67,12 +68,16 @@ def _heading(scene: Scene, sheet: AlarmSheet) -> Line:
     pen.put(f", {held} held back or in hand" if held else "", "dim")
     pen.put(f", {sheet.pending} pending" if sheet.pending else "", "dim")
     note, role = f"as told by {sheet.monitor}", "dim"
+    room = scene.width - pen.at - 4
     behind = (scene.newest.wall_ns - sheet.written_ns) / text.NANOSECONDS
     if not sheet.runs:
         at = f" at {text.date(sheet.written_ns, seconds=True)}" if sheet.written_ns else ""
         note, role = f"no monitor runs; the last one knew this{at}", "warning"
     elif behind > SILENT_SECONDS and scene.live and scene.newest.wall_ns:
         note, role = f"the monitor has written nothing for {text.seconds(behind)}", "warning"
+    if scene.told.sentence:
+        note, role = scene.told.sentence, "warning"
+    note = note if cells(note) <= room else fit(note, room)
     return pen.put("  ").to(scene.width - cells(note) - 1).put(note, role).line()
 
 

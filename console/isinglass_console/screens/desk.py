@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol
+from itertools import islice
 
 from isinglass.errors import IsinglassError
 from isinglass.glass.severity import ERROR
@@ -16,24 +16,20 @@ from isinglass_console.configuration import Configuration
 from isinglass_console.model import format as text
 from isinglass_console.model import moments, spots
 from isinglass_console.model.board import Board
+from isinglass_console.model.comparison import Beside, Comparison
 from isinglass_console.model.cursor import Cursor
 from isinglass_console.model.filter import Filter
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
-from isinglass_console.model.layout import Column
+from isinglass_console.model.log import Log
 from isinglass_console.model.log_page import LogRequest
+from isinglass_console.model.moments import Moment
 from isinglass_console.model.player import Player, next_speed
 from isinglass_console.model.reading import Reading
-from isinglass_console.model.table import (
-    Row,
-    TableState,
-    moved,
-    next_match,
-    selected_index,
-)
-from isinglass_console.model.timeline import Events, Timeline, Trends
+from isinglass_console.model.timeline import Events, Replayed, Timeline, Trends
 from isinglass_console.model.told import Told
+from isinglass_console.screens.desk_tables import DeskTables
 from isinglass_console.screens.scene import Scene
 from isinglass_console.screens.settings import Settings
 
@@ -50,20 +46,26 @@ HEAT_OF = {
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class Replayed(Timeline, Trends, Events, Protocol):
-    """What was recorded: frames, trends and events in one."""
+MARK = "the mark"
+NO_ALARMS = "what was recorded at this moment has no alarms; view 7 has its events"
 
 
-class Desk:
+class Desk(DeskTables):
     """The frames and the operator's settings.
 
     Args:
         recorded: what is replayed; None: the console's own memory, which `absorb` fills.
+        comparison: another recording beside it.
     """
 
-    def __init__(self, interval_seconds: float = 1.0, recorded: Replayed | None = None) -> None:
+    def __init__(
+        self,
+        interval_seconds: float = 1.0,
+        recorded: Replayed | None = None,
+        comparison: Comparison | None = None,
+    ) -> None:
         self.hub = Hub()
-        self.recorded = recorded
+        self.recorded, self.comparison = recorded, comparison
         self.memory = History()
         self.history: Timeline = recorded or self.memory
         self._trends: Trends = recorded or self.hub.series
@@ -126,17 +128,18 @@ class Desk:
         # The earlier one first: the next is then one step from it.
         earlier = self._frame(baseline if baseline is not None else number - 1)
         frame = self._frame(number) or Frame(-1, 0, self.interval_seconds)
-        log = self._events.around(frame.wall_ns)
+        log = self._log(frame.wall_ns)
         return Scene(
             frame=frame,
             earlier=earlier,
+            beside=self._beside(frame, earlier),
             newest=self._frame(self.history.newest) or frame,
             live=self.is_live,
             history=self.history,
             series=self._trends,
             log=log.until(frame.wall_ns if not self.is_live else 2**63),
             whole_log=log,
-            told=self.told,
+            told=self._told(number),
             request=self._log_request(frame),
             settings=self.settings,
             width=width,
@@ -146,10 +149,41 @@ class Desk:
             recording=self.recording,
         )
 
+    def _beside(self, frame: Frame, earlier: Frame | None) -> Beside | None:
+        """Return the moment to compare with: the mark's, or the other recording's."""
+        if self.settings.baseline is not None:
+            return (
+                Beside(self.history, self._trends, earlier, MARK) if earlier is not None else None
+            )
+        comparison = self.comparison
+        number = comparison.number(frame.wall_ns) if comparison is not None else None
+        if comparison is None or number is None:
+            return None
+        there = self._frame_of(comparison.other, number)
+        return Beside(comparison.other, comparison.other, there, comparison.name) if there else None
+
+    def _told(self, number: int) -> Told:
+        """Return what a monitor tells, or told when this was recorded."""
+        if self.recorded is None:
+            return self.told
+        sheet = self.recorded.sheet(number)
+        return Told(sheet=sheet, sentence=NO_ALARMS if sheet is None else "")
+
+    def _log(self, wall_ns: int) -> Log:
+        """Return the events about a moment; those that cannot be read are none, and it is told."""
+        try:
+            return self._events.around(wall_ns)
+        except IsinglassError as reason:
+            self.settings.notice = str(reason)
+            return Log()
+
     def _frame(self, number: int) -> Frame | None:
+        return self._frame_of(self.history, number)
+
+    def _frame_of(self, timeline: Timeline, number: int) -> Frame | None:
         """Return a frame; one that cannot be read is none, and the last row says why."""
         try:
-            return self.history.frame(number)
+            return timeline.frame(number)
         except IsinglassError as reason:
             self.settings.notice = str(reason)
             return None
@@ -160,7 +194,32 @@ class Desk:
             return f"REPLAY ×{self.player.speed:g}"
         if self.recorded is None:
             return ""
-        return "REPLAY END" if self.number >= self.history.newest else "REPLAY PAUSED"
+        if self._goes_on and self.cursor.live:
+            return "REPLAY FOLLOWS"
+        at_end = self.number >= self.history.newest and not self._goes_on
+        return "REPLAY END" if at_end else "REPLAY PAUSED"
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there will be newer frames: of now, or of a recorder that still writes."""
+        return self.recorded is None or self.recorded.grows
+
+    def follow(self) -> bool:
+        """Take in what a recorder has added; return whether the screen is another one then."""
+        recorded = self.recorded
+        if recorded is None:
+            return False
+        grew = recorded.grows
+        try:
+            changed = recorded.follow()
+        except IsinglassError as reason:
+            self.settings.notice = str(reason)
+            return True
+        if grew and not recorded.grows:
+            self.settings.notice = "its recorder has ended: this is all of it"
+        elif recorded.grows and not grew:
+            self.settings.notice = "a recorder goes on with it: L follows"
+        return changed
 
     def _log_request(self, frame: Frame) -> LogRequest:
         """Return the part of the log that belongs to the moment shown, as the operator set it."""
@@ -181,7 +240,7 @@ class Desk:
 
     def live(self) -> None:
         """Show the newest frame from now on; of a recording, its end."""
-        self._look_at(Cursor() if self.recorded is None else Cursor(self.history.newest))
+        self._look_at(Cursor() if self._goes_on else Cursor(self.history.newest))
 
     def step(self, frames: int) -> None:
         """Hold a moment so many frames from the one that is shown."""
@@ -201,9 +260,15 @@ class Desk:
         if self.player is not None:
             self._look_at(self.cursor)
             return ""
+        if self.recorded is not None and self.cursor.live:
+            self._look_at(self.cursor.held(self.history.oldest, self.history.newest))
+            return ""
         if self.is_live:
             return "this is now: go back with [ or b, then play it"
         at_end = self.number >= self.history.newest
+        if at_end and self._goes_on:
+            self.live()
+            return ""
         if at_end:
             self._look_at(Cursor(self.history.oldest))
         moment_ns = self.history.wall_ns(self.number)
@@ -225,7 +290,7 @@ class Desk:
         before = self.number
         self.player, number = self.player.number(self.history, now_ns)
         if number >= self.history.newest:
-            self._look_at(Cursor(number if self.recorded is not None else None))
+            self._look_at(Cursor(None if self._goes_on else number))
             return True
         if number != before:
             self.cursor = Cursor(number)
@@ -264,16 +329,9 @@ class Desk:
         """
         scene = self.scene(0, 0)
         shown_ns = scene.request.at_ns or scene.frame.wall_ns
-        found = moments.beyond(
-            (
-                *moments.of_log(self.hub.log.entries),
-                *moments.of_alarms(self.told.sheet),
-                *self.hub.raised,
-            ),
-            least,
-            scene.newest.wall_ns + 1 if scene.live else shown_ns,
-            -1 if scene.live else step,
-        )
+        step = -1 if scene.live else step
+        at_ns = scene.newest.wall_ns + 1 if scene.live else shown_ns
+        found = moments.beyond(self._moments(least, at_ns, step), least, at_ns, step)
         word = "error" if least >= ERROR else "warning"
         if found is None:
             where = "before this moment" if step < 0 or scene.live else "after this moment"
@@ -284,6 +342,15 @@ class Desk:
         at = text.moment(found.wall_ns, scene.newest.wall_ns)
         older = f"; {reached}" if "older" in reached else ""
         return f"{at} {found.node}: {found.sentence}{older}"
+
+    def _moments(self, least: int, at_ns: int, step: int) -> list[Moment]:
+        """Return the moments at which something went wrong, those next to a moment among them."""
+        if self.recorded is None:
+            alarms = self.told.sheet.alarms if self.told.sheet is not None else ()
+            told = moments.of_log(self.hub.log.entries)
+            return [*told, *moments.of_alarms(alarms), *self.hub.raised]
+        bad = (each for each in self.recorded.warnings(at_ns, step) if each.severity >= least)
+        return [*moments.of_log(islice(bad, 1)), *moments.of_alarms(self.recorded.alarms)]
 
     def sum_up(self) -> str:
         """Take hot lines of the next larger scope; return what to say."""
@@ -304,10 +371,6 @@ class Desk:
         return self.interval_seconds
 
     # ------------------------------------------------------------------ nodes and rows
-    def table(self, name: str) -> TableState:
-        """Return the state of a table."""
-        return self.settings.table(name)
-
     def move_node(self, steps: int) -> None:
         """Select the next node or the one before, round and round."""
         names = [node.name for node in self.scene(0, 0).frame.nodes]
@@ -326,58 +389,3 @@ class Desk:
             node, _, thread = key.rpartition(" ")
             self.select(NODE_TABLES[0], node)
             self.select(THREAD_TABLE, thread)
-
-    def move(self, table: str, rows: list[Row], steps: int) -> None:
-        """Move the selection by rows."""
-        state = moved(rows, self.table(table), steps)
-        self.select(table, state.selected)
-
-    def scroll(self, table: str, hidden: int, steps: int) -> None:
-        """Scroll what stands below a page's table, of which `hidden` lines have no room."""
-        at = min(self.settings.scrolled.get(table, 0), hidden)
-        self.settings.scrolled[table] = min(max(at + steps, 0), hidden)
-
-    def match(self, table: str, rows: list[Row], steps: int) -> None:
-        """Select the next row that the filter's pattern finds."""
-        state = next_match(rows, self.table(table), self.settings.filter, steps)
-        self.select(table, state.selected)
-
-    def sort(self, table: str, key: str) -> None:
-        """Sort by a column; by the same again: the other way round."""
-        self.settings.tables[table] = self.table(table).sorted_by(key)
-
-    def sort_next(self, table: str, columns: list[Column], steps: int) -> None:
-        """Sort by the next column to the right (or left); past the ends: not sorted."""
-        keys = ["", *(column.key for column in columns)]
-        state = self.table(table)
-        at = keys.index(state.sort) if state.sort in keys else 0
-        self.settings.tables[table] = replace(
-            state, sort=keys[(at + steps) % len(keys)], frozen=None
-        )
-
-    def invert(self, table: str) -> None:
-        """Turn the order of a table round."""
-        state = self.table(table)
-        self.settings.tables[table] = replace(state, descending=not state.descending, frozen=None)
-
-    def freeze(self, table: str, rows: list[Row]) -> bool:
-        """Freeze the order of the rows as they are, or let them move; return whether frozen."""
-        state = self.table(table)
-        frozen = None if state.frozen is not None else tuple(row.key for row in rows)
-        self.settings.tables[table] = replace(state, frozen=frozen)
-        return frozen is not None
-
-    def tag(self, table: str, rows: list[Row]) -> None:
-        """Tag the selected row or take its tag away, and go on to the next."""
-        if rows:
-            row = rows[selected_index(rows, self.table(table))]
-            self.settings.tags.symmetric_difference_update({row.key})
-            self.move(table, rows, 1)
-
-
-def rows_to_copy(desk: Desk, table: str, rows: list[Row]) -> list[Row]:
-    """Return the tagged rows, or the selected one."""
-    tagged = [row for row in rows if row.key in desk.settings.tags]
-    if tagged or not rows:
-        return tagged
-    return [rows[selected_index(rows, desk.table(table))]]

@@ -1,7 +1,7 @@
 """Hot lines below the threads of view 2: of a thread, its process, its node or all nodes.
 
 Against a baseline the same table says what got hotter: the ten seconds before the moment shown
-beside the ten seconds before the baseline.
+beside the ten seconds before the baseline, or before the same moment of another recording.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from math import isfinite
 from isinglass.glass.snapshot import Process, Thread
 from isinglass_console.model import format as text
 from isinglass_console.model import heat, spots
+from isinglass_console.model.comparison import Beside
 from isinglass_console.model.frame import NodeFrame
 from isinglass_console.model.layout import Column, place
 from isinglass_console.model.spots import Entry, Spot
@@ -38,16 +39,28 @@ CHANGE_SHOWN = 0.005
 
 def entries_shown(scene: Scene, node: NodeFrame, process: Process, thread: Thread) -> list[Entry]:
     """Return the samples that the hot lines are made of: those of the scope that was chosen."""
-    return _entries(scene, scene.frame.number, node, process, thread)
-
-
-def _entries(
-    scene: Scene, number: int, node: NodeFrame, process: Process, thread: Thread
-) -> list[Entry]:
     scope = scene.settings.heat_of
     nodes = scene.frame.nodes if scope == spots.EVERYWHERE else (node,)
-    found = [entry for each in nodes for entry in spots.entries_of(each, scene.heat(each, number))]
+    found = [entry for each in nodes for entry in spots.entries_of(each, scene.heat(each))]
     return spots.within(found, scope, node.name, (process.slot, process.claim, thread.index))
+
+
+def _entries_beside(
+    scene: Scene, beside: Beside, node: NodeFrame, process: Process, thread: Thread
+) -> list[Entry]:
+    """Return the samples of the same scope at the moment that is compared with."""
+    scope = scene.settings.heat_of
+    number = beside.frame.number
+    nodes = beside.frame.nodes
+    found = [
+        entry
+        for each in nodes
+        if scope == spots.EVERYWHERE or each.name == node.name
+        for entry in spots.entries_of(
+            each, heat.window(beside.timeline.tallies(each.name, number, heat.WINDOW_SECONDS))
+        )
+    ]
+    return spots.of_namesakes(found, scope, process, thread)
 
 
 def spots_shown(scene: Scene, node: NodeFrame, process: Process, thread: Thread) -> list[Spot]:
@@ -56,11 +69,11 @@ def spots_shown(scene: Scene, node: NodeFrame, process: Process, thread: Thread)
     Of one thread they stand in order; of many, of which most wait, work stands before waits.
     """
     now = spots.spots_of(entries_shown(scene, node, process, thread))
-    baseline = scene.settings.baseline
-    if baseline is None:
+    if scene.beside is None:
         alone = scene.settings.heat_of == spots.THREAD
         return now if alone else sorted(now, key=lambda spot: spot.waits)
-    return spots.compared(now, spots.spots_of(_entries(scene, baseline, node, process, thread)))
+    before = _entries_beside(scene, scene.beside, node, process, thread)
+    return spots.compared(now, spots.spots_of(before))
 
 
 def about(scene: Scene, node: NodeFrame, process: Process, thread: Thread) -> str:
@@ -87,7 +100,7 @@ def build(
         block.extend(heading("HOT LINES", about(scene, node, *found), note, scene.width))
         _lines(scene, block, node, found, files)
     rest = scene.height - len(block.lines) - 1
-    if rest >= OF_NODE_LEAST and scene.settings.heat_of == spots.THREAD and not scene.counting:
+    if rest >= OF_NODE_LEAST and scene.settings.heat_of == spots.THREAD and scene.beside is None:
         rows = _working_lines(node, tally)[: rest - 2]
         if rows:
             block.lines.append(rule(scene.width))
@@ -111,7 +124,7 @@ def _lines(
         return
     shown = spots_shown(scene, node, *found)
     if shown:
-        columns = COMPARED if scene.counting else COLUMNS
+        columns = COLUMNS if scene.beside is None else COMPARED
         rows = [("", spot) for spot in shown[: max(1, scene.height - 2)]]
         block.extend(_table(scene.width, rows, files, columns))
     elif alone:

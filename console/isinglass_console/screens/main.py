@@ -15,13 +15,8 @@ from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.filter import Filter
 from isinglass_console.screens.alarms import ALARM_TABLE
 from isinglass_console.screens.columns import TABLE as COLUMNS_TABLE
-from isinglass_console.screens.desk import (
-    LOG_TABLE,
-    NODE_TABLES,
-    THREAD_TABLE,
-    Desk,
-    rows_to_copy,
-)
+from isinglass_console.screens.desk import LOG_TABLE, NODE_TABLES, THREAD_TABLE, Desk
+from isinglass_console.screens.desk_tables import rows_to_copy
 from isinglass_console.screens.flow import TABLE as FLOW_TABLE
 from isinglass_console.screens.hand_keys import HandKeys
 from isinglass_console.screens.help import HelpScreen
@@ -32,7 +27,7 @@ from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.reasons import applier_of
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.screens.source_screen import SourceScreen
-from isinglass_console.screens.views import VIEWS, page_of, shown_view, views_of
+from isinglass_console.screens.views import COMPARE_VIEW, VIEWS, page_of, shown_view, views_of
 from isinglass_console.sources.files import SourceFiles
 from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
@@ -82,7 +77,7 @@ class MainScreen(HandKeys):
         self._palette = palette
         self._ascii_only = ascii_only
         self._keymap = keymap
-        self.files = SourceFiles()
+        self.files = SourceFiles(outside.far_file)
 
     def on_mount(self) -> None:
         if self._hands is not None:
@@ -120,7 +115,9 @@ class MainScreen(HandKeys):
         scene = self.desk.scene(0, 0)
         absent = name not in [view.name for view in views_of(scene)]
         if absent and any(view.of_monitor and view.name == name for view in VIEWS):
-            self.say(self.desk.told.sentence or NO_MONITOR)
+            self.say(scene.told.sentence or NO_MONITOR)
+        elif absent and name == COMPARE_VIEW:
+            self.say("nothing is compared: = sets a mark, --replay A --compare B shows recordings")
         elif absent and scene.node is not None:
             self.say(f"this node has no panels for the view {name}; 9 shows those it has")
         else:

@@ -169,6 +169,9 @@ class MonitorKeys(LiveScreen):
 
     def _alarm_to_act_on(self) -> Alarm | None:
         """Return the selected alarm as it is now, when something can be done about it."""
+        if self.desk.recorded is not None:
+            self.say("a recording takes no orders: these are the alarms of then")
+            return None
         shown, sheet = self._alarm(), self.desk.told.sheet
         if shown is None or sheet is None:
             self.say("8 shows the alarms: select one of them" if sheet else NO_MONITOR)

@@ -10,6 +10,7 @@ from isinglass.errors import UsageError
 from isinglass_console.hands import Hands
 from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.stacks import Stacks
+from isinglass_console.sources.files import FarFile, SourceFile
 
 Order = Mapping[str, object]
 
@@ -28,6 +29,10 @@ def _nowhere(_node: str, _text: str) -> str:
 
 def _everywhere(_node: str) -> bool:
     return True
+
+
+def _nowhere_else(_path: str, _source_hash: str) -> SourceFile | None:
+    return None
 
 
 def _no_process(_node: str, _pid: int) -> Stacks:
@@ -87,6 +92,7 @@ class Outside:
     `save`: take the frames since a time, `TIME [FILE]`; returns what writes them into the file, in
     a thread, and returns what to say; both raise as `order` does.
     `is_here`: whether a node is one of this machine, as these commands need it to be.
+    `far_file`: the source file that a node of another host runs, by path and hash, if one does.
     `hands`: what may be done to some nodes, or None for looking alone.
     """
 
@@ -104,3 +110,4 @@ class Outside:
     record: Callable[[], str] = _no_recorder
     save: Callable[[str], Callable[[], str]] = _no_saver
     is_here: Callable[[str], bool] = _everywhere
+    far_file: FarFile = _nowhere_else

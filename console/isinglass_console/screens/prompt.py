@@ -35,6 +35,7 @@ class PromptScreen(ModalScreen[str | None]):
         self._value = value
         self._hint = hint
         self._typed = typed
+        self._over = False
 
     def compose(self) -> ComposeResult:
         """Give Textual the label and the input."""
@@ -57,7 +58,10 @@ class PromptScreen(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.dismiss(event.value)
+        # A second Enter, typed before this screen is gone, would dismiss the one below it.
+        if not self._over:
+            self._over = True
+            self.dismiss(event.value)
 
     def action_cancel(self) -> None:
         """Go back without a line."""

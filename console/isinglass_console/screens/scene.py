@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from isinglass_console.model import heat
-from isinglass_console.model.alarms import AlarmSheet, sheet_at
+from isinglass_console.model.alarms import OWN, AlarmSheet, sheet_at
+from isinglass_console.model.comparison import Beside
 from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_freshness
 from isinglass_console.model.layout import Column
 from isinglass_console.model.log import Log, LogEntry
@@ -28,14 +29,16 @@ from isinglass_console.widgets.table import paint_table
 class Scene:
     """One paint's worth of facts.
 
-    `earlier` is the frame before, or the baseline; `silent_seconds` is how long no reading came,
-    when that is longer than it should be. `log` is what the rings said up to the frame, `whole_log`
-    all of it; `told` is what a monitor said last, `request` the part of its log that is wanted.
+    `earlier` is the frame before, or the baseline; `beside` is what is compared with, if anything.
+    `silent_seconds` is how long no reading came, when that is longer than it should be. `log` is
+    what the rings said up to the frame, `whole_log` all of it; `told` is what a monitor said last,
+    `request` the part of its log that is wanted.
     `mode` says how something is replayed, `recording` what is recorded now; both may be empty.
     """
 
     frame: Frame
     earlier: Frame | None
+    beside: Beside | None
     newest: Frame
     live: bool
     history: Timeline
@@ -59,7 +62,13 @@ class Scene:
 
     @property
     def sheet(self) -> AlarmSheet | None:
-        """The alarms at the moment shown; None without a monitor."""
+        """The alarms of a monitor at the moment shown; None without one."""
+        sheet = self.every_alarm
+        return None if sheet is None or sheet.monitor == OWN else sheet
+
+    @property
+    def every_alarm(self) -> AlarmSheet | None:
+        """The alarms at the moment shown, of a monitor or of the console's own thresholds."""
         sheet = self.told.sheet
         return sheet if sheet is None or self.live else sheet_at(sheet, self.frame.wall_ns)
 
@@ -88,10 +97,10 @@ class Scene:
         """Return the last values of a figure, up to the frame shown."""
         return self.series.tail((node.name, figure), length, self.frame.number)
 
-    def heat(self, node: NodeFrame, number: int | None = None) -> heat.Tally:
-        """Return the probe samples of the ten seconds before the frame shown, or another one."""
-        at = self.frame.number if number is None else number
-        return heat.window(self.history.tallies(node.name, at, heat.WINDOW_SECONDS))
+    def heat(self, node: NodeFrame) -> heat.Tally:
+        """Return the probe samples of the ten seconds before the frame shown."""
+        tallies = self.history.tallies(node.name, self.frame.number, heat.WINDOW_SECONDS)
+        return heat.window(tallies)
 
     def resized(self, width: int, height: int) -> Scene:
         """Return the scene for a part of the screen."""

@@ -93,6 +93,8 @@ def _right(scene: Scene) -> list[tuple[str, str]]:
 
 def _mode(scene: Scene) -> list[tuple[str, str]]:
     baseline = [("Δ since the mark   ", "accent")] if scene.counting else []
+    if scene.beside is not None and not scene.counting:
+        baseline = [(f"Δ {scene.beside.said}   ", "accent")]
     interval = f"{scene.frame.interval_seconds:g} s"
     if scene.live and scene.silent_seconds:
         silent = text.seconds(round(scene.silent_seconds))

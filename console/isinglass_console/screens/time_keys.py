@@ -10,6 +10,7 @@ from isinglass_console.screens.live import LiveScreen
 from isinglass_console.screens.monitor_keys import MonitorKeys
 from isinglass_console.screens.prompt import PromptScreen
 
+FOLLOW_SECONDS = 0.5
 PLAY_SECONDS = 0.1  # how often playing looks whether there is another frame to show
 SAVE_HINT = "-5m, 14:02:30; and a file, if it is to have a name of yours"
 
@@ -20,8 +21,19 @@ class TimeKeys(MonitorKeys):
     _playing: Timer | None = None
 
     def begin_playing(self) -> None:
-        """Play from the moment that is shown on, as the key does."""
+        """Play a recording from the moment that is shown on, and follow who still writes it."""
         self.action_play()
+        self.set_interval(FOLLOW_SECONDS, self._follow)
+
+    def _follow(self) -> None:
+        """Take in what a recorder adds to the recording that is shown."""
+        if self.desk.follow():
+            self._paint_top()
+
+    def _paint_top(self) -> None:
+        """Paint whichever screen is on top."""
+        top = (each for each in reversed(self.app.screen_stack) if isinstance(each, LiveScreen))
+        next(top, self).paint()
 
     def action_play(self) -> None:
         """Play from the moment that is shown on, or stop there."""
@@ -41,10 +53,9 @@ class TimeKeys(MonitorKeys):
             self._playing.pause()
 
     def _play_on(self) -> None:
-        """Show the next frame when it is time, on whichever screen is on top."""
+        """Show the next frame when it is time."""
         if self.desk.advance(clock.monotonic_ns()):
-            top = (each for each in reversed(self.app.screen_stack) if isinstance(each, LiveScreen))
-            next(top, self).paint()
+            self._paint_top()
         self._keep_playing()
 
     def action_record(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from isinglass_console.screens import (
     alarms,
+    comparison,
     flow,
     lag,
     log,
@@ -24,6 +25,7 @@ from isinglass_console.screens.panes import age_note, dimmed
 from isinglass_console.screens.scene import Page, Scene
 from isinglass_console.sources.files import SourceFiles
 
+COMPARE_VIEW = "compare"
 Builder = Callable[[Scene, SourceFiles], Page]
 
 
@@ -33,7 +35,7 @@ class View:
 
     `of_daemon`: all that it shows is the daemon's own, so all of it is old when the daemon is.
     `of_node`: it is about the selected node, so without any node it has nothing to show.
-    `of_monitor`: it shows what only a monitor has.
+    `of_monitor`: it shows what only a monitor has; `of_two`: what changed between two moments.
     """
 
     digit: str
@@ -43,6 +45,7 @@ class View:
     of_daemon: bool = False
     of_node: bool = True
     of_monitor: bool = False
+    of_two: bool = False
 
 
 def _without_files(build: Callable[[Scene], Page]) -> Builder:
@@ -59,6 +62,7 @@ VIEWS: tuple[View, ...] = (
     View("7", "log", (), _without_files(log.build), of_node=False),
     View("8", "alarms", (), _without_files(alarms.build), of_node=False, of_monitor=True),
     View("9", "panels", (), _without_files(panels.build)),
+    View("0", COMPARE_VIEW, (), _without_files(comparison.build), of_node=False, of_two=True),
 )
 # What a monitor tells is most of what they show: they do not wait for a frame to show it.
 OF_MONITOR = ("log", "alarms")
@@ -74,6 +78,7 @@ def views_of(scene: Scene) -> list[View]:
         for view in VIEWS
         if (not view.needs or names.intersection(view.needs))
         and (not view.of_monitor or scene.told.sheet is not None)
+        and (not view.of_two or scene.beside is not None)
     ]
 
 

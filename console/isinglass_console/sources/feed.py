@@ -18,6 +18,7 @@ from isinglass.glass import layout
 from isinglass.glass.schedule import Schedule
 from isinglass_console.model.frame import Condition
 from isinglass_console.model.reading import Reading
+from isinglass_console.sources.far_files import FarFiles
 from isinglass_console.sources.local import LocalSource
 from isinglass_console.sources.reading_thread import ReadingThread
 
@@ -70,6 +71,7 @@ class Feed(ReadingThread):
             from isinglass_console.sources.remote import Fleet
 
             self._fleet = Fleet(remote, ssh_command, self._hurry.set)
+        self.far_files = FarFiles(self._fleet)
         self._sources: dict[str, LocalSource] = {}
         self._arrived = arrived
         self._waiting: deque[Delivery] = deque(maxlen=WAITING_READINGS)

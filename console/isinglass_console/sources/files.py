@@ -2,13 +2,15 @@
 
 The segment holds the hash of each probed file. A file on disk with another hash was edited since
 the process loaded it: its lines would lie, so a view says so beside them. Files are looked at again
-when their size or time changes.
+when their size or time changes. What is not here as a process of another host runs it is asked for
+there (`far_files`).
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from isinglass.glass.schema import Site
@@ -25,14 +27,36 @@ class SourceFile:
     sentence: str
 
 
-class SourceFiles:
-    """Source files by path and wanted hash; keeps what it has read."""
+FarFile = Callable[[str, str], SourceFile | None]
 
-    def __init__(self) -> None:
+
+def _nowhere(_path: str, _source_hash: str) -> SourceFile | None:
+    return None
+
+
+class SourceFiles:
+    """Source files by path and wanted hash; keeps what it has read.
+
+    Args:
+        far: returns the file as a node of another host has it, by path and hash; None when none
+            runs it.
+    """
+
+    def __init__(self, far: FarFile = _nowhere) -> None:
+        self._far = far
         self._known: dict[tuple[str, str], tuple[tuple[int, int], SourceFile]] = {}
 
     def file(self, path: str, source_hash: str) -> SourceFile:
         """Return a file and whether it is the one that the process runs."""
+        here = self._here(path, source_hash)
+        if here.same or not source_hash:
+            return here
+        there = self._far(path, source_hash)
+        if there is None or (here.lines and not there.lines):
+            return replace(here, sentence=f"{here.sentence}; {there.sentence}") if there else here
+        return there
+
+    def _here(self, path: str, source_hash: str) -> SourceFile:
         stamp = _stamp(path)
         known = self._known.get((path, source_hash))
         if known is not None and known[0] == stamp:
@@ -65,9 +89,22 @@ def _read(path: str, source_hash: str) -> SourceFile:
             content = file.read(LARGEST_BYTES)
     except OSError as reason:
         return SourceFile((), False, f"the file cannot be read here: {reason.strerror}")
+    return compared(content, source_hash)
+
+
+def compared(content: bytes, source_hash: str, of: str = "") -> SourceFile:
+    """Return a file's lines, and whether its hash is the wanted one.
+
+    Args:
+        content: what is in the file.
+        source_hash: the hash of what the process runs; empty when it is not known.
+        of: the node whose file it is; empty for one of this machine.
+    """
     lines = tuple(content.decode("utf-8", "replace").expandtabs(4).splitlines())
     if not source_hash:
         return SourceFile(lines, True, "the file of that name; the process told no hash")
     if sha256(content).hexdigest().startswith(source_hash):
-        return SourceFile(lines, True, "the file the process runs: same hash")
-    return SourceFile(lines, False, "NOT what the process runs: changed since")
+        origin = f", from {of}" if of else ""
+        return SourceFile(lines, True, f"the file the process runs{origin}: same hash")
+    where = f" at {of}" if of else ""
+    return SourceFile(lines, False, f"NOT what the process runs: changed since{where}")

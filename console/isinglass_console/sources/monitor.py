@@ -1,9 +1,8 @@
-"""What a monitor on this machine has: its log by pages, its alarms each second, on one thread.
+"""What a monitor has: its log by pages, its alarms each second, on one thread.
 
-The thread of the nodes (`feed`) reads memory; this one reads files, and a disk may take its time.
-So they are two, and neither waits for the other. It asks nobody: log and alarms are files that the
-monitor leaves, and can be read when it hangs or is gone. Only the newest answer is kept: a slow
-screen misses some of them.
+The thread of the nodes (`feed`) reads memory; this one reads files, and a disk, or a link to
+another host, may take its time. So they are two, and neither waits for the other. Only the newest
+answer is kept: a slow screen misses some of them.
 
     none ──one runs here, or is named──▶ attached ──its files cannot be read──▶ none
 """
@@ -12,42 +11,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from isinglass import clock
+from isinglass.cli.nodes import is_remote
 from isinglass.errors import IsinglassError, StoreError
-from isinglass.glass import layout
-from isinglass.settings import data_directory
-from isinglass_console.model.alarms import AlarmSheet, sheet_of
 from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.told import Past, Told
+from isinglass_console.sources.monitor_files import MonitorFiles, MonitorHere, MonitorThere
 from isinglass_console.sources.reading_thread import ReadingThread
 from isinglass_console.sources.spool_log import SpoolLog
 from isinglass_console.sources.statistics import pasts
-from isinglass_monitor.commands.alarms_text import current
-from isinglass_monitor.commands.places import Places, operator
-from isinglass_monitor.orders import MonitorAway, ask, is_there
-from isinglass_monitor.query.sources import PREFERRED, spool_folder, spool_names
+from isinglass_monitor.commands.places import operator
 
 LOOK_SECONDS = 0.25
 ALARMS_SECONDS = 1.0
-PATIENCE_SECONDS = 5.0
 
 
 class MonitorFeed(ReadingThread):
     """Reads a monitor's files until it is stopped.
 
     Args:
-        monitor: its name, or the folder of its spool; empty for the one that runs here, now or
-            later.
+        monitor: its name, or the folder of its spool, or an ssh:// address; empty for the one that
+            runs here, now or later.
         arrived: called in this thread when `told` has changed.
+        ssh_command: what reaches other hosts; empty for asyncssh.
+
+    Raises:
+        UsageError: the address is none.
     """
 
-    def __init__(self, monitor: str, arrived: Callable[[], None]) -> None:
+    def __init__(self, monitor: str, arrived: Callable[[], None], ssh_command: str = "") -> None:
         super().__init__("monitor feed")
         self.told = Told()
-        self.places: Places | None = None
-        self._monitor, self._arrived = monitor, arrived
+        self._arrived = arrived
+        self._files: MonitorFiles = (
+            MonitorThere(monitor, ssh_command) if is_remote(monitor) else MonitorHere(monitor)
+        )
         self._wanted: LogRequest | None = None
         self._log: SpoolLog | None = None
         self._pasts: Iterator[Past] | None = None
@@ -66,12 +65,15 @@ class MonitorFeed(ReadingThread):
         Called in any thread but this one.
 
         Raises:
-            MonitorAway: it does not run, or does not answer.
-            OrderRefused: it cannot do that, and why.
+            IsinglassError: it does not run, or does not answer, or cannot do that, and why.
         """
-        if self.places is None:
-            raise MonitorAway("No monitor runs here.")
-        ask(self.places.runtime, {**order, "by": operator()}, PATIENCE_SECONDS)
+        self._files.order({**order, "by": operator()})
+
+    def stop(self) -> None:
+        """End the thread and wait for it; a link that is waited for ends first."""
+        self._ended.set()
+        self._files.close()
+        super().stop()
 
     def run(self) -> None:
         """Look, rest, and again."""
@@ -96,12 +98,11 @@ class MonitorFeed(ReadingThread):
             self._alarms_due_ns = now_ns + int(ALARMS_SECONDS * clock.NANOSECONDS_PER_SECOND)
         if self._log is None and (not due or not self._attach()):
             return
-        assert self._log is not None and self.places is not None
+        assert self._log is not None
         told, request = self.told, self._wanted
         page = self._log.look(request) if request is not None else None
-        sheet = _sheet(self.places) if due else told.sheet
-        name = self.places.data.name
-        self._tell(Told(name, "", page or told.page, sheet, self._past(told.past)))
+        sheet = self._files.sheet() if due else told.sheet
+        self._tell(Told(self._log.name, "", page or told.page, sheet, self._past(told.past)))
 
     def _past(self, before: Past) -> Past:
         """Return what is known of the past, one node more at each look."""
@@ -116,16 +117,18 @@ class MonitorFeed(ReadingThread):
         return {**before, **found}
 
     def _attach(self) -> bool:
-        folder = spool_folder(self._monitor) if self._monitor else _running_here()
-        if folder is None:
+        spool = self._files.spool()
+        if spool is None:
             return False
-        name = folder.parent.name
-        self.places = Places(Path(layout.runtime_directory()) / name, folder.parent)
-        self._log = SpoolLog(folder, self._hurry.is_set)
+        self._log = SpoolLog(spool, self._hurry.is_set)
         if not self._past_begun:
             self._past_begun = True
-            self._pasts = pasts(folder.parent, clock.wall_ns() // clock.NANOSECONDS_PER_SECOND)
+            self._pasts = self._all_pasts()
         return True
+
+    def _all_pasts(self) -> Iterator[Past]:
+        now_second = clock.wall_ns() // clock.NANOSECONDS_PER_SECOND
+        yield from pasts(self._files.statistics(), now_second)
 
     def _detach(self) -> None:
         if self._log is not None:
@@ -137,21 +140,3 @@ class MonitorFeed(ReadingThread):
         if told != self.told:
             self.told = told
             self._arrived()
-
-
-def _running_here() -> Path | None:
-    """Return the spool of the monitor that runs here: the one of the usual name, or the first."""
-    runtime = Path(layout.runtime_directory())
-    names = [name for name in spool_names(data_directory()) if is_there(runtime / name)]
-    if not names:
-        return None
-    return spool_folder(PREFERRED if PREFERRED in names else names[0])
-
-
-def _sheet(places: Places) -> AlarmSheet | None:
-    """Return the alarms; None while the monitor has not written any, or in a way unknown here."""
-    try:
-        document, runs = current(places)
-        return sheet_of(places.data.name, document, runs)
-    except (IsinglassError, KeyError, TypeError, ValueError):
-        return None

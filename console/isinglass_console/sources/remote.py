@@ -79,6 +79,15 @@ class RemoteSource:
             repeated=not came,
         )
 
+    def runs(self, path: str, source_hash: str) -> bool:
+        """Tell whether a process of the node has marks in that version of a file."""
+        seen = self._seen
+        return seen is not None and any(
+            file.path == path and file.source_hash == source_hash
+            for process in seen.processes
+            for file in process.files.values()
+        )
+
     def sample(self, late: bool) -> None:
         """The far side looks at the threads, as often as the last grant said."""
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable
-from pathlib import Path
 
 from isinglass import clock
 from isinglass_console.model.log import LogEntry
 from isinglass_console.model.log_page import ROWS_AFTER, ROWS_BEFORE, LogPage, LogRequest
 from isinglass_monitor.query.pages import Part, backwards, forwards
-from isinglass_monitor.query.sources import remark_on
+from isinglass_monitor.query.spools import Spool
 from isinglass_monitor.query.text import harmless
-from isinglass_monitor.spool.reading import LAST_STAMP, Question, SpoolReader
+from isinglass_monitor.spool.reading import LAST_STAMP, Question
 from isinglass_monitor.spool.records import Entry
 
 SEARCHED_PARTS = 20
@@ -30,21 +29,26 @@ class SpoolLog:
     """The spool of one monitor.
 
     Args:
+        spool: here or on another host; it is closed by this.
         hurried: says whether something else is wanted by now, so that a search can be given up.
 
     Raises:
         StoreError: the spool cannot be read; so do the methods.
     """
 
-    def __init__(self, folder: Path, hurried: Callable[[], bool]) -> None:
-        self._folder, self._hurried = folder, hurried
-        self._reader = SpoolReader(folder)
+    def __init__(self, spool: Spool, hurried: Callable[[], bool]) -> None:
+        self._reader, self._hurried = spool, hurried
         self._request: LogRequest | None = None
         self._cursor = self._reader.end()
         self._entries: list[LogEntry] = []
         self._known: set[tuple[int, int, int]] = set()
         self._more = (False, False)
         self._searched_from_ns = 0
+
+    @property
+    def name(self) -> str:
+        """What its monitor is called."""
+        return self._reader.name
 
     def close(self) -> None:
         """Let go of the files."""
@@ -61,14 +65,13 @@ class SpoolLog:
         return self._page(request)
 
     def _page(self, request: LogRequest) -> LogPage:
-        name = self._folder.parent.name
         return LogPage(
             request,
             tuple(self._entries),
-            f"the spool of {name}",
+            f"the spool of {self._reader.name}",
             *self._more,
             self._searched_from_ns,
-            remark_on(self._folder).partition(";")[0],
+            self._reader.remark().partition(";")[0],
         )
 
     # ------------------------------------------------------------------ around a moment
@@ -95,7 +98,7 @@ class SpoolLog:
     def _collect(
         self,
         request: LogRequest,
-        look: Callable[[SpoolReader, Question], Part],
+        look: Callable[[Spool, Question], Part],
         question: Question,
         most: int,
     ) -> tuple[list[LogEntry], Question | None]:

@@ -107,7 +107,7 @@ def thread_document(thread: Thread) -> dict[str, object]:
     }
 
 
-def site_document(site: Site | None) -> dict[str, object]:
+def site_document(site: Site | None) -> dict[str, str | int | float | None]:
     """Return a mark's place; all values are null before the first mark."""
     if site is None:
         return dict.fromkeys(("path", "line", "function", "label", "waits"))

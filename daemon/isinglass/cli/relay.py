@@ -8,19 +8,15 @@ SSH_ORIGINAL_COMMAND, can only make that less.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from isinglass import __version__
+from isinglass.cli.forced import asked_for, is_forced, narrowed
 from isinglass.cli.options import Command, Option, Positional
 from isinglass.errors import UsageError
 from isinglass.glass import layout
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-FORCED = "SSH_ORIGINAL_COMMAND"
+FLAGS = ("list", "no-source")
 
 COMMAND = Command(
     "relay",
@@ -35,7 +31,10 @@ COMMAND = Command(
             completes="nodes",
         ),
     ),
-    options=(Option("list", "Print the names of the nodes that may be seen, and end."),),
+    options=(
+        Option("list", "Print the names of the nodes that may be seen, and end."),
+        Option("no-source", "Hand out no text of the source files that the nodes run."),
+    ),
     notes=(
         "It speaks a protocol of its own on its standard input and output, and ends with its"
         " input.",
@@ -52,10 +51,12 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Relay until the client goes; returns 0."""
     values = COMMAND.parse(arguments)
-    allowed, listing = values.texts("NODE"), values.flag("list")
-    if FORCED in os.environ:
-        asked, listing_too = asked_for(os.environ[FORCED])
-        allowed, listing = narrowed(allowed, asked), listing or listing_too
+    allowed, flags = values.texts("NODE"), [values.flag(name) for name in FLAGS]
+    if is_forced():
+        asked = asked_for(COMMAND, "NODE")
+        allowed = narrowed(allowed, asked.texts("NODE"))
+        flags = [here or asked.flag(name) for here, name in zip(flags, FLAGS, strict=True)]
+    listing, no_source = flags
     if listing:
         for name in allowed or layout.node_names():
             print(name)
@@ -67,36 +68,5 @@ def main(arguments: list[str]) -> int:
         )
     from isinglass.remote.relay import Relay
 
-    return Relay(allowed, sys.stdin.fileno(), sys.stdout.fileno(), __version__).run()
-
-
-def asked_for(command: str) -> tuple[list[str], bool]:
-    """Return the nodes that the client's own command names, and whether it wants their names.
-
-    Raises:
-        UsageError: it is another command than this one.
-    """
-    words = command.split()
-    if "relay" not in words[1:]:
-        raise UsageError(
-            "This key is for `isinglass relay` alone: look with `isinglass console ssh://...`."
-        )
-    given = COMMAND.parse(words[words.index("relay", 1) + 1 :])
-    names = given.texts("NODE")
-    if any("/" in name for name in names):
-        raise UsageError("This key shows nodes by their names alone: give no paths.")
-    return names, given.flag("list")
-
-
-def narrowed(allowed: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """Return the nodes that may be seen of those that were asked for.
-
-    Raises:
-        UsageError: none of them may.
-    """
-    if not allowed or not asked:
-        return list(allowed or asked)
-    both = [name for name in allowed if name in asked]
-    if not both:
-        raise UsageError(f"This key shows {', '.join(allowed)} alone, not {', '.join(asked)}.")
-    return both
+    pipes = sys.stdin.fileno(), sys.stdout.fileno()
+    return Relay(allowed, *pipes, __version__, shows_source=not no_source).run()

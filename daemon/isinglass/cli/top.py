@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from isinglass import __version__, clock
-from isinglass.cli import nodes, verdicts
+from isinglass.cli import nodes, tables, verdicts
 from isinglass.cli.options import Command, Option, Values
 from isinglass.cli.printing import show
 from isinglass.cli.profiles import folded, speedscope
@@ -20,7 +20,7 @@ from isinglass.cli.punctual import be_ordinary, be_punctual, ordinary_meanwhile
 from isinglass.cli.sampled import Sampled
 from isinglass.cli.sampling import Sampler
 from isinglass.cli.selection import PROCESS
-from isinglass.cli.top_report import SORTS, Report, summary
+from isinglass.cli.top_report import LINE_COLUMNS, SORTS, Report, summary
 from isinglass.errors import UsageError
 
 TYPE_CHECKING = False
@@ -57,6 +57,8 @@ COMMAND = Command(
             "sort", "The order of the lines.", value="KEY", choices=tuple(SORTS), default="share"
         ),
         Option("json", "Print one JSON document at the end."),
+        tables.TSV,
+        tables.CSV,
         Option(
             "speedscope",
             "Write a profile for speedscope.app.",
@@ -78,6 +80,7 @@ COMMAND = Command(
         "isinglass top alder --rate 1000 --seconds 10",
         "isinglass top alder --seconds 30 --speedscope alder.json",
         "isinglass top alder --seconds 5 --json | jq '.lines[:3]'",
+        "isinglass top alder --seconds 60 --csv >alder.csv",
     ),
 )
 
@@ -114,7 +117,7 @@ def _sampler(values: Values, rate_hz: float) -> Sampler | RemoteSampler:
 
 def _sample(sampler: Sampler | RemoteSampler, report: Report, values: Values) -> None:
     """Sample for the time asked for; an interrupt ends it early, and is no error."""
-    on_terminal = sys.stdout.isatty() and not values.flag("json")
+    on_terminal = sys.stdout.isatty() and not any(map(values.flag, ("json", "tsv", "csv")))
     seconds = SECONDS_WITHOUT_TERMINAL
     if values.given("seconds"):
         seconds = values.number("seconds")
@@ -179,5 +182,7 @@ def _finish(sampler: Sampled, report: Report, values: Values) -> None:
             file.write(folded(stacks))
     if values.flag("json"):
         sys.stdout.write(json.dumps(report.document(), indent=1) + "\n")
+    elif between := tables.separator(values):
+        tables.write(report.lines(), LINE_COLUMNS, between)
     else:
         show(report.sections())

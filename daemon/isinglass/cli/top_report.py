@@ -20,11 +20,19 @@ from isinglass.cli.verdicts import sentence
 from isinglass.clock import NANOSECONDS_PER_SECOND
 from isinglass.glass.schema import Site
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.cli.tables import Row as TableRow
+
 BAR_CELLS = 16
 EIGHTHS = " ▏▎▍▌▋▊▉"
 COLUMNS = (
     *("share>", "", "running>", "cpu wait>", "blocked>"),
     *("process", "pid>", "thread", "where", "function", "doing", "source"),
+)
+LINE_COLUMNS = (
+    *("process", "pid", "thread", "tid", "path", "line", "function", "label", "waits", "source"),
+    *("samples", "share", "running_seconds", "cpu_wait_seconds", "blocked_seconds"),
 )
 DROPPABLE = ("function", "pid>", "source", "", "process")
 
@@ -168,7 +176,11 @@ class Report:
             "lines": [self._line(row) for row in found],
         }
 
-    def _line(self, row: Row) -> dict[str, object]:
+    def lines(self) -> list[TableRow]:
+        """Return the lines as rows of a table for scripts."""
+        return [self._line(row) for row in rows(self._sampler, self._sort)]
+
+    def _line(self, row: Row) -> TableRow:
         share = row.share
         known = not share.unknown_ns
         return {

@@ -2,7 +2,7 @@
 
 What one counter did, second after second, is much alike, and what stands beside it in a message is
 not: whoever compresses a minute of messages saves an eighth by putting each word's changes
-together, their highest bytes first. The messages come back to the last bit.
+together, their highest bytes first. What the messages say comes back to the last bit.
 
     rest      a message without the changes of its areas' words
     columns   for each word that changed, by where it changed first: bytes a change (1), then the
@@ -13,18 +13,25 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from functools import lru_cache
 from itertools import accumulate
+from operator import add
 
-from isinglass.glass.differences import ANEW, RESIZED, SAME, WORD_BYTES, Source, put_number
+from isinglass.glass.differences import ANEW, RESIZED, SAME, WORD_BYTES, Source, double, signed
 from isinglass.glass.snapshot_codec import DEFLATED, HEAD, WHOLE
 from isinglass.glass.unpacking import SCHEMA_APART
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    # Where its changes would stand, the columns of its changed words, their changes.
+    _Area = tuple[int, list[int], list[int]]
 
 _HEADER, _SHARED, _SLOT_WORDS, _REGION = range(4)
 _AREA_SHIFT, _KIND_SHIFT = 24, 32  # a column's number: kind of the area, slot, word, its low bit
+_PLACE = (1 << _AREA_SHIFT) - 1
+_LAST_WORD = (1 << 64) - 1
 
 
 def turn(messages: Sequence[bytes]) -> tuple[list[bytes], bytes]:
@@ -46,42 +53,82 @@ def turn(messages: Sequence[bytes]) -> tuple[list[bytes], bytes]:
     return rests, b"".join(map(_planes, columns.values()))
 
 
-def turn_back(rests: Sequence[bytes], columns: bytes) -> list[bytes]:
+class Turned:
+    """A message whose changes stand in columns, as `SnapshotDecoder.take` has it.
+
+    The message itself is not made again: to read its changes one by one would take longer than all
+    else that a decoder does. `base`: the checksum of the message that it is a difference to.
+    """
+
+    __slots__ = ("_checksum", "_flags", "_index", "_sheet", "base")
+
+    def __init__(self, sheet: _Sheet, index: int, rest: bytes) -> None:
+        _version, self._flags, self._checksum, self.base = HEAD.unpack_from(rest)
+        self._sheet, self._index = sheet, index
+
+    def opened(self) -> tuple[int, int, int, Source]:
+        """Return flags, checksum, the base's checksum, and what reads the body."""
+        return self._flags, self._checksum, self.base, self._sheet.source(self._index)
+
+
+def turned(rests: Sequence[bytes], columns: bytes) -> list[Turned]:
     """Return the messages of which `turn` gave rests and columns.
 
     Raises:
         ValueError: it did not.
     """
-    places: list[list[tuple[int, list[int]]]] = []
-    counts: Counter[int] = Counter()
-    for rest in rests:
-        source = _opened(rest)
-        found = [(source.at, words) for words in _changed_words(source, rest[1])]
-        for _, words in found:
-            counts.update(words)
-        places.append(found)
-    source = Source(columns)
-    changes = {word: iter(_values(source, count)) for word, count in counts.items()}
-    if not source.ended:
-        raise ValueError("more changes than words")
-    return [_whole(rest, found, changes) for rest, found in zip(rests, places, strict=True)]
+    sheet = _Sheet(rests, columns)
+    return [Turned(sheet, index, rest) for index, rest in enumerate(rests)]
 
 
-def _whole(
-    rest: bytes, places: list[tuple[int, list[int]]], changes: dict[int, Iterator[int]]
-) -> bytes:
-    out, at = bytearray(), 0
-    for place, words in places:
-        out += rest[at : HEAD.size + place]
-        at = HEAD.size + place
-        for word in words:
-            change = next(changes[word])
-            if change < 0x80:
-                out.append(change)
-            else:
-                put_number(out, change)
-    out += rest[at:]
-    return bytes(out)
+class _Sheet:
+    """Rests and columns of many messages; changes are read up to the message that is wanted."""
+
+    def __init__(self, rests: Sequence[bytes], columns: bytes) -> None:
+        counts: Counter[int] = Counter()
+        self._bodies: list[tuple[bytes, list[tuple[int, list[int]]]]] = []
+        for rest in rests:
+            source = _opened(rest)
+            areas = [(source.at, words) for words in _changed_words(source, rest[1])]
+            for _, words in areas:
+                counts.update(words)
+            self._bodies.append((source.data, areas))
+        self._values = _values(columns, counts)
+        self._read: list[list[_Area]] = []
+
+    def source(self, index: int) -> Source:
+        """Return what reads the body of a message."""
+        of_word = self._values.__getitem__
+        while len(self._read) <= index:
+            _, areas = self._bodies[len(self._read)]
+            self._read.append([(at, ws, [*map(next, map(of_word, ws))]) for at, ws in areas])
+        return _Filled(self._bodies[index][0], self._read[index])
+
+
+class _Filled(Source):
+    """Reads a rest, with the changes that were taken out of it."""
+
+    __slots__ = ("_areas",)
+
+    def __init__(self, data: bytes, areas: list[_Area]) -> None:
+        super().__init__(data)
+        self._areas = iter(areas)
+
+    def _changed(self, before: bytes) -> bytes:
+        self.at, columns, changes = next(self._areas)
+        words = array("Q", before)
+        try:
+            for column, change in zip(columns, changes, strict=True):
+                at = (column & _PLACE) >> 1
+                if column & 1:
+                    words[at] = double(signed(change))
+                elif change & 1:
+                    words[at] = words[at] - (change + 1 >> 1) & _LAST_WORD
+                else:
+                    words[at] = words[at] + (change >> 1) & _LAST_WORD
+        except IndexError:
+            raise ValueError("a word behind the end of its area") from None
+        return words.tobytes()
 
 
 def _opened(message: bytes) -> Source:
@@ -96,14 +143,28 @@ def _planes(changes: array[int]) -> bytes:
     return b"".join((bytes((width,)), *planes))
 
 
-def _values(source: Source, count: int) -> list[int]:
-    (width,) = source.take(1)
-    if width > WORD_BYTES:
-        raise ValueError("a change of too many bytes")
-    raw = bytearray(count * WORD_BYTES)
-    for place in range(width - 1, -1, -1):
-        raw[place::WORD_BYTES] = source.take(count)
-    return memoryview(raw).cast("Q").tolist()
+def _values(columns: bytes, counts: Mapping[int, int]) -> dict[int, Iterator[int]]:
+    """Return the changes of each word; they are made when they are asked for."""
+    found: dict[int, Iterator[int]] = {}
+    at = 0
+    for word, count in counts.items():
+        width = columns[at] if at < len(columns) else WORD_BYTES + 1
+        end = at + 1 + width * count
+        if width > WORD_BYTES or end > len(columns):
+            raise ValueError("a change of too many bytes, or too few changes")
+        planes = columns[at + 1 : end]
+        # Every `count`-th byte is of one change, its highest first.
+        wide = map(int.from_bytes, map(planes.__getitem__, _strides(count)))
+        found[word] = iter(planes) if width == 1 else wide
+        at = end
+    if at != len(columns):
+        raise ValueError("more changes than words")
+    return found
+
+
+@lru_cache
+def _strides(count: int) -> list[slice]:
+    return [slice(first, None, count) for first in range(count)]
 
 
 def _changed_words(source: Source, flags: int) -> Iterator[list[int]]:
@@ -142,6 +203,6 @@ def _area(source: Source, kind: int, slot: int) -> Iterator[list[int]]:
         source.number()
     distances = source.distances(source.number())
     # Each counts from the word behind the one before; words are even, their low bit a kind.
-    behind = accumulate(((gap | 1) + 1 for gap in distances), initial=kind << _KIND_SHIFT)
-    first = slot << _AREA_SHIFT
-    yield [first + at + gap for at, gap in zip(behind, distances, strict=False)]
+    first = (kind << _KIND_SHIFT) + (slot << _AREA_SHIFT)
+    behind = accumulate([(gap | 1) + 1 for gap in distances], initial=first)
+    yield [*map(add, behind, distances)]

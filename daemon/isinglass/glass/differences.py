@@ -129,10 +129,11 @@ def _billionths(word: int) -> int | None:
         return None
     (value,) = _DOUBLE.unpack(_WORD.pack(word))
     count = round(value * _BILLION)
-    return count if _double(count) == word else None
+    return count if double(count) == word else None
 
 
-def _double(billionths: int) -> int:
+def double(billionths: int) -> int:
+    """Return the word of the double that is so many billionths."""
     word: int = _WORD.unpack(_DOUBLE.pack(billionths / _BILLION))[0]
     return word
 
@@ -156,6 +157,10 @@ class Source:
 
     def number(self) -> int:
         """Return a number."""
+        first = self.data[self.at : self.at + 1]
+        if first and first < b"\x80":  # most are a byte
+            self.at += 1
+            return first[0]
         return self.numbers(1)[0]
 
     def numbers(self, count: int) -> list[int]:
@@ -200,7 +205,7 @@ class Source:
 
     def signed(self) -> int:
         """Return a number that may be negative."""
-        return _signed(self.number())
+        return signed(self.number())
 
     def take(self, length: int) -> bytes:
         """Return so many bytes."""
@@ -235,13 +240,14 @@ class Source:
         try:
             for gap, change in zip(gaps, self.numbers(count), strict=True):
                 at += gap >> 1
-                told = _signed(change)
-                words[at] = _double(told) if gap & 1 else (words[at] + told) % MODULUS
+                told = signed(change)
+                words[at] = double(told) if gap & 1 else (words[at] + told) % MODULUS
                 at += 1
         except IndexError:
             raise ValueError("a word behind the end of its area") from None
         return words.tobytes()
 
 
-def _signed(number: int) -> int:
+def signed(number: int) -> int:
+    """Return the number that `put_signed` put as another one."""
     return -(number + 1 >> 1) if number & 1 else number >> 1

@@ -99,6 +99,16 @@ class Looker:
         if self._reader is not None:
             self._counts.look(self._reader.descriptor)
 
+    def source_paths(self) -> set[str]:
+        """Return the source files that marks of its processes lie in, of those it has a hash of.
+
+        Raises:
+            SegmentError: it cannot be read, and why.
+        """
+        snapshot = self._attach().snapshot()
+        files = (file for process in snapshot.processes for file in process.files.values())
+        return {file.path for file in files if file.source_hash}
+
     def close(self) -> None:
         """Let go of the segment and of the kernel's accounts."""
         self._counts.close()

@@ -205,6 +205,15 @@ class SnapshotDecoder:
             SnapshotFormatUnknown: it has another version.
         """
         flags, checksum, base, body = _opened(data)
+        self.take(flags, checksum, base, Source(body))
+
+    def take(self, flags: int, checksum: int, base: int, source: Source) -> None:
+        """Take a message that was opened already (`columns.Turned`); raises as `apply` does.
+
+        Args:
+            checksum: its own, `base` that of the message that it is a difference to.
+            source: reads its body.
+        """
         before = None if flags & WHOLE else self._bases.get(base)
         if not flags & WHOLE and before is None:
             raise SnapshotBaseMissing(
@@ -212,7 +221,7 @@ class SnapshotDecoder:
                 " one."
             )
         try:
-            state = Unpacked(before, Source(body), flags, self._catalogues)
+            state = Unpacked(before, source, flags, self._catalogues)
         except SnapshotBaseMissing:
             raise
         except (ValueError, SegmentError) as reason:

@@ -27,10 +27,10 @@ NOISE_KEPT = 400
 
 
 class Kind:
-    """What a message is; the first three come from the near side."""
+    """What a message is; the first line comes from the near side."""
 
-    OPEN, GRANT, LIST = 1, 2, 3
-    HELLO, FRAME, NODES, REFUSED = 4, 5, 6, 7
+    OPEN, GRANT, LIST, SOURCE, ASK = 1, 2, 3, 8, 10
+    HELLO, FRAME, NODES, REFUSED, TEXT, ANSWER = 4, 5, 6, 7, 9, 11
 
 
 class Message:

@@ -24,7 +24,7 @@ GLASS = (
 )
 FAR_SIDE = (
     *("remote", "remote.deflating", "remote.frames", "remote.looks", "remote.message_bodies"),
-    *("remote.relay", "remote.relayed"),
+    *("remote.relay", "remote.relayed", "remote.source_pieces"),
 )
 MODULES = tuple(f"isinglass.{name}" for name in (*GLASS, *FAR_SIDE))
 FIRST = "isinglass.remote.bare"

@@ -33,6 +33,7 @@ RELAY = "isinglass relay"
 HELLO_SECONDS = 20.0
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 MOST_NOISE_BYTES = 1024 * 1024
+THIS_KEY = "This key "  # so begins what a forced command of ours says
 NO_SUCH_COMMAND = (2, 126, 127)  # an isinglass without `relay`, or no isinglass
 
 
@@ -57,6 +58,7 @@ class Link:
         self._carrier, self._changed = carrier, changed
         self._pipe: Pipe | None = None
         self._nodes: dict[int, RemoteNode] = {}
+        self._unsent = bytearray()
         self._has_relay = True
 
     # ------------------------------------------------------------------ nodes
@@ -71,8 +73,16 @@ class Link:
         """Send a message if the link is up; tell whether it is."""
         if not self.up or self._pipe is None:
             return False
-        self._pipe.write(framed(kind, channel, body))
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._send_all)
+        self._unsent += framed(kind, channel, body)
         return True
+
+    def _send_all(self) -> None:
+        """Send what was said in this turn of the loop together: the grants of a host's nodes."""
+        if self._pipe is not None and self._unsent:
+            self._pipe.write(bytes(self._unsent))
+        self._unsent.clear()
 
     def _open(self, node: RemoteNode) -> None:
         self.send(Kind.OPEN, node.channel, node.name.encode())
@@ -111,6 +121,7 @@ class Link:
         pipe, unframer = await self._start()
         try:
             self._pipe, self.up, self.wrong = pipe, True, None
+            self._unsent.clear()
             self.since_wall_ns = clock.wall_ns()
             self.round_trip = RoundTrip()
             for node in list(self._nodes.values()):
@@ -135,6 +146,9 @@ class Link:
                 self._changed()  # A whole copy, or one that lay in a link that stood still.
             else:
                 self.round_trip.saw(max(arrival.arrived_ns - arrival.taken_ns, 0))
+        elif message.kind == Kind.TEXT and node is not None:
+            if node.take_text(message.body):
+                self._changed()
         elif message.kind == Kind.NODES:
             self.names = tuple(message.body.decode("utf-8", "replace").split("\n"))
             self._changed()
@@ -183,7 +197,9 @@ class Link:
             self._check(hello)
             return pipe, unframer
         code, said = await pipe.close()
-        if code in NO_SUCH_COMMAND or code == helper.EXIT_TOO_OLD:
+        # A key that is for something else refuses what is missing, too, and says so itself.
+        missing = code in NO_SUCH_COMMAND and THIS_KEY not in said
+        if missing or code == helper.EXIT_TOO_OLD:
             return None
         noise = unframer.noise.decode("utf-8", "replace")
         reason = last_line(said) or last_line(noise) or "it hung up"

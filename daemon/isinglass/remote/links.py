@@ -7,23 +7,29 @@ share the connection to that.
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable
 
 from isinglass.remote.address import Address, Way
 from isinglass.remote.frames import Kind
 from isinglass.remote.link import Link
+from isinglass.remote.loop_thread import LoopThread
 from isinglass.remote.pipes import Carrier
 from isinglass.remote.remote_node import RemoteNode
 from isinglass.remote.ssh import Ssh
 from isinglass.remote.system_ssh import SystemSsh
 
-END_SECONDS = 10.0
-
 
 def _nobody() -> None:
     """Nobody wants to know."""
+
+
+def carrier_for(ssh_command: str) -> Carrier:
+    """Return what runs commands on other hosts: the system's ssh, or asyncssh when it is empty.
+
+    Raises:
+        UsageError: it is no command.
+    """
+    return SystemSsh(ssh_command) if ssh_command else Ssh()
 
 
 class Links:
@@ -35,56 +41,30 @@ class Links:
     """
 
     def __init__(self, ssh_command: str = "", changed: Callable[[], None] = _nobody) -> None:
-        self._carrier: Carrier = SystemSsh(ssh_command) if ssh_command else Ssh()
+        self._carrier = carrier_for(ssh_command)
         self._changed = changed
         self._links: dict[Way, Link] = {}
-        self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._run, name="links", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        self._loop.run_until_complete(self._end())
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-
-    async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._carrier.close()
+        self._loop = LoopThread("links", self._carrier.close)
 
     def link(self, way: Way) -> Link:
         """Return the link to a host; it comes up by itself."""
         found = self._links.get(way)
         if found is None:
             found = self._links[way] = Link(way, self._carrier, self._changed)
-            self._later(lambda: self._begin(found))
+            self._loop.soon(lambda: self._loop.begin(found.run()))
         return found
 
     def node(self, address: Address, name: str = "") -> RemoteNode:
         """Return the node of an address, or the node of that name beside it."""
         link = self.link(address.way)
-        node = RemoteNode(link, name or address.node, self._later)
-        self._later(lambda: link.add(node))
+        node = RemoteNode(link, name or address.node, self._loop.soon)
+        self._loop.soon(lambda: link.add(node))
         return node
 
     def ask_names(self, link: Link) -> None:
         """Ask which nodes there are on a host; `link.names` then changes."""
-        self._later(lambda: link.send(Kind.LIST))
-
-    def _begin(self, link: Link) -> None:
-        task = self._loop.create_task(link.run())
-        self._tasks.add(task)
-
-    def _later(self, work: Callable[[], object]) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(work)
+        self._loop.soon(lambda: link.send(Kind.LIST))
 
     def close(self) -> None:
         """End all links and their connections; waits for that."""
-        if self._loop.is_running():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(END_SECONDS)
+        self._loop.close()

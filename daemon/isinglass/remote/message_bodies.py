@@ -1,9 +1,13 @@
 """The bytes of what a relay and its client say to each other, behind the head of each message.
 
-    HELLO    JSON: protocol, version (isinglass), python, minor (of the segment's format), nodes
+    HELLO    JSON: protocol, version (isinglass), python, minor (of the segment's format), nodes,
+             source: whether texts of source files are handed out
     OPEN     name of a node: that channel is this node from now on
     GRANT    8 granted_ns   8 delay_ns   2 looks a second   1 flags: 1 whole, 2 with the rings
     LIST     nothing; the answer is NODES: names, a line each
+    SOURCE   4 number   4 offset   path of a source file of the channel's node
+    TEXT     4 number   4 offset   4 bytes of the file   4 CRC-32 of the file   the bytes from the
+             offset on, some of them, deflated by themselves; of a file of 0 bytes it is why not
     REFUSED  name of the error's class, tab, sentence; of channel 0: the relay ends
     FRAME    8 granted_ns   8 held_ns   4 looks taken   4 late   4 missed   8 span_ns   1 flags
              flags: 1 whole, 2 the node restarted, 4 it cannot be read: as REFUSED follows
@@ -45,6 +49,8 @@ THREAD = struct.Struct("<HQHQQBH")
 WORD = struct.Struct("<QI")
 TAIL = struct.Struct("<HQI")
 EVENT = struct.Struct("<QQBQHHI")
+SOURCE = struct.Struct("<II")
+TEXT = struct.Struct("<IIII")
 WHOLE, RINGS = 1, 2
 RESTARTED, UNREADABLE = 2, 4
 
@@ -138,6 +144,17 @@ def read_wrong(body: bytes) -> tuple[str, str]:
     """Return the name of the error's class, and its sentence."""
     name, _, sentence = body.decode("utf-8", "replace").partition("\t")
     return name, sentence
+
+
+def pack_source(number: int, offset: int, path: str) -> bytes:
+    """Return the body of a SOURCE: the piece of a file that is asked for."""
+    return SOURCE.pack(number, offset) + path.encode("utf-8", "surrogateescape")
+
+
+def read_source(body: bytes) -> tuple[int, int, str]:
+    """Return number, offset and path; raises struct.error when it is cut."""
+    number, offset = SOURCE.unpack_from(body)
+    return number, offset, body[SOURCE.size :].decode("utf-8", "surrogateescape")
 
 
 def pack_counts(threads: Iterable[ThreadCounts]) -> bytes:

@@ -43,12 +43,22 @@ class Relay:
         source: the descriptor that the client's messages come from.
         sink: the descriptor that answers go to.
         version: of isinglass, as it is told to the client.
+        shows_source: hand out the texts of source files that the nodes' marks lie in.
     """
 
-    def __init__(self, allowed: Sequence[str], source: int, sink: int, version: str) -> None:
+    def __init__(
+        self,
+        allowed: Sequence[str],
+        source: int,
+        sink: int,
+        version: str,
+        *,
+        shows_source: bool = True,
+    ) -> None:
         self._allowed = tuple(allowed)
         self._source, self._sink, self._version = source, sink, version
         self._sources, self._sinks = (source,), (sink,)
+        self._shows_source = shows_source
         self._nodes: dict[int, RelayedNode] = {}
         self._looked_at: list[RelayedNode] = []
         self._frame_due_ns = NEVER_NS
@@ -80,6 +90,7 @@ class Relay:
             "segment": f"{layout.FORMAT_MAJOR}.{layout.FORMAT_MINOR}",
             "pid": os.getpid(),
             "nodes": self._names(),
+            "source": self._shows_source,
         }
 
     def _names(self) -> list[str]:
@@ -88,20 +99,21 @@ class Relay:
     # ------------------------------------------------------------------ one turn
     def _step(self) -> bool:
         """Wait for whatever is next, and do it; return whether the session goes on."""
-        due_ns = self._heard_ns + SILENT_NS
-        if self._looks is not None:
-            due_ns = min(due_ns, self._looks.due_ns)
-        if not self._unwritten:
-            due_ns = min(due_ns, self._frame_due_ns)
-        rest_ns = max(due_ns - clock.monotonic_ns(), 0)
+        looks, due_ns = self._looks, self._heard_ns + SILENT_NS
+        if looks is not None and looks.due_ns < due_ns:
+            due_ns = looks.due_ns
+        if self._frame_due_ns < due_ns and not self._unwritten:
+            due_ns = self._frame_due_ns
+        rest_ns = due_ns - clock.monotonic_ns()
         writing = self._sinks if self._unwritten else ()
-        ready, room, _ = select.select(self._sources, writing, (), rest_ns / 1e9)
+        wait_seconds = rest_ns / 1e9 if rest_ns > 0 else 0.0
+        ready, room, _ = select.select(self._sources, writing, (), wait_seconds)
         if ready and not self._hear():
             return False
         if room:
             self._write()
         now_ns = clock.monotonic_ns()
-        if self._looks is not None and (found := self._looks.take(now_ns)) is not None:
+        if looks is not None and looks.due_ns <= now_ns and (found := looks.take(now_ns)):
             for node in self._looked_at:
                 node.sample(*found)
         if self._frame_due_ns <= now_ns:
@@ -160,6 +172,8 @@ class Relay:
             node.grant(bodies.read_grant(message.body), self._heard_ns)
             self._frame_due_ns = min(self._frame_due_ns, node.due_ns)
             self._choose_rate()
+        elif message.kind == Kind.SOURCE and channel in self._nodes and self._shows_source:
+            self._send(Kind.TEXT, channel, self._nodes[channel].source(message.body))
         elif message.kind == Kind.LIST:
             self._send(Kind.NODES, 0, "\n".join(self._names()).encode())
 

@@ -14,6 +14,7 @@ from isinglass.glass.snapshot_codec import SnapshotEncoder
 from isinglass.remote import message_bodies as bodies
 from isinglass.remote.deflating import Deflater
 from isinglass.remote.message_bodies import FrameHead, Grant, Part
+from isinglass.remote.source_pieces import SourcePieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class RelayedNode:
         self._encoder, self._deflater = SnapshotEncoder(deflate=False), Deflater()
         self._grants: list[tuple[int, int, Grant]] = []  # due, arrived, grant
         self._whole = True
+        self._pieces = SourcePieces(self._source_paths)
 
     def grant(self, grant: Grant, now_ns: int) -> None:
         """Take a grant; the oldest goes when a client grants more than any needs."""
@@ -50,6 +52,16 @@ class RelayedNode:
     def sample(self, late: bool, missed: int) -> None:
         """Look once where every thread is."""
         self._looker.sample(late, missed)
+
+    def source(self, body: bytes) -> bytes:
+        """Return the answer to a question for a piece of a source file."""
+        return self._pieces.answer(*bodies.read_source(body))
+
+    def _source_paths(self) -> set[str]:
+        try:
+            return self._looker.source_paths()
+        except SegmentError:
+            return set()
 
     def frame(self) -> bytes:
         """Return the body of the frame that is due, and use its grant up."""

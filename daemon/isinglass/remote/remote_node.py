@@ -19,9 +19,11 @@ from isinglass.remote.arrivals import Arrival, Frames
 from isinglass.remote.frames import Kind
 from isinglass.remote.message_bodies import Grant
 from isinglass.remote.pacing import RoundTrip
+from isinglass.remote.source_text import SourceText
 
 MOST_GRANTS = 2
 MOST_WAITING = 8  # frames that nobody took
+MOST_TEXTS = 64  # source files that are asked for and not here yet
 
 
 class Seen(Protocol):
@@ -32,6 +34,7 @@ class Seen(Protocol):
     since_wall_ns: int
     wrong: RemoteError | None
     round_trip: RoundTrip
+    facts: dict[str, object]
 
     def send(self, kind: int, channel: int = 0, body: bytes = b"") -> bool:
         """Send a message if the link is up; tell whether it is."""
@@ -61,6 +64,8 @@ class RemoteNode:
         self._fresh = True
         self._hurried = False
         self._looks_per_second = 0
+        self._texts: deque[SourceText] = deque()
+        self._texts_begun = 0
 
     # ------------------------------------------------------------------ from outside
     def take(self) -> list[Arrival]:
@@ -96,6 +101,13 @@ class RemoteNode:
         delay_ns = int(delay_seconds * clock.NANOSECONDS_PER_SECOND)
         self._later(lambda: self._grant_now(delay_ns, looks_per_second, flags))
 
+    def fetch(self, path: str) -> SourceText:
+        """Begin to fetch the text of a source file; it comes beside the frames, in pieces."""
+        self._texts_begun += 1
+        text = SourceText(path, self._texts_begun)
+        self._later(lambda: self._fetch(text))
+        return text
+
     def wait(self, timeout_seconds: float) -> Arrival:
         """Wait for the next frame; return the newest one.
 
@@ -126,6 +138,9 @@ class RemoteNode:
         """The link is up, and this node open: have a whole copy at once."""
         self._granted, self.wrong, self._fresh, self._hurried = 0, None, True, False
         self._grant_now(0, self._looks_per_second, bodies.WHOLE)
+        if self._texts:
+            self._texts[0].begin_again()
+            self._ask_for_text()
 
     def link_went(self) -> None:
         """The link is down."""
@@ -148,6 +163,33 @@ class RemoteNode:
         self._arrivals.append(arrival)
         self.news.set()
         return arrival
+
+    def take_text(self, body: bytes) -> bool:
+        """Take a piece of a source file; return whether that was the last one."""
+        if not self._texts:
+            return False
+        text = self._texts[0]
+        text.take(body)
+        if text.over:
+            self._texts.popleft()
+        self._ask_for_text()
+        return text.over
+
+    def _fetch(self, text: SourceText) -> None:
+        if len(self._texts) >= MOST_TEXTS:
+            text.refused = "too many files are on their way already"
+            return
+        self._texts.append(text)
+        if len(self._texts) == 1:
+            self._ask_for_text()
+
+    def _ask_for_text(self) -> None:
+        """Ask for the next piece; one at a time, so that a frame waits for one at most."""
+        if self.link.up and not self.link.facts.get("source"):
+            while self._texts:
+                self._texts.popleft().refused = f"{self.link.way[-1]} hands out no source"
+        elif self._texts:
+            self.link.send(Kind.SOURCE, self.channel, self._texts[0].question())
 
     def _grant(self, interval_ns: int, looks_per_second: int, tick_ns: int) -> None:
         if self._granted >= MOST_GRANTS:

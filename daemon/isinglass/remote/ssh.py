@@ -26,6 +26,9 @@ HANDSHAKES_AT_ONCE = 8
 LOGIN_SECONDS = 30.0
 CLOSE_SECONDS = 5.0
 SSH_PORT = 22
+# asyncssh sets ChaCha20 up anew for each packet, which takes forty times as long as AES-GCM and was
+# a third of what a client on fifty hosts did. "^": before the others.
+CHEAP_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
 USERS_CONFIG = ()  # what makes asyncssh read ~/.ssh/config
 
 
@@ -139,6 +142,7 @@ class Ssh:
                     login_timeout=LOGIN_SECONDS,
                     connect_timeout=LOGIN_SECONDS,
                     agent_forwarding=False,
+                    encryption_algs=() if known.config.get("Ciphers") else CHEAP_CIPHERS,
                     **_given(hop),
                 )
         except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as reason:

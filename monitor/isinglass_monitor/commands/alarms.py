@@ -7,20 +7,24 @@ and says so. All else is an order to the running monitor (`orders`), which answe
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from isinglass import clock
 from isinglass.cli.actions import chosen
+from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
 from isinglass.glass.severity import ERROR
-from isinglass_monitor.commands.places import JSON, NAME, operator, places_of
+from isinglass_monitor.commands.places import JSON, NAME, NAME_HERE, operator, places_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from isinglass_monitor.query.far_monitor import FarMonitor
 
 EXIT_WARNING, EXIT_ERROR = 1, 2  # of --check, by the worst alarm
 EXIT_NOT_DELIVERED = 1
@@ -45,6 +49,7 @@ ACTIONS = {
             ),
             JSON,
             NAME,
+            SSH_COMMAND,
         ),
         notes=(
             "Exit code: 0 printed; 1 no monitor has run here; with --check 1 also when a warning is"
@@ -56,7 +61,7 @@ ACTIONS = {
         "alarms ack",
         "Say that you have an alarm in hand: it stays on the list, and is told no more.",
         positionals=(NUMBERS,),
-        options=(BY, JSON, NAME),
+        options=(BY, JSON, NAME, SSH_COMMAND),
         examples=("isinglass alarms ack 17",),
     ),
     "silence": Command(
@@ -67,7 +72,7 @@ ACTIONS = {
             Positional("NODE", "a node, or a pattern; all when left out", required=False,
                        completes="nodes"),
         ),
-        options=(FOR, BECAUSE, BY, JSON, NAME),
+        options=(FOR, BECAUSE, BY, JSON, NAME, SSH_COMMAND),
         notes=("What is still raised at its end is told then.",),
         examples=('isinglass alarms silence lag alder --for 2h --because "restoring a backup"',),
     ),
@@ -83,6 +88,7 @@ ACTIONS = {
             BY,
             JSON,
             NAME,
+            SSH_COMMAND,
         ),
         notes=("An alarm that is still raised at the end is told, with your name and reason.",),
         examples=('isinglass alarms expect alder --for 20m --because "new memory"',),
@@ -91,14 +97,14 @@ ACTIONS = {
         "alarms end",
         "End a silence or an announcement before its time.",
         positionals=(Positional("NUMBER", "its number", repeat=True),),
-        options=(JSON, NAME),
+        options=(JSON, NAME, SSH_COMMAND),
         examples=("isinglass alarms end 3",),
     ),
     "test": Command(
         "alarms test",
         "Have a notifier deliver a message that says that nothing is wrong.",
         positionals=(Positional("NOTIFIER", "the notifier; all when left out", required=False),),
-        options=(JSON, NAME),
+        options=(JSON, NAME_HERE),
         notes=("Exit code: 0 delivered; 1 not, and what the other side said.",),
         examples=("isinglass alarms test mail",),
     ),
@@ -115,7 +121,7 @@ ACTIONS = {
         "alarms forget",
         "Take a node that is gone for good off the scoreboard; its alarms end.",
         positionals=(Positional("NODE", "the node", completes="nodes"),),
-        options=(JSON, NAME),
+        options=(JSON, NAME, SSH_COMMAND),
         examples=("isinglass alarms forget elm",),
     ),
 }  # fmt: skip
@@ -139,10 +145,9 @@ def main(arguments: list[str]) -> int:
 
 def _list(values: Values) -> int:
     from isinglass.cli.printing import show
-    from isinglass_monitor.commands.alarms_text import current, remark, sections
+    from isinglass_monitor.commands.alarms_text import remark, sections
 
-    where = places_of(values.text("name"))
-    document, runs = current(where)
+    document, runs = _current(values)
     now = clock.wall_ns()
     if values.flag("json"):
         _print_json({**document, "monitor_runs": runs})
@@ -151,6 +156,23 @@ def _list(values: Values) -> int:
             print(f"isinglass: {remark(document)}", file=sys.stderr)
         show(sections(document, now, everything=values.flag("all"), verbose=values.flag("verbose")))
     return _worst(document, runs) if values.flag("check") else 0
+
+
+def _current(values: Values) -> tuple[dict[str, Any], bool]:
+    """Return the newest document of alarms, and whether the monitor runs that wrote it."""
+    if is_remote(values.text("name")):
+        with closing(_far(values)) as monitor:
+            document, runs, _, _ = monitor.alarms()
+        return document, runs
+    from isinglass_monitor.commands.alarms_text import current
+
+    return current(places_of(values.text("name")))
+
+
+def _far(values: Values) -> FarMonitor:
+    from isinglass_monitor.query.far_monitor import FarMonitor
+
+    return FarMonitor(values.text("name"), values.text("ssh-command"))
 
 
 def _worst(document: dict[str, Any], runs: bool) -> int:
@@ -173,9 +195,13 @@ def _print_json(document: object) -> None:
 
 def _order(values: Values, order: dict[str, Any], sentence: str) -> dict[str, Any]:
     """Give one order, and print its answer."""
-    from isinglass_monitor.orders import ask
+    if is_remote(values.text("name")):
+        with closing(_far(values)) as monitor:
+            answer = monitor.order(order)
+    else:
+        from isinglass_monitor.orders import ask
 
-    answer = ask(places_of(values.text("name")).runtime, order)
+        answer = ask(places_of(values.text("name")).runtime, order)
     if values.flag("json"):
         _print_json(answer)
     else:

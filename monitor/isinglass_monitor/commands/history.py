@@ -7,9 +7,11 @@ minute of the last thirty days; a spike of one second is in the greatest value o
 from __future__ import annotations
 
 import sys
+from contextlib import closing, contextmanager
 from fnmatch import fnmatchcase
 
 from isinglass import clock
+from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional, Values, near
 from isinglass.errors import UsageError
 from isinglass_monitor.commands.places import JSON, NAME, places_of
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from isinglass.cli.sheet import Section
+    from isinglass_monitor.query.far_monitor import FarStatistics
     from isinglass_monitor.statistics_store import StatisticsFile
     from isinglass_monitor.trends import Trend
+
+    Statistics = StatisticsFile | FarStatistics
 
 MOST_TRENDS = 200
 
@@ -44,6 +49,7 @@ COMMAND = Command(
         Option("totals", "Print counters as they stood, and not how fast they grew."),
         JSON,
         NAME,
+        SSH_COMMAND,
     ),
     notes=(
         "Times: -10m, -2h30m, 14:05, 2026-11-28 14:05, yesterday, now.",
@@ -62,24 +68,34 @@ EXIT_NOTHING = 1
 
 def main(arguments: list[str]) -> int:
     """Print the past."""
-    from isinglass_monitor.statistics_store import DIRECTORY, StatisticsFile
-
     values = COMMAND.parse(arguments)
-    path = places_of(values.text("name")).data / DIRECTORY
-    file = StatisticsFile(path, writes=False)
-    try:
+    with _statistics(values) as file:
         node = _node(file, values.text("NODE"))
         if not values.texts("FIELD"):
             sys.stdout.write("".join(f"{field}\n" for field in file.fields(node)))
             return 0
         trends = [trend for trend in _trends(file, node, values) if trend.points]
-    finally:
-        file.close()
     _print(trends, values)
     return 0 if trends else EXIT_NOTHING
 
 
-def _node(file: StatisticsFile, name: str) -> str:
+@contextmanager
+def _statistics(values: Values) -> Iterator[Statistics]:
+    """Give the statistics of the monitor that was named, here or on another host."""
+    if is_remote(values.text("name")):
+        from isinglass_monitor.query.far_monitor import FarMonitor
+
+        with closing(FarMonitor(values.text("name"), values.text("ssh-command"))) as monitor:
+            yield monitor.statistics()
+        return
+    from isinglass_monitor.statistics_store import DIRECTORY, StatisticsFile
+
+    path = places_of(values.text("name")).data / DIRECTORY
+    with closing(StatisticsFile(path, writes=False)) as file:
+        yield file
+
+
+def _node(file: Statistics, name: str) -> str:
     nodes = file.nodes()
     if name not in nodes:
         there = ", ".join(nodes) or "none"
@@ -87,7 +103,7 @@ def _node(file: StatisticsFile, name: str) -> str:
     return name
 
 
-def _trends(file: StatisticsFile, node: str, values: Values) -> Iterator[Trend]:
+def _trends(file: Statistics, node: str, values: Values) -> Iterator[Trend]:
     from isinglass_monitor.query.times import parse_time
     from isinglass_monitor.trends import step_for, trend
 

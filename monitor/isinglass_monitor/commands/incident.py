@@ -14,7 +14,7 @@ from pathlib import Path
 from isinglass import clock
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.errors import IsinglassError, StoreError, UsageError
-from isinglass_monitor.commands.places import NAME, Places, places_of
+from isinglass_monitor.commands.places import NAME_HERE, Places, places_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ COMMAND = Command(
         Option("level", "Only events as bad or worse.", value="LEVEL", default="info",
                choices=("trace", "debug", "info", "warn", "error")),
         Option("json", "Write JSON, whatever the file is called."),
-        NAME,
+        NAME_HERE,
     ),
     notes=(
         "For the time before the alarm was raised, and after it ended, or now.",

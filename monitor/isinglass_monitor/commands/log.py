@@ -67,7 +67,10 @@ COMMAND = Command(
             "otlp", "Send the events to an OpenTelemetry collector instead of printing them.",
             value="URL",
         ),
-        Option("monitor", "The monitor, or the folder of its spool.", value="NAME"),
+        Option(
+            "monitor", "The monitor, or the folder of its spool, or ssh://HOST/[NAME].",
+            value="NAME",
+        ),
         Option("rings", "Read the nodes' own rings, although there is a monitor."),
         SSH_COMMAND,
         Option("install-lnav", "Let lnav read what --json prints: write its format file."),
@@ -84,6 +87,7 @@ COMMAND = Command(
         "isinglass log --since yesterday --json | lnav",
         "isinglass log --follow --cursor-file sent --otlp http://localhost:4318/v1/logs",
         "isinglass log --node ssh://operator@db1.example/ --follow",
+        "isinglass log --monitor ssh://operator@watch.example/ --since -10m --level warn",
     ),
 )  # fmt: skip
 
@@ -128,12 +132,29 @@ def _source(values: Values, question: Question, cursor: Cursor | None) -> Source
     """Return what the log is read from: a spool, or rings here or on other hosts."""
     from isinglass_monitor.query.sources import open_remote, open_source
 
-    nodes = values.texts("node")
+    nodes, monitor = values.texts("node"), values.text("monitor")
+    if is_remote(monitor):
+        return _far_source(values, question, cursor)
     if not any(map(is_remote, nodes)):
-        return open_source(values.text("monitor"), question, cursor, rings=values.flag("rings"))
+        return open_source(monitor, question, cursor, rings=values.flag("rings"))
     if cursor is not None:
         raise UsageError("A cursor is of a monitor's spool, and an ssh:// address has none.")
     return open_remote(nodes, values.text("ssh-command"), question._replace(nodes=()))
+
+
+def _far_source(values: Values, question: Question, cursor: Cursor | None) -> Source:
+    """Return the spool of a monitor on another host."""
+    if any(map(is_remote, values.texts("node"))) or values.flag("rings"):
+        raise UsageError("Name either a monitor on another host or the rings of nodes, not both.")
+    from isinglass_monitor.query.far_monitor import FarMonitor
+    from isinglass_monitor.query.sources import SpoolSource
+
+    monitor = FarMonitor(values.text("monitor"), values.text("ssh-command"))
+    try:
+        return SpoolSource(monitor.spool(), question, cursor, monitor.close)
+    except BaseException:
+        monitor.close()
+        raise
 
 
 def _question(values: Values) -> tuple[Question, Filter]:

@@ -16,6 +16,7 @@ from isinglass.cli.serving import Served
 from isinglass.cli.setting_options import options_of, settings_of
 from isinglass.errors import SettingsError
 from isinglass.setting_kinds import Kind, count, seconds, size
+from isinglass_monitor.commands import relay
 from isinglass_monitor.commands.places import DEFAULT_NAME, JSON
 
 TYPE_CHECKING = False
@@ -95,6 +96,7 @@ ACTIONS = {
         options=RUN_OPTIONS,
         examples=("isinglass monitor run --cluster forest --insecure --interface lo",),
     ),
+    "relay": relay.COMMAND,
 }
 COMMAND = Command(
     "monitor",
@@ -109,6 +111,8 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Do what the first word says; return its exit code."""
     action, values = chosen(COMMAND, ACTIONS, arguments)
+    if action == "relay":
+        return relay.run(values)
     return _RUNNERS[action](settings_of(values, SHARED, values.text("name")), values)
 
 

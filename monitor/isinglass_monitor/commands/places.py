@@ -11,8 +11,14 @@ from isinglass.cli.options import Option
 from isinglass.settings import load
 
 DEFAULT_NAME = "monitor"
-NAME = Option(
+NAME_HERE = Option(
     "name", "The monitor, when there are several here.", value="NAME", default=DEFAULT_NAME
+)
+NAME = Option(
+    "name",
+    "The monitor, when there are several here; or ssh://HOST/[NAME].",
+    value="NAME",
+    default=DEFAULT_NAME,
 )
 JSON = Option("json", "Print one JSON document.")
 

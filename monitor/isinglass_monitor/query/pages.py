@@ -10,7 +10,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import NamedTuple
 
-from isinglass_monitor.spool.reading import Question, SpoolReader
+from isinglass_monitor.query.spools import Spool
+from isinglass_monitor.spool.reading import Question
 from isinglass_monitor.spool.records import Entry
 
 PART_ENTRIES = 1000
@@ -23,7 +24,7 @@ class Part(NamedTuple):
     further: Question | None
 
 
-def backwards(reader: SpoolReader, question: Question, most: int = PART_ENTRIES) -> Part:
+def backwards(reader: Spool, question: Question, most: int = PART_ENTRIES) -> Part:
     """Return the last entries of an answer; those further on are older."""
     found = reader.newest(question, most)
     if len(found) < most:
@@ -35,7 +36,7 @@ def backwards(reader: SpoolReader, question: Question, most: int = PART_ENTRIES)
     return Part(whole, question._replace(until=cut + 1))
 
 
-def forwards(reader: SpoolReader, question: Question, most: int = PART_ENTRIES) -> Part:
+def forwards(reader: Spool, question: Question, most: int = PART_ENTRIES) -> Part:
     """Return the first entries of an answer; those further on are newer."""
     found = list(islice(reader.ask(question), most))
     if len(found) < most:

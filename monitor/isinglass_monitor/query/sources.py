@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,11 +10,11 @@ from isinglass import clock
 from isinglass.cli.nodes import is_remote
 from isinglass.errors import SegmentMissing, StoreError, UsageError
 from isinglass.glass import layout
-from isinglass.node import ownership
 from isinglass.settings import data_directory
 from isinglass_monitor.query.rings import Rings
+from isinglass_monitor.query.spools import Spool, SpoolHere
 from isinglass_monitor.spool.folder import FOLDER, segment_numbers
-from isinglass_monitor.spool.reading import Cursor, Question, SpoolReader
+from isinglass_monitor.spool.reading import Cursor, Question
 from isinglass_monitor.spool.records import Entry
 
 TYPE_CHECKING = False
@@ -43,18 +43,35 @@ class Source(Protocol):
         """Let go of what it holds."""
 
 
+def _nothing() -> None:
+    """Nothing but the spool has to be closed."""
+
+
 class SpoolSource:
     """A monitor's spool.
+
+    Args:
+        spool: here or on another host.
+        question: which events are wanted.
+        cursor: where to begin, when an earlier call has told the rest.
+        closed: called after the spool was closed.
 
     Attributes:
         remark: what the reader of the answer should know of it; empty when all is well.
     """
 
-    def __init__(self, folder: Path, question: Question, cursor: Cursor | None) -> None:
-        self._reader, self._question = SpoolReader(folder), question
+    def __init__(
+        self,
+        spool: Spool,
+        question: Question,
+        cursor: Cursor | None,
+        closed: Callable[[], None] = _nothing,
+    ) -> None:
+        self._closed = closed
+        self._reader, self._question = spool, question
         self._cursor = cursor
         self._told: set[tuple[int, int, int]] = set()  # by `past`, and perhaps met again
-        self.remark = remark_on(folder)
+        self.remark = spool.remark()
 
     def past(self, newest: int) -> Iterator[Entry]:
         """Yield what is there now: all, the `newest` ones when not 0, or what a cursor leaves."""
@@ -91,8 +108,9 @@ class SpoolSource:
         return str(self._cursor or self._reader.end())
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of it."""
         self._reader.close()
+        self._closed()
 
 
 class RingsSource:
@@ -155,7 +173,7 @@ def open_source(
     """
     folder = None if rings else spool_folder(monitor)
     if folder is not None:
-        return SpoolSource(folder, question, cursor)
+        return SpoolSource(SpoolHere(folder), question, cursor)
     if cursor is not None:
         raise UsageError("A cursor is of a monitor's spool, and there is none here.")
     if not layout.node_names():
@@ -205,14 +223,3 @@ def spool_folder(monitor: str) -> Path | None:
 def _listed(names: Iterable[str]) -> str:
     found = ", ".join(names)
     return f"there are {found}" if found else "there is none here"
-
-
-def remark_on(folder: Path) -> str:
-    """Return a sentence when the monitor of a spool does not run on this machine."""
-    name = folder.parent.name
-    if ownership.owner_of(Path(layout.runtime_directory()) / name) is not None:
-        return ""
-    return (
-        f"the monitor {name} does not run here: its spool ends where it ended;"
-        " --rings shows what the nodes of this machine have themselves"
-    )
