@@ -286,7 +286,7 @@ def test_a_link_that_stood_still_brings_the_newest_state_at_once(
     alder: Node, hosts: RemoteHosts
 ) -> None:
     far = hosts.add("far")
-    interval_seconds = 5.0
+    interval_seconds = 3.0
     with watching("ssh://far/alder") as watcher:
         (source,) = watcher.ready(interval_seconds)
         sessions = far.sessions()
@@ -294,8 +294,9 @@ def test_a_link_that_stood_still_brings_the_newest_state_at_once(
             session.suspend()
         while {session.status() for session in sessions} != {psutil.STATUS_STOPPED}:
             threading.Event().wait(0.01)
-        for _ in range(4):
+        for _ in range(4):  # ticks that come early would hurry nobody
             watcher.fleet.read((), interval_seconds, 0)
+            threading.Event().wait(0.6 * interval_seconds)
         source.node.take()
         resumed_ns = clock.monotonic_ns()
         for session in sessions:

@@ -60,7 +60,7 @@ class RemoteNode:
         self._later = later
         self._frames = Frames()
         self._arrivals: deque[Arrival] = deque(maxlen=MOST_WAITING)
-        self._granted = 0
+        self._granted = self._granted_ns = 0
         self._fresh = True
         self._hurried = False
         self._looks_per_second = 0
@@ -194,8 +194,10 @@ class RemoteNode:
     def _grant(self, interval_ns: int, looks_per_second: int, tick_ns: int) -> None:
         if self._granted >= MOST_GRANTS:
             # The link stands still, or is slow. When it goes on, a grant that is as old would be
-            # held for its whole delay, so another one lets the newest state come first.
-            self._hurry(looks_per_second)
+            # held for its whole delay, so another one lets the newest state come first. A tick that
+            # only came early, for another node's sake, says nothing of this one.
+            if clock.monotonic_ns() - self._granted_ns >= interval_ns // 2:
+                self._hurry(looks_per_second)
             return
         # From the tick, not from now: a frame that was late must not make the next one late, too.
         late_ns = clock.monotonic_ns() - tick_ns
@@ -216,3 +218,4 @@ class RemoteNode:
         grant = Grant(clock.monotonic_ns(), delay_ns, looks_per_second, flags)
         if self.link.send(Kind.GRANT, self.channel, grant.packed()):
             self._granted += 1
+            self._granted_ns = grant.granted_ns
