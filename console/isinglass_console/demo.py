@@ -98,7 +98,8 @@ def _plan(values: Values, source: Path) -> dict[str, Any]:
         "runtime": values.text("runtime-dir") if values.given("runtime-dir") else "",
         "data": values.text("data-dir") if values.given("data-dir") else "",
     }
-    settings = demo_nodes.cluster_settings(len(nodes), data)
+    kept = Path(chosen["data"]) if chosen["data"] else None
+    settings = demo_nodes.cluster_settings(len(nodes), data, kept)
     return {
         "nodes": nodes,
         # A monitor listens to a cluster; of a count that is measured nothing is to be watched.

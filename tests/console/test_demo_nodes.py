@@ -11,6 +11,7 @@ import pytest
 import isinglass
 from daemon_process import daemon
 from isinglass import settings
+from isinglass.errors import UsageError
 from isinglass.wire import cluster_key
 from isinglass_console.demo_convergence import store_digest, wait_until_equal
 from isinglass_console.demo_nodes import MOST_NODES, NAMES, cast, cluster_settings
@@ -27,6 +28,19 @@ def test_two_demos_are_two_clusters(tmp_path: Path) -> None:
     assert secrets[0] != secrets[1]
     mode = Path(first["ISINGLASS_CLUSTER_KEY_FILE"]).stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
+
+
+def test_stores_that_are_kept_stay_in_their_cluster(tmp_path: Path) -> None:
+    names = set()
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        wanted = cluster_settings(3, tmp_path / name, tmp_path / "kept")
+        names.add(wanted["ISINGLASS_CLUSTER"])
+    assert len(names) == 1
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "c").mkdir()
+    with pytest.raises(UsageError, match="--data-dir"):
+        cluster_settings(3, tmp_path / "c", tmp_path / "file")
 
 
 def test_the_settings_are_those_of_a_daemon(tmp_path: Path) -> None:

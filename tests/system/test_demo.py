@@ -144,6 +144,23 @@ def test_once_stores_the_counts_that_an_independent_count_finds(
 
 
 @pytest.mark.slow
+def test_a_demo_goes_on_with_the_stores_that_it_kept(tmp_path: Path, data_dir: Path) -> None:
+    rows = []
+    for _ in range(2):
+        process = demo(
+            "--headless", "--seconds", "1", "--json", "--data-dir", str(tmp_path / "kept"),
+            name=str(tmp_path),
+        )  # fmt: skip
+        out, err = process.communicate(timeout=WAIT_SECONDS)
+        assert process.returncode == 0, err
+        told = json.loads(out)
+        assert told["equal"]
+        rows.append(min(node["tables"][workload.TABLE] for node in told["nodes"].values()))
+    assert 0 < rows[0] <= rows[1]
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+@pytest.mark.slow
 def test_headless_runs_for_the_seconds_given_and_tells_what_happened(
     tmp_path: Path, data_dir: Path
 ) -> None:

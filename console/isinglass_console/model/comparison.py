@@ -44,8 +44,9 @@ class Change:
             return -1.0
         if self.before == self.after:
             return 0.0
-        ratio = self.ratio
-        return abs(log(ratio)) if ratio > 0 else inf
+        # Not of the ratio: of the smallest numbers there are, that is beyond the largest.
+        both = self.before > 0 and self.after > 0
+        return abs(log(self.after) - log(self.before)) if both else inf
 
 
 def changes(before: Figures, after: Figures) -> list[Change]:
