@@ -28,6 +28,7 @@ QUIET_SECONDS = 0.25
 BURST_SECONDS = 0.05  # what comes within that of the bytes before belongs to them
 PAGE_BYTES = 1000  # a page is 20 kB, a status row 350 bytes
 LIMIT_SECONDS = 30.0
+PAGE_SECONDS = 2.0  # after a key, for the page that it brings
 
 
 class Cost(NamedTuple):
@@ -84,29 +85,45 @@ def _cpu_seconds(pid: int) -> float:
     return sum(each.user + each.system for each in times)
 
 
-def steady_cost(
-    command: str, environment: dict[str, str], settle: float, seconds: float, key: str = ""
-) -> Cost:
-    """Run one program in a terminal, press a key, let it settle, and measure it."""
+def steady_cost(command: str, environment: dict[str, str], settle: float, seconds: float) -> Cost:
+    """Run one program in a terminal, let it settle, and measure it."""
+    return steady_costs(command, environment, settle, seconds, ("",))[0]
+
+
+def steady_costs(
+    command: str,
+    environment: dict[str, str],
+    settle: float,
+    seconds: float,
+    keys: Sequence[str],
+) -> list[Cost]:
+    """Run one program, let it settle, and measure it after each of some keys; "": after none."""
     with tempfile.TemporaryDirectory() as directory:
         terminal = Terminal(Path(directory), command, environment)
         try:
-            clock.sleep(settle / 2)
-            if key:
-                terminal.press(key)
-            clock.sleep(settle / 2)
-            began, cpu = clock.monotonic_ns(), _cpu_seconds(terminal.pid)
-            sent = terminal.sent_bytes()
-            clock.sleep(seconds)
-            passed = (clock.monotonic_ns() - began) / 1e9
-            memory = sum(process.memory_info().rss for process in _family(terminal.pid))
-            if len(terminal.screen().split()) < 20:
-                raise SystemExit(f"{command} shows nothing: {terminal.screen()}")
-            cpu_share = (_cpu_seconds(terminal.pid) - cpu) / passed
-            sent_each_second = (terminal.sent_bytes() - sent) / passed
-            return Cost(100 * cpu_share, memory / 2**20, sent_each_second / 1024)
+            clock.sleep(settle)
+            found = []
+            for key in keys:
+                if key:
+                    terminal.press(key)
+                    clock.sleep(PAGE_SECONDS)
+                found.append(_measured(terminal, command, seconds))
+            return found
         finally:
             terminal.close()
+
+
+def _measured(terminal: Terminal, command: str, seconds: float) -> Cost:
+    began, cpu = clock.monotonic_ns(), _cpu_seconds(terminal.pid)
+    sent = terminal.sent_bytes()
+    clock.sleep(seconds)
+    passed = (clock.monotonic_ns() - began) / 1e9
+    memory = sum(process.memory_info().rss for process in _family(terminal.pid))
+    if len(terminal.screen().split()) < 20:
+        raise SystemExit(f"{command} shows nothing: {terminal.screen()}")
+    cpu_share = (_cpu_seconds(terminal.pid) - cpu) / passed
+    sent_each_second = (terminal.sent_bytes() - sent) / passed
+    return Cost(100 * cpu_share, memory / 2**20, sent_each_second / 1024)
 
 
 def _patience(came: int) -> float:
