@@ -33,6 +33,16 @@ SHARED = (
 )
 
 
+SILENT_RULE = """
+[[rule]]
+name = "node-silent"
+help = "Nothing was heard of the node."
+when = "node.silent_seconds > 3 and node.ended == 0"
+severity = "error"
+look = "At the node."
+"""
+
+
 class MonitorProcess(ServiceProcess):
     """`isinglass monitor run`; it starts again with the same settings."""
 

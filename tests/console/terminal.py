@@ -12,6 +12,13 @@ from isinglass import clock
 
 LIMIT_SECONDS = 40.0
 LOOK_SECONDS = 0.1
+FORGOTTEN = ("NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "TMUX")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this process's environment as a terminal of 16 million colours has it, and more."""
+    kept = {key: value for key, value in os.environ.items() if key not in FORGOTTEN}
+    return {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", **more}
 
 
 class Terminal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal
+from terminal import Terminal, environment
 
 from isinglass import clock
 
@@ -23,12 +22,6 @@ BIN = Path(sys.executable).parent
 CONSOLE = f"exec {BIN}/isinglass console --interval 0.5"
 ENDS_WITHIN_SECONDS = 30
 DEMO_STARTS_WITHIN_SECONDS = 90
-FORGOTTEN = ("NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "TMUX")
-
-
-def environment(**more: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in FORGOTTEN}
-    return {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", **more}
 
 
 @pytest.fixture

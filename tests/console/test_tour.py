@@ -14,8 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal
-from test_terminal import environment
+from terminal import Terminal, environment
 
 from demo_stage import SMALL_BATCHES, Walk
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from terminal import Terminal, environment
 
 from at_work import Node, working_node
 from needs import missing, needs
@@ -25,6 +26,14 @@ def start_node(home: Path) -> Iterator[Callable[[str], Node]]:
 def alder(start_node: Callable[[str], Node]) -> Node:
     """One node that works."""
     return start_node("alder")
+
+
+@pytest.fixture
+def terminal(home: Path) -> Iterator[Terminal]:
+    """A window of tmux."""
+    window = Terminal(home / "tmux", environment())
+    yield window
+    window.stop()
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from terminal import Terminal
@@ -18,17 +16,7 @@ from remote_hosts import RemoteHosts
 pytestmark = [pytest.mark.terminal, pytest.mark.sshd, pytest.mark.slow]
 
 LIMIT_SECONDS = 40.0
-FORGOTTEN = ("NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "TMUX")
 Node = subprocess.Popen[str]
-
-
-@pytest.fixture
-def terminal(home: Path) -> Iterator[Terminal]:
-    kept = {name: word for name, word in os.environ.items() if name not in FORGOTTEN}
-    kept |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-    window = Terminal(home / "tmux", kept)
-    yield window
-    window.stop()
 
 
 def row_of(screen: str, node: str) -> str:

@@ -14,20 +14,12 @@ from textual.pilot import Pilot
 
 from cluster_daemons import NAMES, ClusterDaemons, cluster, wait_until
 from isinglass_console.app import IsinglassApp
-from monitor_process import MonitorProcess, monitor
+from monitor_process import SILENT_RULE, MonitorProcess, monitor
 from relay_client import isinglass
 from remote_hosts import RemoteHosts
 
 pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 
-RULES = """
-[[rule]]
-name = "node-silent"
-help = "Nothing was heard of the node."
-when = "node.silent_seconds > 3 and node.ended == 0"
-severity = "error"
-look = "At the node."
-"""
 FAR = "ssh://far/"
 Stage = tuple[ClusterDaemons, MonitorProcess]
 
@@ -36,7 +28,7 @@ Stage = tuple[ClusterDaemons, MonitorProcess]
 def stage(data_dir: Path, tmp_path: Path) -> Iterator[Stage]:
     """Two nodes and their monitor, which knows both."""
     file = tmp_path / "alarms.toml"
-    file.write_text(RULES)
+    file.write_text(SILENT_RULE)
     with ExitStack() as stack:
         daemons = stack.enter_context(cluster(2))
         watching = stack.enter_context(monitor(daemons, alarms=file))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -21,18 +20,8 @@ from remote_hosts import RemoteHosts
 
 pytestmark = [pytest.mark.terminal, pytest.mark.sshd, pytest.mark.hosts, pytest.mark.slow]
 
-FORGOTTEN = ("NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "TMUX")
 LINE = 'mark("applying a batch")'
 MARKED = re.compile(r"^. +37  +mark\(.applying a batch.\) .*\d+ % .*[▏▎▍▌▋▊▉█]", re.MULTILINE)
-
-
-@pytest.fixture
-def terminal(home: Path) -> Iterator[Terminal]:
-    kept = {name: word for name, word in os.environ.items() if name not in FORGOTTEN}
-    kept |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-    window = Terminal(home / "tmux", kept)
-    yield window
-    window.stop()
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from playing import play, screen_text, until
-from terminal import Terminal
-from test_terminal import environment
+from terminal import Terminal, environment
 from textual.pilot import Pilot
 
 from cli.commands import COMMAND, isinglass

@@ -13,7 +13,7 @@ from cli.commands import isinglass
 from cluster_daemons import NAMES, cluster
 from isinglass import clock
 from isinglass_console.app import IsinglassApp
-from monitor_process import monitor
+from monitor_process import SILENT_RULE, monitor
 
 pytestmark = pytest.mark.slow
 
@@ -57,19 +57,9 @@ def test_the_log_is_followed_and_an_event_leads_to_its_instant(tmp_path: Path) -
         assert not app.monitor_feed.is_alive()
 
 
-RULES = """
-[[rule]]
-name = "node-silent"
-help = "Nothing was heard of the node."
-when = "node.silent_seconds > 3 and node.ended == 0"
-severity = "error"
-look = "At the node."
-"""
-
-
 def test_an_alarm_is_shown_acknowledged_silenced_and_leads_to_its_instant(tmp_path: Path) -> None:
     file = tmp_path / "alarms.toml"
-    file.write_text(RULES)
+    file.write_text(SILENT_RULE)
     with cluster(2) as daemons, monitor(daemons, alarms=file):
         alder, birch = NAMES[:2]
         app = IsinglassApp([alder, birch], interval_seconds=0.2, keymap_path=tmp_path / "none")
