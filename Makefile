@@ -30,7 +30,10 @@ demo: $(VENV)/.installed
 
 # Tests of real processes share the processors with each other. What fails is run once more, alone:
 # a fault fails again; what passes then is named by the first run's summary, and wants steadying.
+# Workers run on beside a module that cannot be imported, so all are collected once before.
 test: style types
+	@$(BIN)/python -m pytest --collect-only -qq $(PYTEST_FLAGS) > $(VENV)/collected || \
+	  { cat $(VENV)/collected; exit 2; }
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS) || { test $$? = 1 && \
 	  echo "running what failed once more, alone" && \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST_FLAGS); }

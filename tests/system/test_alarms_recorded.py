@@ -12,8 +12,7 @@ from cluster_daemons import NAMES, cluster, wait_until
 from isinglass.errors import IsinglassError
 from isinglass_console.recording.reading import Recording
 from isinglass_console.screens.desk import Desk
-from monitor_process import monitor
-from system.test_watching_console import RULES
+from monitor_process import SILENT_RULE, monitor
 
 pytestmark = pytest.mark.slow
 WAIT_SECONDS = 60.0
@@ -27,7 +26,7 @@ def followed(recording: Recording) -> list[tuple[str, str]]:
 
 def test_a_monitors_alarms_are_recorded_and_replayed(tmp_path: Path) -> None:
     rules, path = tmp_path / "alarms.toml", tmp_path / "night"
-    rules.write_text(RULES)
+    rules.write_text(SILENT_RULE)
     with cluster(2) as daemons, monitor(daemons, alarms=rules):
         alder, birch = NAMES[:2]
         line = ("record", alder, birch, "-o", str(path), "--interval", "0.2")
