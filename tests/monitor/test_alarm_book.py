@@ -132,9 +132,29 @@ def test_a_cause_holds_back_its_consequences() -> None:
     rules = {alarm.subject.rule: alarm for alarm in scene.book.alarms.values()}
     assert rules["lag"].state == "firing"
     assert rules["lag"].held_back == CAUSED
-    assert rules["lag"].reporters == ("birch", "cedar")
+    assert rules["lag"].found_at == ("birch", "cedar")
     assert ("raised", "node-silent", "alder") in told(scene.notices)
     assert ("raised", "lag", "alder") not in told(scene.notices)
+
+
+def test_tasks_that_a_hung_timer_holds_up_are_one_alarm_that_names_them() -> None:
+    scene = AlarmStage()
+    tasks = ("flush", "lag", "sweep")
+    late = {task: set[int]() for task in tasks}
+    late["flush"], late["sweep"] = set(range(10, 80)), set(range(20, 40))
+    for second in range(120):
+        for task in tasks:
+            last = 10 if second in late[task] else second
+            scene.says("alder", {f"timer.{task}.interval": 1.0})
+            scene.says("alder", {f"timer.{task}.last_run": float(1_700_000_000 + last) * 1e9})
+        scene.run()
+        if second == 35:
+            (alarm,) = scene.book.alarms.values()
+            assert alarm.found_at == ("flush", "sweep")
+            assert alarm.sentence().startswith("alder: ")
+            assert alarm.sentence().endswith("(at flush, sweep)")
+    about = ("timer-overdue", "alder")
+    assert told(scene.notices) == [("raised", *about), ("cleared", *about)]
 
 
 def test_all_nodes_silent_at_once_is_one_alarm() -> None:
@@ -255,4 +275,4 @@ def test_no_silence_is_missed_and_none_is_outlived(
         for alarm in scene.book.alarms.values():
             if alarm.state == "firing" and not held:
                 assert alarm.told
-    assert json.loads(json.dumps(scene.book.document()))["format"] == 1
+    assert json.loads(json.dumps(scene.book.document()))["format"] == 2

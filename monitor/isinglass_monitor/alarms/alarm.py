@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from isinglass_monitor.alarms.findings import Subject
-from isinglass_monitor.alarms.rules import Rule
+from isinglass_monitor.alarms.rules import ABOUT_INSTANCE, ABOUT_PANEL, Rule
 from isinglass_monitor.alarms.states import AlarmState
 from isinglass_monitor.views import Figure
 
 TIMELINE_ENTRIES = 100
+FOUND_AT = {ABOUT_INSTANCE: "reported by", ABOUT_PANEL: "at"}
 
 
 class Entry(NamedTuple):
@@ -41,7 +42,7 @@ class Alarm:
         self.told = False
         self.acknowledged_by = ""
         self.figures: Mapping[str, Figure] = {}
-        self.reporters: tuple[str, ...] = ()
+        self.found_at: tuple[str, ...] = ()
         self.timeline: list[Entry] = []
 
     @property
@@ -67,9 +68,9 @@ class Alarm:
     def sentence(self) -> str:
         """Return what the alarm says, in one line."""
         about = " ".join(self.nodes)
-        reported = f" (reported by {', '.join(self.reporters)})" if self.reporters else ""
         figures = self.figures_text()
-        return f"{about}: {self.rule.help}{' ' + figures if figures else ''}{reported}"
+        at = f" ({FOUND_AT[self.rule.about]} {', '.join(self.found_at)})" if self.found_at else ""
+        return f"{about}: {self.rule.help}{' ' + figures if figures else ''}{at}"
 
     def document(self) -> dict[str, Any]:
         """Return the alarm as JSON has it; also what outlives the monitor."""
@@ -91,7 +92,7 @@ class Alarm:
             "acknowledged_by": self.acknowledged_by,
             "flapping": self.machine.flapping,
             "figures": dict(self.figures),
-            "reporters": list(self.reporters),
+            "found_at": list(self.found_at),
             "sentence": self.sentence(),
             "timeline": [entry._asdict() for entry in self.timeline],
             "machine": self.machine.document(),
@@ -106,7 +107,7 @@ class Alarm:
         self.told = bool(document["told"])
         self.acknowledged_by = str(document["acknowledged_by"])
         self.figures = dict(document["figures"])
-        self.reporters = tuple(document["reporters"])
+        self.found_at = tuple(document["found_at"])
         self.timeline = [Entry(**entry) for entry in document["timeline"]]
 
 

@@ -26,7 +26,7 @@ from isinglass_monitor.views import MONITOR_PREFIX
 
 CAUSE_WAIT_SECONDS = 5.0
 ENDED_KEPT = 200
-DOCUMENT_FORMAT = 1
+DOCUMENT_FORMAT = 2
 
 SILENCED, EXPECTED, CAUSED, WAITING = "silenced", "expected", "caused", "waiting"
 HELD_BACK = (SILENCED, EXPECTED, CAUSED, WAITING)
@@ -98,7 +98,7 @@ class AlarmBook:
                 return
             alarm = self.alarms[subject] = Alarm(subject, self.rules[subject.rule])
         if finding.holds is not None and finding.figures:
-            alarm.figures, alarm.reporters = finding.figures, finding.reporters
+            alarm.figures, alarm.found_at = finding.figures, finding.found_at
         before = alarm.state
         state = alarm.machine.step(
             self._now.monotonic_ns, finding.holds, finding.clears, alarm.rule.timing

@@ -2,7 +2,7 @@
 
 A *subject* is what an alarm is about: a rule and a node, and an instance where the rule's panel has
 them. A rule about its instances turns this round: what several nodes report of one other is one
-subject, which is that other node.
+subject, which is that other node. For a rule about its panel all instances of a node are one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from isinglass_monitor.alarms.rules import ABOUT_INSTANCE, MOST, Rule
+from isinglass_monitor.alarms.rules import ABOUT_INSTANCE, ABOUT_PANEL, MOST, Rule
 from isinglass_monitor.alarms.sights import InstanceSight, NodeFigures
 from isinglass_monitor.figure_names import DERIVED
 from isinglass_monitor.views import Figure
@@ -25,12 +25,15 @@ class Subject(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was found of one subject: its condition (None: unknown), whether it clears, and why."""
+    """What was found of one subject: its condition (None: unknown), whether it clears, and why.
+
+    `found_at`: the nodes that report it, or the instances of a panel that it was found at.
+    """
 
     holds: bool | None
     clears: bool
     figures: Mapping[str, Figure]
-    reporters: tuple[str, ...] = ()
+    found_at: tuple[str, ...] = ()
 
 
 NOT_THERE = Finding(False, True, {})
@@ -57,6 +60,9 @@ def find(
         if rule.about == ABOUT_INSTANCE:
             if looked_at:  # whether most agree, only all together can say
                 yield from _about_instances(rule, nodes.values(), known)
+            continue
+        if rule.about == ABOUT_PANEL:
+            yield from _about_panels(rule, looked_at, known)
             continue
         for figures in looked_at:
             for instance in figures.instances(rule.when.references):
@@ -106,11 +112,27 @@ def _about_instances(
             yield subject, _agreed(rule, findings)
 
 
+def _about_panels(
+    rule: Rule, nodes: Iterable[NodeFigures], known: Collection[Subject]
+) -> Iterator[tuple[Subject, Finding]]:
+    for figures in nodes:
+        subject = Subject(rule.name, figures.node)
+        sights = [
+            (instance, sight, _holds(rule, figures, sight))
+            for instance in figures.instances(rule.when.references)
+            for sight in [InstanceSight(figures, instance)]
+        ]
+        if subject in known or any(holds for _, _, holds in sights):
+            findings = [(at, _finding(rule, sight, holds)) for at, sight, holds in sights]
+            yield subject, _agreed(rule, findings)
+
+
 def _agreed(rule: Rule, reports: list[tuple[str, Finding]]) -> Finding:
-    known = [(node, finding) for node, finding in reports if finding.holds is not None]
+    """Return what several findings come to, each with the node or instance that it is of."""
+    known = [(at, finding) for at, finding in reports if finding.holds is not None]
     if not known:
         return UNKNOWN
-    raising = [(node, finding) for node, finding in known if finding.holds]
+    raising = [(at, finding) for at, finding in known if finding.holds]
     clearing = sum(finding.clears for _, finding in known)
     if rule.agree == MOST:
         holds = 2 * len(raising) > len(known)
@@ -118,4 +140,4 @@ def _agreed(rule: Rule, reports: list[tuple[str, Finding]]) -> Finding:
     else:
         holds, clears = bool(raising), clearing == len(known)
     shown = (raising or known)[0][1].figures
-    return Finding(holds, clears, shown, tuple(node for node, _ in raising))
+    return Finding(holds, clears, shown, tuple(at for at, _ in raising))

@@ -23,7 +23,7 @@ from isinglass_monitor.alarms.outlook import Outlook, outlook
 from isinglass_monitor.alarms.states import Timing
 
 SEVERITIES = {"info": INFO, "warning": WARNING, "error": ERROR, "fatal": FATAL}
-ABOUT_NODE, ABOUT_INSTANCE = "node", "instance"
+ABOUT_NODE, ABOUT_PANEL, ABOUT_INSTANCE = ABOUTS = ("node", "panel", "instance")
 ANY, MOST = "any", "most"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,47}")
 LONGEST_TEXT = 2_000
@@ -43,8 +43,9 @@ class Rule:
 
     `when` raises and `clear` ends the alarm (None: as soon as `when` does not hold). About "node"
     there is an alarm for each node, and for each instance where `when` names a panel that has them;
-    about "instance" the instance is itself a node (panel `peer`), and there is one alarm for it,
-    whoever reports it: any, or most of those who do.
+    about "panel" there is one for all instances of a node; about "instance" the instance is itself
+    a node (panel `peer`), and there is one alarm for it, whoever reports it: any, or most of those
+    who do.
     """
 
     name: str
@@ -195,7 +196,7 @@ class _Reading:
                 self._seconds(number, table, "for"), self._seconds(number, table, "clear_for")
             ),
             severity=SEVERITIES[self._one_of(number, table, "severity", SEVERITIES, "warning")],
-            about=self._one_of(number, table, "about", (ABOUT_NODE, ABOUT_INSTANCE), ABOUT_NODE),
+            about=self._one_of(number, table, "about", ABOUTS, ABOUT_NODE),
             agree=self._one_of(number, table, "agree", (ANY, MOST), ANY),
             caused_by=self._causes(number, table),
             announced=self._truth(number, table, "announced"),
