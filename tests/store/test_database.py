@@ -269,6 +269,24 @@ def test_tombstones_go_when_the_horizon_has_passed_them(store: Store, group_by: 
     assert store.verify().problems == []
 
 
+def test_tombstones_that_come_after_the_last_one_went_go_too(store: Store) -> None:
+    store.apply([create("t", 1), writes("t", a=tombstone(2), b=tombstone(3))])
+    while store.reclaim(20, records.version_bytes(9, 0)).more:
+        pass
+    store.apply([writes("t", a=tombstone(20), c=tombstone(21))])
+    assert store.reclaim(20, records.version_bytes(9, 0)).tombstones == 0, "they are too young"
+    while store.reclaim(20, records.version_bytes(30, 0)).more:
+        pass
+    assert [table.tombstones for table in store.tables()] == [0]
+
+
+def test_tombstones_of_the_last_daemon_go_before_this_one_writes(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.apply([create("t", 1), writes("t", a=tombstone(2))])
+    with Store.open(tmp_path) as store:
+        assert store.reclaim(20, records.version_bytes(9, 0)).tombstones == 1
+
+
 def test_after_a_restart_everything_is_there_and_reclaiming_goes_on(tmp_path: Path) -> None:
     rows = {b"%03d" % n: value_record(2, n=n) for n in range(300)}
     with Store.open(tmp_path, durability="commit") as store:
