@@ -332,7 +332,13 @@ def test_the_panel_tells_what_was_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [TableShape("//"), TableShape("", ("a", "a")), TableShape("", ("",))]
+    "shape",
+    [
+        TableShape("//"),
+        TableShape("", ("a", "a")),
+        TableShape("", ("",)),
+        TableShape("", ("é" * 201,)),
+    ],
 )
 def test_shapes_that_cannot_be_had(shape: TableShape) -> None:
     with pytest.raises(BadRecord):
