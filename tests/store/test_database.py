@@ -211,6 +211,13 @@ def test_tables_come_and_go(store: Store) -> None:
     assert store.newest_stamp() == 30
 
 
+def test_a_scan_takes_any_text_as_its_bounds(store: Store) -> None:
+    rows = {b"a": value_record(2), "\U0001f989".encode(): value_record(2)}
+    store.apply([create("t", 1), Writes("t", rows)])
+    assert [record.key for record in store.scan("t", "\udcff")] == ["\U0001f989"]
+    assert [record.key for record in store.scan("t", "", "\udcff", reverse=True)] == ["a"]
+
+
 def test_a_table_dropped_under_a_scan_ends_it_with_an_error(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

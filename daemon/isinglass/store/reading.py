@@ -145,8 +145,8 @@ class StoreReader:
             TableMissing: there is no such table; also in the middle, when it is dropped meanwhile.
         """
         self._engine.read(lambda scope: self._table(scope, table))
-        high = None if stop is None else stop.encode()
-        return self._scan(table, start.encode(), high, limit, reverse)
+        high = None if stop is None else stop.encode("utf-8", "surrogatepass")
+        return self._scan(table, start.encode("utf-8", "surrogatepass"), high, limit, reverse)
 
     def _scan(
         self, table: str, low: bytes, high: bytes | None, limit: int | None, reverse: bool
