@@ -12,6 +12,7 @@ then, and by its own queue.
 from __future__ import annotations
 
 from isinglass import clock
+from isinglass.errors import BadRecord
 from isinglass.node.intake import Intake
 from isinglass.node.primary import Receipt
 from isinglass.node.replica import Replica
@@ -95,7 +96,11 @@ class Immediate:
         def done(record: bytes | None, receipt: Receipt) -> None:
             payload = None
             if record is not None and not records.is_tombstone(record):
-                payload = records.packed_value(record)
+                try:
+                    payload = records.packed_value(record)
+                except BadRecord as error:
+                    send(messages.refusal(request_id, error))
+                    return
             behind = 0.0 if receipt.primary else self._behind(replica, table, key)
             send([request_id, DONE, [payload, self._shown(replica, receipt, behind)]])
 
