@@ -241,14 +241,22 @@ class Server:
             self._listener.close()
 
 
+NOTIFY_LIMIT_SECONDS = 1.0
+
+
 def notify_supervisor(text: str) -> bool:
-    """Send a line to the supervisor's socket (sd_notify(3)); False when there is none."""
+    """Send a line to the supervisor's socket (sd_notify(3)).
+
+    Returns:
+        False when there is none, or it does not take it within NOTIFY_LIMIT_SECONDS.
+    """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifier:
+        notifier.settimeout(NOTIFY_LIMIT_SECONDS)
         try:
             notifier.connect(address)
             notifier.sendall(text.encode())
