@@ -240,6 +240,11 @@ class Session:
         left = list(range(len(requests)))
         while True:
             if answers is None:
+                if seconds_left(deadline) <= 0:
+                    raise DaemonAway(
+                        f"the daemon of node {self.node} broke the connection again and again: see"
+                        f" its errors (`isinglass dump {self.node}`)"
+                    )
                 self.panel.retries += 1
                 if since is not None:
                     for number in left:
