@@ -12,7 +12,7 @@ import pytest
 
 import isinglass
 from daemon_process import DaemonProcess, daemon
-from isinglass import errors
+from isinglass import clock, errors
 from isinglass.client.connection import Connection, socket_path
 from isinglass.wire import messages, transport
 
@@ -95,6 +95,20 @@ def breaking(greeting: list[object]) -> Iterator[None]:
         listener.shutdown(2)
         listener.close()
         thread.join()
+
+
+def test_a_call_takes_its_time_in_all_also_when_the_next_daemon_hangs(oak: DaemonProcess) -> None:
+    with isinglass.connect("oak", timeout_seconds=3) as database:
+        database.create_table("t")
+        oak.kill()
+        listeners = []
+        comes = threading.Timer(2, lambda: listeners.append(transport.listen(socket_path("oak"))))
+        comes.start()
+        started_ns = clock.monotonic_ns()
+        with pytest.raises(errors.RequestTimeout):
+            database.put("t", "k", {"n": 1})
+        assert clock.monotonic_ns() - started_ns < 4.5e9
+        listeners[0].close()
 
 
 def test_a_connection_that_breaks_again_and_again_is_told_within_the_timeout(

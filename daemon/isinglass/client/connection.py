@@ -82,6 +82,10 @@ class Connection:
             )
         self.generation, self.applied_place, self.data_directory, self.log = said
 
+    def limit(self, seconds: float) -> None:
+        """Let each answer from now on take at most so long."""
+        self._socket.limit(seconds)
+
     def close(self) -> None:
         """Close this end."""
         self._socket.close()

@@ -38,7 +38,7 @@ class ClientSocket:
         """
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
-            self._set_timeout(timeout_seconds)
+            self.limit(timeout_seconds)
             with _short(path) as short:
                 self._socket.connect(short)
         except BaseException:
@@ -47,7 +47,7 @@ class ClientSocket:
         self.send = self._socket.sendall
         self.receive = self._socket.recv
 
-    def _set_timeout(self, seconds: float) -> None:
+    def limit(self, seconds: float) -> None:
         """Let every later call wait at most so long; BlockingIOError says that it was over."""
         whole = max(seconds, 0.001)
         limit = _TIMEVAL.pack(int(whole), int(whole % 1 * 1_000_000))
