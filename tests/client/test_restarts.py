@@ -70,6 +70,34 @@ def test_what_the_daemon_does_not_understand_is_refused_once(
     assert oak.panel("port")["bad_argument"] == 1
 
 
+def test_a_thread_that_waits_for_the_daemon_is_told_when_its_client_is_closed(
+    oak: DaemonProcess,
+) -> None:
+    connected, killed = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def write() -> None:
+        database.put("t", "k", {"n": 1})
+        connected.set()
+        killed.wait()
+        try:
+            database.put("t", "k", {"n": 2})
+        except errors.DaemonAway as error:
+            told.append(str(error))
+
+    with isinglass.connect("oak", timeout_seconds=60) as database:
+        database.create_table("t")
+        writing = threading.Thread(target=write)
+        writing.start()
+        assert connected.wait(30)
+        oak.kill()
+        killed.set()
+        while not database._session.panel.retries:
+            clock.sleep(0.005)
+    writing.join(10)
+    assert len(told) == 1 and "is closed" in told[0]
+
+
 @contextmanager
 def breaking(greeting: list[object]) -> Iterator[None]:
     """Sit at the socket of a killed node: greet as its daemon did, then break each connection."""

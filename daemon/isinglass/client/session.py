@@ -159,6 +159,8 @@ class Session:
     def _reconnect(self, deadline_ns: int) -> Connection:
         pause = FIRST_PAUSE_SECONDS
         while True:
+            if self.closed:
+                raise DaemonAway("this client is closed: make another one with connect()")
             try:
                 connection = self._connect(self._answer_limit(deadline_ns))
             except DaemonAway:
@@ -279,8 +281,6 @@ class Session:
         """
         connection = self._thread.connection
         if connection is None:
-            if self.closed:
-                raise DaemonAway("this client is closed: make another one with connect()")
             connection = self._thread.connection = self._reconnect(self._deadline(started_ns))
             self._check_life(connection.generation)
             late = True
