@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -216,6 +217,29 @@ def test_a_scan_takes_any_text_as_its_bounds(store: Store) -> None:
     store.apply([create("t", 1), Writes("t", rows)])
     assert [record.key for record in store.scan("t", "\udcff")] == ["\U0001f989"]
     assert [record.key for record in store.scan("t", "", "\udcff", reverse=True)] == ["a"]
+
+
+class Counting(Store):
+    """A store that counts the snapshots of its scans."""
+
+    snapshots = 0
+
+    def _read_part(self, *arguments: Any, **options: Any) -> list[tuple[bytes, bytes]]:
+        self.snapshots += 1
+        return super()._read_part(*arguments, **options)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_scan_for_few_passes_over_much_that_is_deleted_in_few_steps(
+    tmp_path: Path, reverse: bool
+) -> None:
+    with Counting.open(tmp_path) as store:
+        dead = {b"k%05d" % number: tombstone(9) for number in range(3000)}
+        kept = {key: value_record(9) for key in (b"a", b"b", b"y", b"z")}
+        store.apply([create("t", 1), Writes("t", dead | kept)])
+        found = [record.key for record in store.scan("t", limit=3, reverse=reverse)]
+        assert found == (["z", "y", "b"] if reverse else ["a", "b", "y"])
+        assert store.snapshots <= 5
 
 
 def test_a_table_dropped_under_a_scan_ends_it_with_an_error(
