@@ -42,7 +42,6 @@ from isinglass.wire.streams import StreamId
 WRITE, READ = 1, 2  # operations of `peer_calls`
 DONE, NOT_PRIMARY, FAILED = "done", "not primary", "failed"
 ACK_PRIMARY, ACK_ONE, ACK_MAJORITY = range(3)
-ACKS = ("primary", "one", "majority")
 FIRST_LIMIT_NS, LARGEST_LIMIT_NS = 250_000_000, 1_000_000_000
 PATIENCE_NS = 100_000_000
 ACK_LIMIT_NS = 1_000_000_000
