@@ -93,7 +93,7 @@ NOT_IMPORTED = [
         "they take the time as an argument",
     ),
     (r"isinglass_console\.model\..*", SANS_IO | {"rich"}, "the model is pure"),
-    (r"isinglass\.(durations|toml_lines)", SANS_IO, "they say what a text says"),
+    (r"isinglass\.(durations|harmless|toml_lines)", SANS_IO, "they say what a text says"),
     (
         r"isinglass_monitor\.spool\.(interval_set|records|streams|batch|retention)"
         r"|isinglass_monitor\.ingest\.(window|sender|intake|figures|backlog)",

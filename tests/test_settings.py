@@ -166,6 +166,15 @@ def test_the_file_of_the_node_is_found_by_its_name(
     assert settings.load({"node": "elm"}).batch_limit != 5
 
 
+def test_a_file_of_the_node_that_cannot_be_read_is_no_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "CONFIG_FOLDER", tmp_path)
+    (tmp_path / "oak.toml").symlink_to("oak.toml")
+    with pytest.raises(SettingsError, match=r"oak\.toml cannot be read: "):
+        settings.load({"node": "oak"})
+
+
 def test_the_places_of_a_node(runtime_dir: Path, data_dir: Path) -> None:
     loaded = settings.load({"node": "oak"})
     assert loaded.node_runtime_dir == runtime_dir / "oak"

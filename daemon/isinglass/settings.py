@@ -254,7 +254,7 @@ def load(
         values[name] = _checked(f"--{name.replace('_', '-')}", name, value)
     node = values.get("node") or (host_node_name() if config is None else None)
     path = config or CONFIG_FOLDER / f"{node}.toml"
-    from_file = _read_file(path) if config or path.exists() else {}
+    from_file = _read_file(path, optional=config is None)
     if node and from_file.setdefault("node", node) != node:
         raise SettingsError(
             f"{path} is for node {from_file['node']}, not {node}: name that node, or another file."
@@ -262,12 +262,15 @@ def load(
     return Settings(**{**from_file, **values})
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    import tomllib
-
+def _read_file(path: Path, *, optional: bool) -> dict[str, Any]:
     try:
-        pairs = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        import tomllib
+
+        pairs = tomllib.loads(text)
     except OSError as error:
+        if optional and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return {}
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from error

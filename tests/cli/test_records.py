@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import isinglass as product
 from cli.commands import COMMAND, isinglass, on_terminal
 
 WORDS = "word,length,share\nash,3,0.25\nbirch,5,0.5\nelm,3,1.5\nrowan,5,2\n"
@@ -113,6 +115,33 @@ def test_put_in_every_form_and_delete(words: Path) -> None:
     assert isinglass("get", "trees", "yew").stdout == "length  3\n"
 
 
+ODD = {"nested": {b"\x01k": 1}, "none": [math.nan, -math.inf], "text": "a\tb\n\x1b[2J\x9b2J"}
+
+
+def test_every_value_is_printed_in_one_line_that_drives_no_terminal(words: Path) -> None:
+    with product.connect("oak") as database:
+        database.put("words", "\x1b[31mred\n", ODD, durability="commit")
+    line, *_ = isinglass("scan", "words").stdout.splitlines()
+    assert line == (
+        '\\e[31mred\\n\tnested={"016b": 1}\tnone=["nan", "-inf"]\ttext=a\\tb\\n\\e[2J\\x9b2J'
+    )
+    assert isinglass("scan", "words", "--keys", "-n", "1").stdout == "\\e[31mred\\n\n"
+    found = json.loads(isinglass("scan", "words", "--json", "-n", "1").stdout)
+    assert found == {
+        "key": "\x1b[31mred\n",
+        "value": {"nested": {"016b": 1}, "none": ["nan", "-inf"], "text": ODD["text"]},
+    }
+    shown = isinglass("get", "words", "\x1b[31mred\n").stdout
+    assert shown.splitlines()[2] == "text    a\\tb\\n\\e[2J\\x9b2J"
+
+
+def test_bounds_of_a_scan_may_be_any_bytes(words: Path) -> None:
+    done = subprocess.run(
+        [COMMAND, "scan", "words", "--start", b"\xff"], capture_output=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_add_prints_the_count(words: Path) -> None:
     assert isinglass("add", "words", "fir", "seen").stdout == "1\n"
     assert isinglass("add", "words", "fir", "seen", "-12", "--node", "oak").stdout == "-11\n"
@@ -132,7 +161,9 @@ def test_add_prints_the_count(words: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [("[1]",), ("{",), ("nothing",), ("{}", "a=1")], ids=lambda value: value[0]
+    "value",
+    [("[1]",), ("{",), ("nothing",), ("{}", "a=1"), ('{"a":' * 20_000,)],
+    ids=lambda value: value[0][:8],
 )
 def test_values_that_are_no_record_are_refused_before_the_node_is_asked(
     value: tuple[str, ...],

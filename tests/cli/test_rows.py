@@ -109,3 +109,9 @@ def test_words_of_the_command_line() -> None:
     for bad in ("a", "=b"):
         with pytest.raises(UsageError, match="not FIELD=VALUE"):
             pair(bad, False)
+
+
+def test_json_that_is_nested_too_deeply_is_a_bad_row() -> None:
+    bad, good = rows("[" * 100_000 + '\n{"id": 1}\n', "jsonl")
+    assert isinstance(bad, BadRow) and bad.reason.startswith("not JSON: ")
+    assert good == Row(2, "1", {"id": 1})

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass.errors import UsageError
+from isinglass.harmless import harmless
 from isinglass_monitor.query.filters import Filter, parse_level, parse_pattern
 from isinglass_monitor.query.rendering import json_line, line
-from isinglass_monitor.query.text import harmless
 from isinglass_monitor.query.times import parse_time
 from isinglass_monitor.spool.records import Entry
 from monitor.spooled import NOW, NOW_NS

@@ -11,6 +11,7 @@ import pytest
 import isinglass
 from daemon_process import DaemonProcess, daemon
 from isinglass import clock, errors
+from isinglass.glass import layout
 from isinglass.glass.snapshot import Snapshot
 from isinglass.store.reading import StoreReader
 from programs import program
@@ -128,6 +129,25 @@ def test_tables_and_indexes_are_listed_with_their_rows(oak: DaemonProcess) -> No
         )
     listed = {(row.name, row.index_of): row.rows for row in snapshot.tables}
     assert listed == {("orders", ""): 30, ("customer", "orders"): 30, ("day", "orders"): 0}
+
+
+def test_more_tables_than_the_segment_lists_keep_no_daemon_from_starting_or_ending(
+    oak: DaemonProcess,
+) -> None:
+    listed = layout.TABLE_ENTRIES
+    with isinglass.connect("oak", timeout_seconds=60) as database:
+        tables = listed // 17 + 1  # each with 16 indexes
+        for number in range(tables):
+            database.create_table(f"t{number:02}", indexes=[f"f{n}" for n in range(16)])
+        database.put("t00", "k", {"f1": 1}, durability="commit")
+        assert oak.stop() == 0
+        oak.start()
+        snapshot = wait_until(oak, lambda s: len(s.tables) == listed and shows_rows(s, 1))
+        assert len(snapshot.tables) == listed
+        assert snapshot.owner is not None
+        left_out = [e for e in snapshot.owner.events if "no room" in e.message]
+        assert [e.fields["count"] for e in left_out] == [str(tables * 17 - listed)]
+        assert database.get("t00", "k") == {"f1": 1}
 
 
 def test_what_a_drop_leaves_is_given_back(oak: DaemonProcess) -> None:

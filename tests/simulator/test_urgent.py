@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from isinglass.node.immediate import Immediate
+from isinglass.node.intake import Intake
 from isinglass.node.primary import ACK_MAJORITY, ACK_ONE, ACK_PRIMARY
+from isinglass.store.merge import UpdateQueue
+from isinglass.store.panels import QueuePanel
+from isinglass.store.tables import TableShape
 from isinglass.wire import bodies
+from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE, REFUSED
 from simulator.conftest import MakeCluster
 from simulator.test_mended import VALUE, life_of, pass_time
 
@@ -43,3 +51,27 @@ def test_others_acknowledge_what_a_client_waits_for(
     assert len(held) == 1
     assert [k for k in sent if k in (bodies.UPDATES, bodies.URGENT)] == [kind]
     assert sent.count(bodies.ACK) == acknowledged
+
+
+def test_what_only_the_primary_holds_is_not_called_on_the_own_disk(
+    make_cluster: MakeCluster,
+) -> None:
+    """Birch has not heard of the table, as when its queue is full: it cannot put it in line."""
+    cluster = make_cluster(skew=0)
+    alder, birch, _ = cluster.hosts.values()
+    life_of(alder).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).create_table("unheard of", TableShape())
+    replica = life_of(birch).replica
+    intake = Intake(UpdateQueue(QueuePanel("asking")), lambda many: many, lambda table, key: None)
+    intake.replica = replica
+    primary_of = replica.primary.primary_of
+    key = next(key for n in range(99) if primary_of("unheard of", key := b"%d" % n) == alder.origin)
+    answers: dict[int, list[Any]] = {}
+    for durability in (0, ACKNOWLEDGE_ON_DISK):
+        Immediate(intake, "birch").write(
+            durability, "unheard of", key, VALUE, durability, IMMEDIATE, ACK_PRIMARY,
+            lambda answer: answers.update({answer[0]: answer}),
+        )  # fmt: skip
+    pass_time(cluster, 0.05)
+    assert answers[0][1:] == [DONE, [0, ["alder", True, 1, 0.0]]]
+    assert answers[ACKNOWLEDGE_ON_DISK][1:3] == [REFUSED, "StoreError"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -211,6 +212,36 @@ def test_tables_come_and_go(store: Store) -> None:
     assert store.newest_stamp() == 30
 
 
+def test_a_scan_takes_any_text_as_its_bounds(store: Store) -> None:
+    rows = {b"a": value_record(2), "\U0001f989".encode(): value_record(2)}
+    store.apply([create("t", 1), Writes("t", rows)])
+    assert [record.key for record in store.scan("t", "\udcff")] == ["\U0001f989"]
+    assert [record.key for record in store.scan("t", "", "\udcff", reverse=True)] == ["a"]
+
+
+class Counting(Store):
+    """A store that counts the snapshots of its scans."""
+
+    snapshots = 0
+
+    def _read_part(self, *arguments: Any, **options: Any) -> list[tuple[bytes, bytes]]:
+        self.snapshots += 1
+        return super()._read_part(*arguments, **options)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_scan_for_few_passes_over_much_that_is_deleted_in_few_steps(
+    tmp_path: Path, reverse: bool
+) -> None:
+    with Counting.open(tmp_path) as store:
+        dead = {b"k%05d" % number: tombstone(9) for number in range(3000)}
+        kept = {key: value_record(9) for key in (b"a", b"b", b"y", b"z")}
+        store.apply([create("t", 1), Writes("t", dead | kept)])
+        found = [record.key for record in store.scan("t", limit=3, reverse=reverse)]
+        assert found == (["z", "y", "b"] if reverse else ["a", "b", "y"])
+        assert store.snapshots <= 5
+
+
 def test_a_table_dropped_under_a_scan_ends_it_with_an_error(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +300,24 @@ def test_tombstones_go_when_the_horizon_has_passed_them(store: Store, group_by: 
     assert store.verify().problems == []
 
 
+def test_tombstones_that_come_after_the_last_one_went_go_too(store: Store) -> None:
+    store.apply([create("t", 1), writes("t", a=tombstone(2), b=tombstone(3))])
+    while store.reclaim(20, records.version_bytes(9, 0)).more:
+        pass
+    store.apply([writes("t", a=tombstone(20), c=tombstone(21))])
+    assert store.reclaim(20, records.version_bytes(9, 0)).tombstones == 0, "they are too young"
+    while store.reclaim(20, records.version_bytes(30, 0)).more:
+        pass
+    assert [table.tombstones for table in store.tables()] == [0]
+
+
+def test_tombstones_of_the_last_daemon_go_before_this_one_writes(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.apply([create("t", 1), writes("t", a=tombstone(2))])
+    with Store.open(tmp_path) as store:
+        assert store.reclaim(20, records.version_bytes(9, 0)).tombstones == 1
+
+
 def test_after_a_restart_everything_is_there_and_reclaiming_goes_on(tmp_path: Path) -> None:
     rows = {b"%03d" % n: value_record(2, n=n) for n in range(300)}
     with Store.open(tmp_path, durability="commit") as store:
@@ -314,7 +363,13 @@ def test_the_panel_tells_what_was_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [TableShape("//"), TableShape("", ("a", "a")), TableShape("", ("",))]
+    "shape",
+    [
+        TableShape("//"),
+        TableShape("", ("a", "a")),
+        TableShape("", ("",)),
+        TableShape("", ("é" * 201,)),
+    ],
 )
 def test_shapes_that_cannot_be_had(shape: TableShape) -> None:
     with pytest.raises(BadRecord):

@@ -115,3 +115,18 @@ def test_bounds_admit_what_they_say(values: list[object], start: object, stop: o
         lambda place: place[0] == high[0] and place < high
     )
     assert found(Bounds(FIELD, start=start, stop=stop)) == wanted(lambda place: low <= place < high)
+
+
+@pytest.mark.parametrize("value", [{}, {"f": [1]}, {"f": {}}, {"f": "text"}, {"f": 1}, {"f": None}])
+def test_a_record_that_no_longer_fits_is_not_admitted(value: dict[str, object]) -> None:
+    """As when its primary has another value of it: perhaps of another kind, or of none."""
+    for bounds in (Bounds(FIELD, start=5), Bounds(FIELD, equal=7), Bounds(FIELD, start=5, stop=9)):
+        assert bounds.admits({"f": 7})
+        assert not bounds.admits(value)
+
+
+def test_an_open_end_stays_within_the_kind_of_the_other() -> None:
+    below, above = Bounds(FIELD, stop=5), Bounds(FIELD, start=5)
+    admitted = [(below.admits({"f": value}), above.admits({"f": value})) for value in (4, 5, "a")]
+    assert admitted == [(True, False), (False, True), (False, False)]
+    assert not below.admits({"f": None})

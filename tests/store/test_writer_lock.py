@@ -77,6 +77,20 @@ def test_a_holder_is_named_within_the_limit_and_writing_goes_on(data_dir: Path) 
     engine.close()
 
 
+def test_files_that_could_not_be_opened_again_are_tried_again(data_dir: Path) -> None:
+    engine = open_engine(data_dir / "store")
+    with program(HOLD, str(data_dir / "store")) as holder:
+        with pytest.raises(StoreError, match=f"process {holder.pid} "):
+            engine._reopen()  # as after an error of the disk
+        with pytest.raises(StoreError, match=f"process {holder.pid} "):
+            engine.write(nothing)
+        tell(holder, "commit")
+        assert hear(holder) == "free"
+        engine.write(nothing)
+    assert engine.read(lambda scope: scope.get(b"k", scope.meta)) is None
+    engine.close()
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_holder_that_dies_is_in_nobodys_way(data_dir: Path, end: signal.Signals) -> None:
     engine = open_engine(data_dir / "store")

@@ -75,6 +75,27 @@ def test_a_second_daemon_of_the_node_is_refused(node: str) -> None:
     assert pid_of(node) == pid
 
 
+def test_a_daemon_whose_first_words_nobody_reads_serves_and_ends_cleanly(
+    node: str, runtime_dir: Path
+) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(WAIT_SECONDS)
+        manager.bind(str(runtime_dir / "notify"))
+        environment = {**os.environ, "NOTIFY_SOCKET": str(runtime_dir / "notify")}
+        with subprocess.Popen(
+            [COMMAND, "daemon", "run", node], stderr=write_end, env=environment
+        ) as process:
+            os.close(write_end)
+            assert manager.recv(100) == b"READY=1"
+            with isinglass.connect(node) as database:
+                database.create_table("t")
+                database.put("t", "k", {"n": 1}, durability="commit")
+            process.terminate()
+            assert process.wait(WAIT_SECONDS) == 0
+
+
 def test_of_many_starts_at_once_one_wins(node: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: command("daemon", "start", node, expect=None), range(4)))

@@ -79,3 +79,19 @@ def test_a_stop_meanwhile_loses_nothing(oak: DaemonProcess, data_dir: Path) -> N
         assert {key for key, _ in database.scan("t")} == {"before"} | {
             f"key {number}" for number in range(50)
         }
+
+
+def test_a_stop_that_can_keep_nothing_aside_says_what_is_lost(
+    oak: DaemonProcess, data_dir: Path, runtime_dir: Path
+) -> None:
+    with program(HOLD, str(data_dir / "oak")):
+        with isinglass.connect("oak") as database:
+            database.put("t", "lost", {"n": 1})
+        for folder in (data_dir, runtime_dir):
+            (folder / "oak" / "kept-aside").mkdir()
+        oak.process.terminate()
+        assert oak.process.stderr is not None
+        said = oak.process.stderr.read()
+        assert oak.gone() == 1
+    assert said.startswith("isinglass: 1 acknowledged updates are lost: ")
+    assert len(said.splitlines()) == 1

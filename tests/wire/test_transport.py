@@ -155,3 +155,23 @@ def test_the_supervisor_hears_a_line_and_its_absence_is_told(
         assert transport.notify_supervisor("READY=1")
         assert supervisor.recv(100) == b"READY=1"
     assert not transport.notify_supervisor("READY=1")
+
+
+def test_a_supervisor_that_reads_nothing_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    taken: list[bool] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as flooding:
+            flooding.connect(str(tmp_path / "notify"))
+            with pytest.raises(BlockingIOError):
+                while True:
+                    flooding.send(b"x")
+        telling = threading.Thread(
+            target=lambda: taken.append(transport.notify_supervisor("WATCHDOG=1")), daemon=True
+        )
+        telling.start()
+        telling.join(10)
+    assert taken == [False]

@@ -20,11 +20,11 @@ from isinglass.glass.look import Looker, Sampling
 from isinglass.glass.probe_counts import ThreadCounts
 from isinglass.glass.schema import place_text
 from isinglass.glass.snapshot import Process, Snapshot, Verdict
+from isinglass.harmless import harmless
 from isinglass_console.model.frame import CONDITIONS, Condition
 from isinglass_console.model.heat import Tally
 from isinglass_console.model.log import LogEntry
 from isinglass_console.model.reading import Reading
-from isinglass_monitor.query.text import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from bisect import insort
 from collections.abc import Callable
 
 from isinglass import clock
+from isinglass.harmless import harmless
 from isinglass_console.model.log import LogEntry
 from isinglass_console.model.log_page import ROWS_AFTER, ROWS_BEFORE, LogPage, LogRequest
 from isinglass_monitor.query.pages import Part, backwards, forwards
 from isinglass_monitor.query.spools import Spool
-from isinglass_monitor.query.text import harmless
 from isinglass_monitor.spool.reading import LAST_STAMP, Question
 from isinglass_monitor.spool.records import Entry
 

@@ -44,7 +44,7 @@ def stop(settings: Settings, limit_seconds: float, kill_after_seconds: float | N
         return 0
     process = ownership.grasp(settings.node_runtime_dir, owner)
     try:
-        signal.pidfd_send_signal(process, signal.SIGTERM)
+        _signalled(process, signal.SIGTERM)
         patience = limit_seconds if kill_after_seconds is None else kill_after_seconds
         if _wait(process, patience, settings, owner.pid):
             print(f"The daemon of node {settings.node} (process {owner.pid}) has ended.")
@@ -56,17 +56,28 @@ def stop(settings: Settings, limit_seconds: float, kill_after_seconds: float | N
                 " --kill-after"
             )
             return EXIT_STILL_RUNNING
-        return _kill(process, settings, owner.pid)
+        return kill(process, settings, owner.pid)
     finally:
         os.close(process)
 
 
-def _kill(process: int, settings: Settings, pid: int) -> int:
-    signal.pidfd_send_signal(process, signal.SIGKILL)
+def _signalled(process: int, number: int) -> bool:
+    """Send a signal; return False when the process has just ended by itself."""
+    try:
+        signal.pidfd_send_signal(process, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def kill(process: int, settings: Settings, pid: int) -> int:
+    """Kill a daemon, given by its pidfd, and wait for its end; return the exit code."""
+    killed = _signalled(process, signal.SIGKILL)
     if not _wait(process, DEATH_LIMIT_SECONDS, settings, pid):
         _say(f"process {pid} was killed but does not end: it hangs in the kernel, see its stack")
         return EXIT_STILL_RUNNING
-    print(f"The daemon of node {settings.node} (process {pid}) was killed.")
+    how = "was killed" if killed else "has ended"
+    print(f"The daemon of node {settings.node} (process {pid}) {how}.")
     return 0
 
 

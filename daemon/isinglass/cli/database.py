@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 from isinglass.cli.options import Option, Values
 from isinglass.client import Client, connect
 from isinglass.errors import UsageError
+from isinglass.harmless import harmless
 from isinglass.wire.messages import ACKS, CONSISTENCIES
 
 Plain = int | float | bool | str | None
@@ -95,13 +97,26 @@ def pair(text: str, as_text: bool) -> tuple[str, Plain]:
 
 def json_text(value: object, indent: int | None = None) -> str:
     """Return a stored value as JSON; bytes become {"hex": ...}, the rest that JSON lacks text."""
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=_beyond_json)
+    return json.dumps(_in_json(value), ensure_ascii=False, indent=indent)
 
 
-def _beyond_json(value: object) -> object:
-    return {"hex": value.hex()} if isinstance(value, bytes) else str(value)
+def _in_json(value: object) -> object:
+    """Return what stands for a value in JSON."""
+    if isinstance(value, dict):
+        return {_name(key): _in_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_json(part) for part in value]
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _name(key: object) -> str:
+    return key.hex() if isinstance(key, bytes) else str(key)
 
 
 def cell(value: object) -> str:
-    """Return a value as one cell or word of a table: text as it is, the rest as JSON."""
-    return value if isinstance(value, str) else json_text(value)
+    """Return a value as one cell or word of a table: text, made harmless, the rest as JSON."""
+    return harmless(value if isinstance(value, str) else json_text(value))

@@ -32,6 +32,6 @@ def main(arguments: list[str]) -> int:
     if values.flag("json"):
         sys.stdout.write(json_text(value, indent=1) + "\n")
     else:
-        rows = [(field, cell(content)) for field, content in value.items()]
+        rows = [(cell(field), cell(content)) for field, content in value.items()]
         show([Section("", ("field", "value"), rows, headers=False)])
     return 0

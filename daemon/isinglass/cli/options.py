@@ -28,9 +28,13 @@ class HelpAsked(Exception):
         self.command = command
 
 
+# Times go to the kernel, which counts nanoseconds in 64 bits; as seconds this is thirty years.
+LARGEST_NUMBER = 1e9
+
+
 def _number(text: str) -> float:
     number = float(text)
-    if number != number:
+    if not -LARGEST_NUMBER <= number <= LARGEST_NUMBER:  # nor what is no number
         raise ValueError(text)
     return number
 

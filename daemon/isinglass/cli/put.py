@@ -62,7 +62,7 @@ def _value(values: Values) -> dict[str, object]:
 def _object(text: str) -> dict[str, object]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"The value is not JSON: {error}.") from None
     if not isinstance(value, dict):
         raise UsageError('The value is JSON, but not an object: write {"field": ...}.')

@@ -122,7 +122,7 @@ def _jsonl(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]] | BadRow
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield BadRow(number, f"not JSON: {error}")
             continue
         if isinstance(value, dict):

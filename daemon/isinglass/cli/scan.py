@@ -80,7 +80,7 @@ def _print(found: Found, values: Values) -> None:
         print(sum(1 for _ in found))
     elif values.flag("keys"):
         for key, _value in found:
-            print(key)
+            print(cell(key))
     elif values.flag("json"):
         for key, value in found:
             print(json_text({"key": key, "value": value}))
@@ -89,7 +89,7 @@ def _print(found: Found, values: Values) -> None:
             show([_table(page)])
     else:
         for key, value in found:
-            print("\t".join((key, *(f"{name}={cell(part)}" for name, part in value.items()))))
+            print("\t".join((cell(key), *(f"{cell(f)}={cell(part)}" for f, part in value.items()))))
 
 
 def _table(page: Iterable[tuple[str, dict[str, object]]]) -> Section:
@@ -97,7 +97,7 @@ def _table(page: Iterable[tuple[str, dict[str, object]]]) -> Section:
     page = list(page)
     fields = list(dict.fromkeys(field for _key, value in page for field in value))
     rows = [
-        (key, *(cell(value[field]) if field in value else "" for field in fields))
+        (cell(key), *(cell(value[field]) if field in value else "" for field in fields))
         for key, value in page
     ]
-    return Section("", ("key", *fields), rows)
+    return Section("", ("key", *map(cell, fields)), rows)

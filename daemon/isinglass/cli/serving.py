@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from isinglass.errors import IsinglassError, SettingsError, StoreLocked
 from isinglass.node import ownership
@@ -44,7 +44,14 @@ class Served:
 
     def run(self, serve: Serve) -> int:
         """Serve in the foreground; return the exit code."""
-        return serve(lambda: print(f"{self._ready} (process {os.getpid()}).", file=sys.stderr))
+
+        def ready() -> None:
+            with suppress(
+                OSError
+            ):  # whoever started it may read no more, and it serves all the same
+                print(f"{self._ready} (process {os.getpid()}).", file=sys.stderr)
+
+        return serve(ready)
 
     def start(self, serve: Serve) -> int:
         """Serve in the background; return the exit code of who asked for it, or the service's.

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from isinglass import clock
-from isinglass.cli.database import JSON, database, json_text
+from isinglass.cli.database import JSON, cell, database, json_text
 from isinglass.cli.options import Command, Option, Positional
 from isinglass.cli.printing import show
 from isinglass.cli.sheet import Section
@@ -71,14 +71,10 @@ def _print(result: dict[str, Any]) -> None:
         return
     print(f"{result['records']:,} records differ between {', '.join(nodes)}:")
     rows = [
-        (table, _text(key), *(_stamp(stamps.get(node)) for node in nodes))
+        (table, cell(key.decode(errors="replace")), *(_stamp(stamps.get(node)) for node in nodes))
         for table, key, stamps in result["differing"]
     ]
     show([Section("", ("table", "key", *nodes), rows)])
-
-
-def _text(key: bytes) -> str:
-    return key.decode(errors="replace")
 
 
 def _stamp(stamp: int | None) -> str:

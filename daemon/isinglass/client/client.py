@@ -238,10 +238,11 @@ class Client(Reading):
         Args:
             group_by: one character; records whose keys agree up to its first place are stored
                 together, so that updates of neighbours cost one write.
-            indexes: fields by whose value records can be found.
+            indexes: fields by whose value records can be found; of at most 400 bytes of UTF-8.
 
         Raises:
             TableExists: it is there with another shape.
+            BadRecord: a name cannot be had.
             DaemonAway, RequestTimeout, DiskFull, MapFull: as `put`.
         """
         self._session.ask([messages.CREATE_TABLE, name, group_by, list(indexes)])

@@ -82,6 +82,10 @@ class Connection:
             )
         self.generation, self.applied_place, self.data_directory, self.log = said
 
+    def limit(self, seconds: float) -> None:
+        """Let each answer from now on take at most so long."""
+        self._socket.limit(seconds)
+
     def close(self) -> None:
         """Close this end."""
         self._socket.close()
@@ -98,11 +102,12 @@ class Connection:
         Raises:
             BrokenConnection: the daemon went away.
             RequestTimeout: it did not answer in time.
+            IsinglassError: it refused a request, and closed the connection.
         """
         return self.ask_all([request])[0]
 
     def ask_all(self, requests: list[list[Any]]) -> list[list[Any]]:
-        """Send several requests at once, and return their answers in the same order."""
+        """Send several requests at once, and return their answers in the same order; as `ask`."""
         first = self._next_id
         self._next_id = first + len(requests)
         if len(requests) == 1:
@@ -112,33 +117,31 @@ class Connection:
             frames = b"".join([messages.encode([number, *request]) for number, request in numbered])
         try:
             self._send(frames)
-            data = self._receive(RECEIVE_BYTES)
         except BrokenPipeError as error:
             if len(requests) == 1:  # half a frame is no request, but one of several may be whole
                 raise NothingSent(f"the connection to node {self.node} was gone") from error
-            raise self._lost(error) from error
         except OSError as error:
             raise self._lost(error) from error
-        return self._collect(data, range(first, self._next_id))
+        return self._collect(range(first, self._next_id))
 
-    def _collect(self, data: bytes, numbers: range) -> list[list[Any]]:
+    def _collect(self, numbers: range) -> list[list[Any]]:
         found: dict[int, list[Any]] = {}
+        lost: Exception = BrokenConnection(f"the daemon of node {self.node} closed the connection")
         try:
-            while True:
-                if not data:
-                    raise BrokenConnection(f"the daemon of node {self.node} closed the connection")
+            while data := self._receive(RECEIVE_BYTES):
                 for body in self._buffer.feed(data):
                     answer = messages.decode_answer(body)
                     found[answer[0]] = answer
                 if all(number in found for number in numbers):
                     return [found[number] for number in numbers]
-                data = self._receive(RECEIVE_BYTES)
         except OSError as error:
-            raise self._lost(error) from error
+            lost = self._lost(error)
         except messages.BadFrame as error:
-            raise BrokenConnection(
-                f"the answer of node {self.node} is no answer: {error}"
-            ) from error
+            lost = BrokenConnection(f"the answer of node {self.node} is no answer: {error}")
+        if isinstance(lost, BrokenConnection):
+            for answer in found.values():
+                answered(answer)  # sent again, what it does not understand would be refused again
+        raise lost
 
     def _lost(self, error: OSError) -> Exception:
         if isinstance(error, BlockingIOError):

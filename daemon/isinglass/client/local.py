@@ -1,8 +1,9 @@
 """The node's store as this process reads it: opened once a process, shared by its clients.
 
 LMDB lets a process open a store once, because its locks belong to the process, so clients of one
-node share it and the last one closes it. A daemon that came back with its data elsewhere is
-followed when it answers.
+node share it and the last one closes it. A store is told by its file, not by its path: a daemon
+that came back with its data elsewhere, or whose store was moved away, as one that is damaged should
+be, is followed when it answers.
 """
 
 from __future__ import annotations
@@ -13,32 +14,44 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from isinglass.client.session import Session
+from isinglass.store.engine import DATA_FILE
 from isinglass.store.reading import StoreReader
 from isinglass.store.records import Record, is_counting
 from isinglass.store.tables import TableInfo
 
+Identity = tuple[int, int]  # device and inode of the data file
+
 _lock = threading.Lock()
-_shared: dict[str, tuple[StoreReader, int]] = {}
+_shared: dict[Identity, tuple[StoreReader, int]] = {}
 
 
-def borrow(path: str) -> StoreReader:
+def identity_of(path: str) -> Identity:
+    """Return which store is at a path now; (0, 0) when there is none."""
+    try:
+        found = os.stat(f"{path}/{DATA_FILE}")
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+def borrow(identity: Identity, path: str) -> StoreReader:
     """Return the store at a path, open for reading; give it back with `give_back`.
 
     Raises:
         StoreError: it cannot be opened.
     """
     with _lock:
-        store, users = _shared.get(path) or (StoreReader.open(path), 0)
-        _shared[path] = (store, users + 1)
+        store, users = _shared.get(identity) or (StoreReader.open(path), 0)
+        _shared[identity] = (store, users + 1)
         return store
 
 
-def give_back(path: str) -> None:
-    """Close the store at a path when nobody else of this process uses it."""
+def give_back(identity: Identity) -> None:
+    """Close a store when nobody else of this process uses it."""
     with _lock:
-        store, users = _shared.pop(path)
+        store, users = _shared.pop(identity)
         if users > 1:
-            _shared[path] = (store, users - 1)
+            _shared[identity] = (store, users - 1)
         else:
             store.close()
 
@@ -52,24 +65,24 @@ class LocalStore:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._path = session.data_directory
-        self._store = borrow(self._path)
+        self._identity: Identity | None = identity_of(session.data_directory)
+        self._store = borrow(self._identity, session.data_directory)
         self.get_value = self._store.get_value
         session.when_restarted = self._follow
 
     def close(self) -> None:
         """Give the store back."""
-        if self._path:
-            give_back(self._path)
-            self._path = ""
+        if self._identity is not None:
+            give_back(self._identity)
+            self._identity = None
 
     def _follow(self) -> None:
         """Open the store where the daemon has it now."""
-        wanted = self._session.data_directory
-        if self._path and wanted != self._path:
-            fresh = borrow(wanted)
-            give_back(self._path)
-            self._path, self._store, self.get_value = wanted, fresh, fresh.get_value
+        identity = identity_of(self._session.data_directory)
+        if self._identity is not None and identity != self._identity:
+            fresh = borrow(identity, self._session.data_directory)
+            give_back(self._identity)
+            self._identity, self._store, self.get_value = identity, fresh, fresh.get_value
 
     def counts(self, table: str, key: str) -> bool:
         """Tell whether the stored record has counters.

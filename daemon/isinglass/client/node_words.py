@@ -26,15 +26,16 @@ class NodeWords:
             answered: the node is being restarted.
     """
 
-    __slots__ = ("_applied", "_words", "generation")
+    __slots__ = ("_applied", "_file", "_path", "_words", "generation")
 
     def __init__(self, node: str, generation: int, applied_place: int) -> None:
-        path = layout.segment_path(node)
+        self._path = path = layout.segment_path(node)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise DaemonAway(f"{path} cannot be opened ({error.strerror}): try again") from error
         try:
+            self._file = os.fstat(descriptor)
             memory = mmap.mmap(descriptor, _LENGTH, prot=mmap.PROT_READ)
         finally:
             os.close(descriptor)
@@ -53,6 +54,13 @@ class NodeWords:
     def latest_stamp(self) -> int:
         """Whatever is stamped from now on gets a greater stamp."""
         return self._words[_STAMP]
+
+    def outlived(self) -> bool:
+        """Tell whether another daemon has taken over, so that these words move no more."""
+        try:
+            return not os.path.samestat(os.stat(self._path), self._file)
+        except OSError:
+            return False
 
     @property
     def ended_cleanly(self) -> bool:

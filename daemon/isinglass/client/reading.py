@@ -132,7 +132,7 @@ class Reading:
                 waiting is not None and self._local.counts(table, key)
             ):
                 self._catch_up()
-            elif waiting is not None:
+            elif waiting is not None and not self._session.words.outlived():
                 self._session.panel.own_gets += 1
                 return None if waiting[1] is None else records.unpack_value(waiting[1])
             # So that the next read does not even look.

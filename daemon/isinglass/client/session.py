@@ -48,6 +48,8 @@ from isinglass.wire.messages import DONE, PACED
 
 FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.2
+LEAST_ANSWER_SECONDS = 0.1
+"""What is asked again may take so long, however late it is by then."""
 _NO_PAUSE = 0.0
 _REQUESTS = ClientPanel.requests.index
 
@@ -100,7 +102,7 @@ class Session:
         self._generation = self.lost = self._told_lost = 0
         self.closed = False
         try:
-            self._thread.connection = self._connect()
+            self._thread.connection = self._connect(timeout_seconds)
             self.on_glass = presence.join(node, process)
             emit.begin(self._log)
         except BaseException:
@@ -123,8 +125,8 @@ class Session:
         self.panel.release()
 
     # ------------------------------------------------------------------ connections
-    def _connect(self) -> Connection:
-        connection = Connection(self.node, self.timeout_seconds)
+    def _connect(self, limit_seconds: float) -> Connection:
+        connection = Connection(self.node, limit_seconds)
         try:
             with self._lock:
                 if connection.generation != self._generation:
@@ -157,8 +159,10 @@ class Session:
     def _reconnect(self, deadline_ns: int) -> Connection:
         pause = FIRST_PAUSE_SECONDS
         while True:
+            if self.closed:
+                raise DaemonAway("this client is closed: make another one with connect()")
             try:
-                connection = self._connect()
+                connection = self._connect(self._answer_limit(deadline_ns))
             except DaemonAway:
                 left = seconds_left(deadline_ns)
                 if left <= 0:
@@ -240,6 +244,11 @@ class Session:
         left = list(range(len(requests)))
         while True:
             if answers is None:
+                if seconds_left(deadline) <= 0:
+                    raise DaemonAway(
+                        f"the daemon of node {self.node} broke the connection again and again: see"
+                        f" its errors (`isinglass dump {self.node}`)"
+                    )
                 self.panel.retries += 1
                 if since is not None:
                     for number in left:
@@ -251,19 +260,32 @@ class Session:
                     self._time((clock.monotonic_ns() - started_ns) // 1000)
                     return results
                 self._pause(pause, deadline, wait, paced)
-            answers = self._exchange([requests[number] for number in left], started_ns)
+            again = [requests[number] for number in left]
+            answers = self._exchange(again, started_ns, late=True)
 
     def _deadline(self, started_ns: int) -> int:
         return started_ns + int(self.timeout_seconds * clock.NANOSECONDS_PER_SECOND)
 
-    def _exchange(self, requests: list[list[Any]], started_ns: int) -> list[list[Any]] | None:
-        """Return the answers; None when the connection broke, so that they are to be sent again."""
+    def _answer_limit(self, deadline_ns: int) -> float:
+        """Return how long the daemon may take to answer when time has passed already."""
+        least = min(LEAST_ANSWER_SECONDS, self.timeout_seconds)
+        return max(seconds_left(deadline_ns), least)
+
+    def _exchange(
+        self, requests: list[list[Any]], started_ns: int, *, late: bool = False
+    ) -> list[list[Any]] | None:
+        """Return the answers; None when the connection broke, so that they are to be sent again.
+
+        Args:
+            late: time has passed already, which the daemon cannot have any more.
+        """
         connection = self._thread.connection
         if connection is None:
-            if self.closed:
-                raise DaemonAway("this client is closed: make another one with connect()")
             connection = self._thread.connection = self._reconnect(self._deadline(started_ns))
             self._check_life(connection.generation)
+            late = True
+        if late:
+            connection.limit(self._answer_limit(self._deadline(started_ns)))
         self.panel.words[_REQUESTS] += len(requests)
         mark.waiting("for the daemon's answer")
         try:
@@ -277,6 +299,8 @@ class Session:
             self._drop()
             raise
         mark("the daemon has answered")
+        if late:
+            connection.limit(self.timeout_seconds)
         return answers
 
     def _check_life(self, generation: int) -> None:

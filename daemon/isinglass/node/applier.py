@@ -126,6 +126,8 @@ class Applier:
             return stopping
         batch = self._intake.take(self._limit)
         if batch is None:
+            if self._intake.trouble is not None and not stopping:
+                self._intake.takes_again()
             self._answer()
             return stopping
         applied = self._apply(batch)

@@ -6,9 +6,10 @@ often. All of them work in short steps, so that the applier never waits for long
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from isinglass import clock
+from isinglass.errors import SegmentError
 from isinglass.glass.segment import Segment, command_of
 from isinglass.glass.severity import INFO, WARNING
 from isinglass.node.intake import Intake
@@ -17,7 +18,9 @@ from isinglass.node.schedule import Task
 from isinglass.settings import Settings
 from isinglass.store import records
 from isinglass.store.database import Store
+from isinglass.store.tables import TableInfo
 
+_Row = tuple[str, str]  # a table and nothing, or an index and its table
 SHOWN_READERS = 16
 RECLAIM_ENTRIES = 2000
 RECLAIM_STEPS = 20
@@ -35,7 +38,8 @@ class Housekeeping:
         self._settings, self._segment = settings, segment
         self._store, self._intake = store, intake
         self._reader_rows: list[ReaderPanel] = []
-        self._shown_tables: set[tuple[str, str]] = set()
+        self._shown_tables: set[_Row] = set()
+        self._left_out = 0
         self.passed_everywhere: Callable[[], int] | None = None
 
     def tasks(self) -> list[Task]:
@@ -57,19 +61,28 @@ class Housekeeping:
 
     def show_tables(self) -> None:
         """Show every table and index with its rows."""
-        shown = set()
-        for table in self._store.tables():
-            self._segment.tables.set(table.name, table.rows, table.size_bytes)
-            shown.add((table.name, ""))
-            for field, entries in table.indexes.items():
-                self._segment.tables.set(field, entries, 0, index_of=table.name)
-                shown.add((field, table.name))
-        for name, index_of in self._shown_tables - shown:
+        rows = {row: figures for table in self._store.tables() for row, figures in _rows(table)}
+        for name, index_of in self._shown_tables - rows.keys():
             self._segment.tables.remove(name, index_of)
             self._segment.event(INFO, "store", _table_news("is gone", name, index_of))
+        shown = set()
+        for (name, index_of), (count, size_bytes) in rows.items():
+            try:
+                self._segment.tables.set(name, count, size_bytes, index_of)
+            except SegmentError:  # the list is full; those that are in it still change
+                continue
+            shown.add((name, index_of))
         for name, index_of in shown - self._shown_tables:
             self._segment.event(INFO, "store", _table_news("is there", name, index_of))
         self._shown_tables = shown
+        self._tell_left_out(len(rows) - len(shown))
+
+    def _tell_left_out(self, left_out: int) -> None:
+        """Say, when it changes, how many tables and indexes nobody sees."""
+        if left_out != self._left_out:
+            self._left_out = left_out
+            self._segment.event(WARNING, "store", "tables and indexes that the segment has no room"
+                                " to list", count=left_out)  # fmt: skip
 
     def show_readers(self) -> None:
         """Show the readers with the oldest snapshots; clear those whose process is gone."""
@@ -98,6 +111,13 @@ class Housekeeping:
         for _ in range(RECLAIM_STEPS):
             if not self._store.reclaim(RECLAIM_ENTRIES, horizon).more:
                 return
+
+
+def _rows(table: TableInfo) -> Iterator[tuple[_Row, tuple[int, int]]]:
+    """Yield the table and its indexes: each with its number of rows, and its bytes."""
+    yield (table.name, ""), (table.rows, table.size_bytes)
+    for field, entries in table.indexes.items():
+        yield (field, table.name), (entries, 0)
 
 
 def _table_news(what: str, name: str, index_of: str) -> str:

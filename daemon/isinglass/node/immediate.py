@@ -12,6 +12,7 @@ then, and by its own queue.
 from __future__ import annotations
 
 from isinglass import clock
+from isinglass.errors import BadRecord, StoreError
 from isinglass.node.intake import Intake
 from isinglass.node.primary import Receipt
 from isinglass.node.replica import Replica
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from isinglass.errors import IsinglassError
 
     Send = Callable[[list[Any]], None]
+
+NOT_HERE = (
+    "the record's primary has taken the write, but it does not stand in line at this node yet, so"
+    " it is not on its disk: read the record before you write it again"
+)
 
 
 class Immediate:
@@ -59,12 +65,15 @@ class Immediate:
             if receipt.error is not None:
                 send(messages.refusal(request_id, receipt.error))
                 return
-            answer = [request_id, DONE, [place, self._shown(replica, receipt)]]
+            known = place or intake.shelf.last_place  # the client sees its own write until then
+            answer = [request_id, DONE, [known, self._shown(replica, receipt)]]
 
             def on_disk(error: IsinglassError | None) -> None:
                 send(answer if error is None else messages.refusal(request_id, error))
 
-            if durability == ACKNOWLEDGE_ON_DISK:
+            if durability == ACKNOWLEDGE_ON_DISK and not place:
+                send(messages.refusal(request_id, StoreError(NOT_HERE)))
+            elif durability == ACKNOWLEDGE_ON_DISK:
                 intake.await_place_locked(place, True, on_disk)
             else:
                 send(answer)
@@ -95,7 +104,11 @@ class Immediate:
         def done(record: bytes | None, receipt: Receipt) -> None:
             payload = None
             if record is not None and not records.is_tombstone(record):
-                payload = records.packed_value(record)
+                try:
+                    payload = records.packed_value(record)
+                except BadRecord as error:
+                    send(messages.refusal(request_id, error))
+                    return
             behind = 0.0 if receipt.primary else self._behind(replica, table, key)
             send([request_id, DONE, [payload, self._shown(replica, receipt, behind)]])
 

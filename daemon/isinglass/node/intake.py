@@ -364,6 +364,7 @@ class Intake:
         """Keep the batch in hand, refuse offers with `error`; return those who wait in vain."""
         with self:
             self.trouble = error
+            self._wake()  # also where nothing is in hand: the applier then says that it is over
             found, self._waiters = list(self._waiters), deque()
             return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from isinglass import emit
@@ -92,7 +93,8 @@ def serve(service: Service, signals: StopSignals, ready: Callable[[], None]) -> 
         # The interpreter would wait for that thread for ever, and close LMDB under it. The kernel
         # lets go of all locks; the segment stays for the post-mortem as it is.
         emit.end()
-        print(f"isinglass: {error}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # perhaps nobody reads it any more
+            print(f"isinglass: {error}", file=sys.stderr, flush=True)
         os._exit(error.exit_code)
     if service.troubles.failure is not None:
         raise service.troubles.failure

@@ -42,7 +42,6 @@ from isinglass.wire.streams import StreamId
 WRITE, READ = 1, 2  # operations of `peer_calls`
 DONE, NOT_PRIMARY, FAILED = "done", "not primary", "failed"
 ACK_PRIMARY, ACK_ONE, ACK_MAJORITY = range(3)
-ACKS = ("primary", "one", "majority")
 FIRST_LIMIT_NS, LARGEST_LIMIT_NS = 250_000_000, 1_000_000_000
 PATIENCE_NS = 100_000_000
 ACK_LIMIT_NS = 1_000_000_000
@@ -142,7 +141,7 @@ class Primary:
         panel: Any,
         stamp: Callable[[str, bytes, bytes | None], tuple[bytes, int, int]],
         hurry: Callable[[], None],
-        take_in: Callable[[StreamId, int, str, bytes, bytes], None],
+        take_in: Callable[[StreamId, int, str, bytes, bytes], bool],
         clock: Callable[[], int],
         patience_ns: int = PATIENCE_NS,
     ) -> None:
@@ -183,6 +182,9 @@ class Primary:
     ) -> None:
         """Write one record at once; `done` gets its place in this node's line, and a receipt.
 
+        The place is 0 where the primary has taken the write, and it does not stand in line here:
+        there is no room, or this node has not heard of its table yet.
+
         Raises:
             IsinglassError: this node refuses it; `done` is not called then.
         """
@@ -201,8 +203,8 @@ class Primary:
         def answered(answer: list[Any]) -> None:
             record, held, *update = answer[1:]
             self._panel.forwarded += 1
-            self._take_in((primary, update[0]), update[1], table, key, record)
-            done(self._shelf.last_place, Receipt(primary, True, held))
+            here = self._take_in((primary, update[0]), update[1], table, key, record)
+            done(self._shelf.last_place if here else 0, Receipt(primary, True, held))
 
         deadline_ns = self._clock() + self.limits.limit_ns * 3 // 4
         request = [WRITE, table, key, payload, ack, self._own, deadline_ns]

@@ -134,20 +134,26 @@ class Receiving:
 
     def answered(
         self, stream: StreamId, number: int, table: str, key: bytes, record: bytes
-    ) -> None:
+    ) -> bool:
         """Take in what a primary stamped for a client of this node, unless it has come.
 
         It may be all that is ever heard of the update, when the primary is killed before it sends
         it to the others: so its number counts here as received, and the others ask this node.
+
+        Returns:
+            Whether it stands in line here; else it is still to come.
         """
         self._outside.observe(version_stamp(record))
         inbox = self._vectors.inboxes.get(stream)
-        if inbox is None or inbox.has(number):
-            return  # what has come may be deleted and forgotten already
+        if inbox is None:
+            return False
+        if inbox.has(number):
+            return True  # what has come may be deleted and forgotten already
         place, _ = self._offer(table, (key, record))
         if place:
             self._note(stream, inbox, [number], (table, key), place)
             self._journal.trim()
+        return bool(place)
 
     def _note(
         self, stream: StreamId, inbox: Inbox, numbers: list[int], name: Name, place: int

@@ -91,10 +91,16 @@ class Requests:
                 self._admission.give_back(id(send), 1)
                 return self._wait(request_id)
             self._words[_UPDATES] += 1
-        if durability == ACKNOWLEDGE_ON_DISK:
-            self._intake.await_place(place, True, Later(request_id, place, send))
-            return None
-        return [request_id, DONE, place]
+        return self._acknowledge(request_id, place, place, durability, send)
+
+    def _acknowledge(
+        self, request_id: int, place: int, result: Any, durability: int, send: Send
+    ) -> list[Any] | None:
+        """Answer a write at once, or later, when what stands at its place is on the disk."""
+        if durability != ACKNOWLEDGE_ON_DISK:
+            return [request_id, DONE, result]
+        self._intake.await_place(place, True, Later(request_id, result, send))
+        return None
 
     def _put_many(self, request: list[Any], send: Send) -> list[Any] | None:
         request_id, _, table, pairs, durability, since = request
@@ -117,10 +123,7 @@ class Requests:
             self._words[_UPDATES] += entered
         # A repeated request that found only some room is asked for whole again: nothing twice.
         done = count if entered == len(items) else 0 if since else entered
-        if durability == ACKNOWLEDGE_ON_DISK:
-            self._intake.await_place(place, True, Later(request_id, [place, done], send))
-            return None
-        return [request_id, DONE, [place, done]]
+        return self._acknowledge(request_id, place, [place, done], durability, send)
 
     def _add(self, request: list[Any], send: Send) -> list[Any] | None:
         request_id, _, table, field, pairs, durability, client, number, since = request
@@ -140,11 +143,7 @@ class Requests:
             self._adds.remember(client, number, done, self._intake.newest_stamp)
             self._words[_UPDATES] += done[1]
         place, entered = done or (0, 0)
-        if durability == ACKNOWLEDGE_ON_DISK:
-            later = Later(request_id, [place, entered], send)
-            self._intake.await_place(place, True, later)
-            return None
-        return [request_id, DONE, [place, entered]]
+        return self._acknowledge(request_id, place, [place, entered], durability, send)
 
     def _write(self, request: list[Any], send: Send) -> list[Any] | None:
         request_id, _, table, key, payload, durability, consistency, ack, since = request
@@ -154,16 +153,17 @@ class Requests:
         if consistency not in _CONSISTENCIES or ack not in _ACKS:
             raise UsageError("a write is eventual or immediate, with one of three acks")
         if since and (place := self._repeated(table, encoded, since)):
-            return [request_id, DONE, [place, [self._immediate.node, False, 1, 0.0]]]
+            result = [place, [self._immediate.node, False, 1, 0.0]]
+            return self._acknowledge(request_id, place, result, durability, send)
         if seconds := self._held_up(send, 1):
             return [request_id, PACED, seconds]
-        self._words[_UPDATES] += 1
-        if self._immediate.write(
+        if not self._immediate.write(
             request_id, table, encoded, payload, durability, consistency, ack, send
         ):
-            return None
-        self._admission.give_back(id(send), 1)
-        return self._wait(request_id)
+            self._admission.give_back(id(send), 1)
+            return self._wait(request_id)
+        self._words[_UPDATES] += 1
+        return None
 
     def _read(self, request: list[Any], send: Send) -> None:
         request_id, _, table, key = request

@@ -231,8 +231,8 @@ class Service:
         try:
             steps = self._intake.take_everything()
         except LockTimeout as error:
-            self.troubles.report(error)
             self._glass.event(ERROR, "store", "acknowledged updates are lost: a thread holds them")
+            self.troubles.fail(error)
             return
         self._queue_panel.applied_through = through
         if not steps:
@@ -241,8 +241,13 @@ class Service:
         try:
             file = kept_aside.save(self._folders, steps)
         except OSError as error:
-            self.troubles.report(error)
             self._glass.event(ERROR, "store", "acknowledged updates are lost", updates=updates)
+            self.troubles.fail(
+                StoreError(
+                    f"{updates} acknowledged updates are lost: the store would not take them, and"
+                    f" neither of {', '.join(map(str, self._folders))} ({error.strerror})"
+                )
+            )
             return
         self._glass.event(
             WARNING, "store", "the store would not take all: the next daemon applies the rest",

@@ -50,7 +50,7 @@ def table_state(table: str, record: bytes) -> TableState:
         shape = TableShape(group_by, tuple(indexes)).check()
         if len(created) == len(floor) == VERSION_BYTES:
             return TableState(table, shape, bytes(created), bytes(floor))
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
+    except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as error:
         raise BadRecord(f"what came about table {table!r} is no table") from error
     raise BadRecord(f"what came about table {table!r} is no table")
 

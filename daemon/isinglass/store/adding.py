@@ -17,9 +17,9 @@ from isinglass.errors import BadRecord, RecordTooLarge
 from isinglass.store import counters, records
 from isinglass.store.counters import Contribution
 from isinglass.store.records import PAYLOAD, VALUE_LIMIT_BYTES, is_counting, version_stamp
+from isinglass.store.tables import FIELD_LIMIT_BYTES
 
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
-FIELD_LIMIT_BYTES = 400
 
 
 def next_addition(present: Contribution | None, number: int, stamp: int) -> Contribution:

@@ -234,9 +234,8 @@ class Store(StoreReader):
             more = reclaim.has_garbage(scope) or self._sweep.work(catalogue, horizon)
             return reclaim.Reclaimed(garbage, gone, more)
 
-        if not self._engine.read(reclaim.has_garbage) and not (
-            self._writer and self._sweep.work(self._writer, horizon)
-        ):
+        known = self._writer or self._engine.read(tables.load)
+        if not (self._sweep.work(known, horizon) or self._engine.read(reclaim.has_garbage)):
             return reclaim.Reclaimed(0, 0, False)
         done, _ = self._write(work, reserve=True)
         self._count("garbage_deleted", done.garbage)

@@ -50,13 +50,8 @@ READER_LIMIT = 1024  # read transactions at one time, of all processes
 FILE_MODE = 0o640
 RESERVE_BYTES = 16 << 20  # what a drop or a clean-up may take beyond a map that is full
 
-DAMAGED = (
-    lmdb.CorruptedError,
-    lmdb.InvalidError,
-    lmdb.PageNotFoundError,
-    lmdb.VersionMismatchError,
-    lmdb.IncompatibleError,
-)
+DAMAGED = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError,
+           lmdb.VersionMismatchError, lmdb.IncompatibleError)  # fmt: skip
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
@@ -79,16 +74,18 @@ class Engine:
         self.path, self.readonly, self._sync, self._map_bytes = path, readonly, sync, map_bytes
         self._gate, self._ages = ReadGate(), ReaderAges()
         self._lock_file = -1
+        self._lost = False  # they could not be opened again: the next write tries
         self._abandoned: lmdb.Environment | None = None  # of the parent, in a forked child
         self._seen: tuple[int, bytes | None] = (-1, None)  # a snapshot and its schema version
         self._open()
         _engines.add(self)
 
     def _open(self) -> None:
+        environment = None
         try:
             if not self.readonly:
                 allocate_table(self.path / LOCK_FILE, READER_LIMIT, FILE_MODE)
-            self._environment = self._new_environment()
+            environment = self._environment = self._new_environment()
             # LMDB's own locks go when any descriptor of it is closed: open as long as they are
             self._lock_file = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
             place = None if self.readonly else find_place(lmdb.open, LOCK_FILE)
@@ -100,14 +97,19 @@ class Engine:
             )
             self._records, self._indexes, self._meta = handles
         except (lmdb.Error, OSError, StoreError) as error:
-            if self._lock_file >= 0:
-                os.close(self._lock_file)
-                self._lock_file = -1
+            self._close_files(environment)
             if isinstance(error, StoreError):
                 raise
             raise self._explained(error) from error
         # how a read begins: at once, when the gate is open again, or by opening in a child
         self._begin: Callable[..., Any] = self._environment.begin
+
+    def _close_files(self, environment: lmdb.Environment | None) -> None:
+        if environment is not None:
+            environment.close()
+        if self._lock_file >= 0:
+            os.close(self._lock_file)
+            self._lock_file = -1
 
     def _new_environment(self) -> lmdb.Environment:
         def opened(map_bytes: int) -> lmdb.Environment:
@@ -213,6 +215,8 @@ class Engine:
         mark("beginning a write transaction")
         if self._abandoned:
             raise self._forked()
+        if self._lost:
+            self._reopen()
         transaction = self.writer_lock.take(lambda: self._environment.begin(write=True))
         try:
             result = work(Scope(transaction, self._records, self._indexes, self._meta))
@@ -248,10 +252,10 @@ class Engine:
     def _reopen(self) -> None:
         """Open the files again after LMDB gave up on them (its meta page could not be written)."""
         with self._alone():
-            self._environment.close()
-            os.close(self._lock_file)
-            self._lock_file = -1
+            self._lost = True
+            self._close_files(self._environment)
             self._open()
+            self._lost = False
 
     def _set_map(self, size_bytes: int) -> None:
         with self._alone():
@@ -312,9 +316,7 @@ class Engine:
         if self._lock_file >= 0 and not self._abandoned:
             self._shut()
             self._gate.wait_until_empty()
-            self._environment.close()
-            os.close(self._lock_file)
-            self._lock_file = -1
+            self._close_files(self._environment)
             self._unshut()
 
     # ---------------------------------------------------------------- errors and forks
@@ -359,9 +361,7 @@ class Engine:
         self._gate = ReadGate()
         self._begin = self._begin_in_child
         if self.readonly and untouched:
-            self._environment.close()
-            os.close(self._lock_file)
-            self._lock_file = -1
+            self._close_files(self._environment)
         else:
             self._abandoned = self._environment  # closing would touch the parent's slots
 

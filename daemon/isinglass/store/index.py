@@ -28,6 +28,7 @@ from isinglass.errors import BadRecord
 from isinglass.store import records
 
 Value = None | bool | int | float | str | bytes
+Order = tuple[int, bytes]
 
 INDEX_ID_BYTES = 4
 VALUE_LIMIT_BYTES = 96
@@ -113,12 +114,13 @@ class Bounds:
         BadRecord: a bound is no value that an index holds.
     """
 
-    __slots__ = ("_equal", "_field", "_start", "_stop", "exact", "high", "low")
+    __slots__ = ("_beyond", "_equal", "_field", "_first", "exact", "high", "low")
 
     def __init__(
         self, index: IndexedField, *, equal: Any = ..., start: Any = ..., stop: Any = ...
     ) -> None:
-        self._field, self._equal, self._start, self._stop = index.field, equal, start, stop
+        self._field, self._equal = index.field, equal
+        self._first, self._beyond = _order_between(start, stop)
         given = [_bound(value) for value in (equal, start, stop) if value is not ...]
         self.exact = all(len(encoded) <= VALUE_LIMIT_BYTES for encoded in given)
         kind = given[0][:1] if given else b""
@@ -134,14 +136,24 @@ class Bounds:
 
     def admits(self, value: dict[str, Any]) -> bool:
         """Tell whether the record's own value lies in the range, cut in the index or not."""
-        if self._field not in value:
+        try:
+            place = order_of(value.get(self._field, ...))
+        except BadRecord:
+            return False  # it is not there, or nothing that an index holds
+        if self._equal is not ... and place != order_of(self._equal):
             return False
-        place = order_of(value[self._field])
-        return (
-            (self._equal is ... or place == order_of(self._equal))
-            and (self._start is ... or place >= order_of(self._start))
-            and (self._stop is ... or place < order_of(self._stop))
-        )
+        return self._first <= place < self._beyond
+
+
+def _order_between(start: Any, stop: Any) -> tuple[Order, Order]:
+    """Return what a range begins with, and what is beyond it, as `order_of` values."""
+    first: Order = (0, b"") if start is ... else order_of(start)
+    beyond: Order = (_BYTES[0] + 1, b"") if stop is ... else order_of(stop)
+    if start is ... and stop is not ...:
+        first = (beyond[0], b"")
+    if stop is ... and start is not ...:
+        beyond = (first[0] + 1, b"")
+    return first, beyond
 
 
 def _bound(value: object) -> bytes:
@@ -151,7 +163,7 @@ def _bound(value: object) -> bytes:
     return encoded
 
 
-def order_of(value: object) -> tuple[int, bytes]:
+def order_of(value: object) -> Order:
     """Return what sorts as the index does, with no value cut.
 
     Raises:

@@ -145,23 +145,24 @@ class StoreReader:
             TableMissing: there is no such table; also in the middle, when it is dropped meanwhile.
         """
         self._engine.read(lambda scope: self._table(scope, table))
-        high = None if stop is None else stop.encode()
-        return self._scan(table, start.encode(), high, limit, reverse)
+        high = None if stop is None else stop.encode("utf-8", "surrogatepass")
+        return self._scan(table, start.encode("utf-8", "surrogatepass"), high, limit, reverse)
 
     def _scan(
         self, table: str, low: bytes, high: bytes | None, limit: int | None, reverse: bool
     ) -> Iterator[Record]:
         left = SCAN_CHUNK if limit is None else limit
+        size = min(SCAN_CHUNK, left)
         while left > 0:
-            size = min(SCAN_CHUNK, left)
             part = self._read_part(table, low, high, size, reverse)
             for key, record in part:
                 found = records.decode(key, record)
-                if found is not None:
+                if found is not None and left > 0:
                     yield found
                     left -= limit is not None
             if len(part) < size:
                 return
+            size = SCAN_CHUNK  # much is deleted here: pass over it in few steps
             low, high = (low, part[-1][0]) if reverse else (part[-1][0] + b"\0", high)
 
     def _read_part(

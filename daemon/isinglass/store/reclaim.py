@@ -19,6 +19,8 @@ from isinglass.store.records import NEVER, VERSION_BYTES, group_of, is_tombstone
 from isinglass.store.tables import GARBAGE, RECORD_GARBAGE, Catalogue, Table
 from isinglass.store.transaction import Scope, items_between
 
+_NONE = b"\xff" * VERSION_BYTES  # newer than every version
+
 
 class Reclaimed(NamedTuple):
     """What one step did; `more` tells whether another step at once would find work."""
@@ -59,7 +61,7 @@ class TombstoneSweep:
     def __init__(self) -> None:
         self._place: tuple[str, bytes] | None = None  # table and key where to go on
         self._oldest_kept: dict[str, bytes] = {}  # by table, as seen in its last whole round
-        self._oldest_seen = b""
+        self._oldest_seen = _NONE
 
     def work(self, catalogue: Catalogue, horizon: bytes) -> bool:
         """Tell whether any table may have tombstones below the horizon."""
@@ -68,7 +70,7 @@ class TombstoneSweep:
     def _next(self, catalogue: Catalogue, name: str, horizon: bytes) -> str:
         wanted = (
             table.name
-            for table in catalogue.tables.values()
+            for table in list(catalogue.tables.values())  # another thread may add one meanwhile
             if table.name > name
             and table.counts.tombstones
             and self._oldest_kept.get(table.name, NEVER) < horizon
@@ -87,7 +89,7 @@ class TombstoneSweep:
             self._place = None
             return 0
         if not low:
-            self._oldest_seen = b"\xff" * VERSION_BYTES
+            self._oldest_seen = _NONE
         part = scans.read(scope, table, low, None, limit)
         bound = older_bound(horizon)
         dead = {key: record for key, record in part if is_tombstone(record) and record < bound}
@@ -98,7 +100,8 @@ class TombstoneSweep:
         if len(part) == limit:
             self._place = (name, part[-1][0] + b"\0")
         else:
-            self._oldest_kept[name] = self._oldest_seen
+            # Where none was kept, whatever comes next is to be looked at.
+            self._oldest_kept[name] = NEVER if self._oldest_seen == _NONE else self._oldest_seen
             following = self._next(catalogue, name, horizon)
             self._place = (following, b"") if following else None
         return len(dead)

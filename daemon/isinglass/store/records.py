@@ -197,10 +197,20 @@ def _counted_value(
 
 
 def packed_value(record: bytes) -> bytes:
-    """Return the value of a stored record that is no tombstone, packed, as readers see it."""
+    """Return the value of a stored record that is no tombstone, packed, as readers see it.
+
+    Raises:
+        BadRecord: the stored bytes are no record, or a count is too large to be packed.
+    """
     if record[FLAGS] < COUNTING:
         return record[PAYLOAD:]
-    packed: bytes = _pack(stored_value(record))
+    try:
+        packed: bytes = _pack(stored_value(record))
+    except OverflowError as error:
+        raise BadRecord(
+            "a count is beyond 64 bits, and cannot be sent: read it from the own store"
+            ' (consistency="eventual")'
+        ) from error
     return packed
 
 

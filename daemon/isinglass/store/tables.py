@@ -35,6 +35,7 @@ TABLE, COUNTS, GARBAGE, NOTE = b"t", b"c", b"g", b"n"
 RECORD_GARBAGE, INDEX_GARBAGE = b"r", b"i"
 
 NAME_LIMIT_BYTES = 120
+FIELD_LIMIT_BYTES = 400
 INDEX_LIMIT = 16
 NUMBER_BYTES = 4
 
@@ -54,12 +55,16 @@ class TableShape(NamedTuple):
         """Return the shape if it can be had.
 
         Raises:
-            BadRecord: the separator is no single character, or a field is empty or named twice.
+            BadRecord: the separator is no single character, or a field is empty, too long or named
+                twice.
         """
         if len(self.group_by) > 1:
             raise BadRecord(f"group_by is one character or nothing, not {self.group_by!r}")
         if len(set(self.indexes)) != len(self.indexes) or "" in self.indexes:
             raise BadRecord(f"an index needs a field of its own: {', '.join(self.indexes)!r}")
+        if any(len(field.encode()) > FIELD_LIMIT_BYTES for field in self.indexes):
+            # What a table is travels as one update, which nodes cannot send in any length.
+            raise BadRecord(f"the name of an indexed field has at most {FIELD_LIMIT_BYTES} bytes")
         if len(self.indexes) > INDEX_LIMIT:
             raise BadRecord(f"a table has at most {INDEX_LIMIT} indexes, not {len(self.indexes)}")
         return self

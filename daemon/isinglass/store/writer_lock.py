@@ -95,8 +95,9 @@ class WriterLock:
 
     def held_up(self) -> StoreError | None:
         """Return the error that another thread could not raise, which waits in `take`; or None."""
-        since_ns, holder = self._waiting_since_ns, self.holder()
-        if not since_ns or not holder or Path(f"/proc/self/task/{holder}").exists():
+        since_ns = self._waiting_since_ns
+        holder = self.holder() if since_ns else 0
+        if not holder or Path(f"/proc/self/task/{holder}").exists():
             return None
         waited = (clock.monotonic_ns() - since_ns) / clock.NANOSECONDS_PER_SECOND
         return self._held_by(holder) if waited > HELD_LIMIT_SECONDS else None

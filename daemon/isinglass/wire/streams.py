@@ -229,9 +229,3 @@ class SendTimes:
         """Return how long ago update `number` was made; 0 when there was none yet."""
         at = bisect_right(self._numbers, number) - 1
         return now_ns - self._times[max(at, 0)] if self._times else 0
-
-    def forget(self, number: int) -> None:
-        """Forget the times of updates before `number`: every member has applied them."""
-        at = bisect_right(self._numbers, number) - 1
-        if at > 1024:
-            del self._numbers[:at], self._times[:at]

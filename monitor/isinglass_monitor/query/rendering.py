@@ -10,7 +10,7 @@ import json
 
 from isinglass import clock
 from isinglass.glass.severity import ERROR, INFO, WARNING, severity_name
-from isinglass_monitor.query.text import harmless
+from isinglass.harmless import harmless
 from isinglass_monitor.spool.records import Entry
 
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"

@@ -38,7 +38,7 @@ class ClientSocket:
         """
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
-            self._set_timeout(timeout_seconds)
+            self.limit(timeout_seconds)
             with _short(path) as short:
                 self._socket.connect(short)
         except BaseException:
@@ -47,7 +47,7 @@ class ClientSocket:
         self.send = self._socket.sendall
         self.receive = self._socket.recv
 
-    def _set_timeout(self, seconds: float) -> None:
+    def limit(self, seconds: float) -> None:
         """Let every later call wait at most so long; BlockingIOError says that it was over."""
         whole = max(seconds, 0.001)
         limit = _TIMEVAL.pack(int(whole), int(whole % 1 * 1_000_000))
@@ -241,14 +241,22 @@ class Server:
             self._listener.close()
 
 
+NOTIFY_LIMIT_SECONDS = 1.0
+
+
 def notify_supervisor(text: str) -> bool:
-    """Send a line to the supervisor's socket (sd_notify(3)); False when there is none."""
+    """Send a line to the supervisor's socket (sd_notify(3)).
+
+    Returns:
+        False when there is none, or it does not take it within NOTIFY_LIMIT_SECONDS.
+    """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifier:
+        notifier.settimeout(NOTIFY_LIMIT_SECONDS)
         try:
             notifier.connect(address)
             notifier.sendall(text.encode())

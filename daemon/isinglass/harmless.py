@@ -1,8 +1,8 @@
 """Texts of others made harmless: no control character ever reaches a terminal raw.
 
-A message can hold anything. Escape sequences would move the cursor, change the title or answer as
-if somebody typed; directional overrides would let a line read as what it is not. All of these are
-shown as they would be written in a program.
+A message or a record can hold anything. Escape sequences would move the cursor, change the title or
+answer as if somebody typed; directional overrides would let a line read as what it is not. All of
+these are shown as they would be written in a program.
 """
 
 from __future__ import annotations

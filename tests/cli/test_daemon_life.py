@@ -1,0 +1,23 @@
+"""Asking a daemon to end, when it is just ending by itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from isinglass.cli import daemon_life
+from isinglass.settings import load
+
+
+def test_a_daemon_that_ends_before_it_is_killed_has_ended(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        process = os.pidfd_open(ended.pid)
+    try:
+        assert daemon_life.kill(process, load({"node": "oak"}), ended.pid) == 0
+    finally:
+        os.close(process)
+    assert capsys.readouterr().out == f"The daemon of node oak (process {ended.pid}) has ended.\n"

@@ -1,0 +1,62 @@
+"""The thread that applies, at work between a real queue and a real store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import pytest
+
+from isinglass import clock
+from isinglass.errors import StoreError
+from isinglass.node.applier import Applier
+from isinglass.node.intake import Intake
+from isinglass.node.panels import ApplierPanel
+from isinglass.node.recovery import Recovery
+from isinglass.store import records
+from isinglass.store.database import Store
+from isinglass.store.merge import UpdateQueue
+from isinglass.store.panels import QueuePanel
+from isinglass.store.tables import TableShape
+
+LIMIT_NS = 15_000_000_000
+VALUE = records.pack_value({"n": 1})
+
+
+@pytest.fixture
+def intake(data_dir: Path) -> Iterator[Intake]:
+    """The way into a queue that a thread empties into a store; with a table "t"."""
+    stamps = count(1000)
+    with Store.open(data_dir / "store", durability="none") as store:
+        made = Intake(
+            UpdateQueue(QueuePanel()), lambda many: min(list(islice(stamps, many))), store.stored
+        )
+        made.create_table("t", TableShape())
+        applier = Applier(
+            made,
+            store,
+            Recovery([data_dir], store, lambda _: None),
+            ApplierPanel(),
+            batch_limit=100,
+            gather_seconds=0.0,
+            report=lambda error: pytest.fail(repr(error)),
+            event=lambda *_, **__: None,
+        )
+        applier.start()
+        applied = threading.Event()
+        made.await_place(0, False, lambda _: applied.set())
+        assert applied.wait(LIMIT_NS / 1e9)
+        yield made
+        applier.stop(10)
+
+
+def test_trouble_that_is_told_when_it_is_over_does_not_stay(intake: Intake) -> None:
+    """As when a foreign program lets the store go just as the timer tells of it."""
+    intake.failed(StoreError("a foreign program holds the store: end it"))
+    until_ns = clock.monotonic_ns() + LIMIT_NS
+    while intake.trouble is not None:
+        assert clock.monotonic_ns() < until_ns
+        clock.sleep(0.005)
+    assert intake.offer("t", [(b"k", VALUE)])[1] == 1
