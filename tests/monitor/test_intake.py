@@ -29,6 +29,7 @@ from isinglass_monitor.ingest.backlog import Backlog
 from isinglass_monitor.ingest.figures import FiguresOf
 from isinglass_monitor.ingest.intake import FORGET_NS, Intake
 from isinglass_monitor.spool.batch import Piece
+from isinglass_monitor.spool.records import entries
 from isinglass_monitor.spool.streams import LOST, StreamRecord
 from monitor.spooled import MILLISECOND, NOW, NOW_NS, answer, event, opened
 
@@ -276,6 +277,21 @@ def test_a_known_stream_goes_on_where_the_spool_ends() -> None:
     assert question == [5, [3, 4, 7, 8]]
 
 
+def test_what_an_earlier_life_missed_stands_in_the_log_near_its_neighbours() -> None:
+    taking = Taking()
+    known = StreamRecord(5, "oak", "daemon")
+    known.store("received", 1, 2)
+    known.store("received", 5, 6)
+    known.stamp = NOW
+    taking.known[5] = known
+    taking.intake.resume(taking.now_ns)
+    while not taking.pieces:
+        taking.due(10.0)
+    (lost,) = taking.pieces
+    (gap,) = entries(lost.records[0].key, lost.records[0].value)
+    assert (gap.stamp, gap.sequence, gap.missing) == (NOW, 3, 2)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_two_monitors_with_other_losses_end_with_the_same_events(seed: int) -> None:
@@ -305,8 +321,6 @@ def test_two_monitors_with_other_losses_end_with_the_same_events(seed: int) -> N
 
 
 def places(piece: Piece) -> Iterable[tuple[int, int, int]]:
-    from isinglass_monitor.spool.records import entries
-
     return (e.place for record in piece.records for e in entries(record.key, record.value))
 
 

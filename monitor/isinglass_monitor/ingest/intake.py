@@ -106,7 +106,7 @@ class Intake:
         if known is None:
             return Window(self.drops.claim)
         lost = [(*pair, cause) for cause, intervals in known.lost.items() for pair in intervals]
-        window = Window(self.drops.claim, known.settled, lost)
+        window = Window(self.drops.claim, known.settled, lost, known.stamp)
         counts = window.counts
         counts.received, counts.repaired = known.counts[RECEIVED], known.counts[REPAIRED]
         counts.late = known.counts[LATE]

@@ -31,6 +31,7 @@ from isinglass_monitor.spool.segment_file import Contents, SegmentFile, SegmentN
 
 LAST_STAMP = (1 << 64) - 1
 FETCHED_TOGETHER = 512
+NEW_TOGETHER = 16_000  # records of what came in: with a full batch more, a message to another host
 _NODE_PLACE = 8
 
 
@@ -179,7 +180,8 @@ class SpoolReader:
         """Return what came in after a cursor, oldest first, and the cursor behind it.
 
         Args:
-            commits: how many to look at, at most; when none is left, the cursor does not move.
+            commits: how many to look at, at most, and no more once NEW_TOGETHER records were found;
+                when none is left, the cursor does not move.
         """
         self.refresh()
         pairs: list[Pair] = []
@@ -192,6 +194,8 @@ class SpoolReader:
             for row, joined in self._open[number].scan("arrivals", first, end):
                 keys += [joined[at : at + KEY_BYTES] for at in range(0, len(joined), KEY_BYTES)]
                 cursor, commits = Cursor(number, int.from_bytes(row, "big")), commits - 1
+                if len(pairs) + len(keys) >= NEW_TOGETHER:
+                    commits = 0
                 if not commits:
                     break
             else:
