@@ -289,10 +289,10 @@ def _test(values: Values) -> int:
             old = before.get(one["name"], {"delivered": 0, "failures": 0})
             if one["name"] not in answer["notifiers"] or one["name"] in found:
                 continue
-            if one["delivered"] > old["delivered"] and not one["waiting"]:
-                found[one["name"]] = ""
-            elif one["failures"] > old["failures"] and one["trouble"]:
+            if one["failures"] > old["failures"] and one["trouble"]:
                 found[one["name"]] = one["trouble"]
+            elif one["delivered"] > old["delivered"] and not one["waiting"]:
+                found[one["name"]] = ""
     results = {name: found.get(name, "no answer yet") for name in answer["notifiers"]}
     if values.flag("json"):
         _print_json(results)

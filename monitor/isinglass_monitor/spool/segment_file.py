@@ -148,9 +148,9 @@ class SegmentFile:
             earliest = min(earliest, first) if earliest else first
             latest = max(latest, max(record.latest for record in records))
         return known._replace(
-            created_ns=known.created_ns or now_ns, arrived_ns=now_ns, earliest=earliest, latest=latest, records=known.records
-            + len(records), events=known.events + events, lost=known.lost + lost,
-            commits=known.commits + 1,
+            created_ns=known.created_ns or now_ns, arrived_ns=now_ns, earliest=earliest,
+            latest=latest, records=known.records + len(records), events=known.events + events,
+            lost=known.lost + lost, commits=known.commits + 1,
         )  # fmt: skip
 
     def finish(self) -> None:
