@@ -128,7 +128,8 @@ def test_own_rules_replace_add_and_switch_off(tmp_path: Path) -> None:
     )
     rules = load_rules(path)
     assert "lag" not in rules
-    assert "lag" not in parse_rules('[[rule]]\nname = "lag"\noff = true\ncaused_by = 3', "x", rules)
+    odd = '[[rule]]\nname = "lag"\noff = true\ncaused_by = 3'
+    assert "lag" not in parse_rules(odd, "own.toml", default_rules())
     assert rules["mine"].when.text == "queue.length > 10"
     assert rules["backlog"].when.text == "queue.length > 20"
     assert "no-progress" in rules

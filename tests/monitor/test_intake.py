@@ -223,7 +223,35 @@ def test_figures_of_a_second_are_shown_together() -> None:
     figures.take(9, 0, 2, [["c", "", {"z": 1}]])
     assert figures.known == {"c.z": 1, "b.y": 6}
     figures.take(8, 1, 2, [["b", "", {"y": 0}]])
-    assert figures.second == 9
+    assert figures.known == {"c.z": 1, "b.y": 6}
+
+
+def test_figures_of_a_node_whose_clock_was_set_back_are_shown() -> None:
+    figures = FiguresOf()
+    figures.take(5000, 0, 1, [["a", "", {"x": 1}]])
+    figures.take(1400, 0, 1, [["a", "", {"x": 2}]])
+    assert figures.known == {"a.x": 2}
+    figures.take(1401, 0, 1, [["a", "", {"x": 3}]])
+    assert figures.known == {"a.x": 3}
+
+
+def test_figures_of_nodes_that_are_gone_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intakes, "NODES_LIMIT", 2)
+    taking = Taking()
+
+    def tell(*processes: Process) -> None:
+        for process in processes:
+            (body,) = pack_figures(process.node, 7, [("a", "", {"x": 1})])
+            taking.take(process.status(), process.sealer.seal(FIGURES, body, NOW))
+
+    tell(Process(1, "oak"), Process(2, "elm"))
+    taking.now_ns += FORGET_NS + 1
+    new = Process(3, "ash")
+    tell(new)
+    assert taking.intake.views()["ash"].figures == {}
+    taking.intake.forget(NOW_NS, taking.now_ns)
+    tell(new)
+    assert taking.intake.views()["ash"].figures == {"a.x": 1}
 
 
 def test_what_finds_no_room_is_asked_for_later() -> None:

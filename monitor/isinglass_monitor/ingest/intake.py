@@ -249,6 +249,9 @@ class Intake:
             sender.window.give_up_all()
             pieces += self._gaps(sender, wall_ns)
             del self.senders[sender.stream]
+        if gone:
+            nodes = {sender.node for sender in self.senders.values()}
+            self._figures = {n: figures for n, figures in self._figures.items() if n in nodes}
         return pieces, gone
 
     def views(self) -> dict[str, NodeView]:
