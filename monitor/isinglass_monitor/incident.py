@@ -202,8 +202,7 @@ def _about(alarm: Mapping[str, Any]) -> str:
 
 
 def _event(event: Mapping[str, Any]) -> tuple[str, ...]:
-    missing = f"{event['missing']} events are missing: " if event["missing"] else ""
-    message = f"{missing}{event['message']} {event['fields']}".replace("\t", " ")
+    message = f"{event['message']} {event['fields']}".replace("\t", " ")
     return (
         _time(event["wall_ns"]),
         event["node"],

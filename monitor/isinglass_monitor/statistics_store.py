@@ -63,6 +63,8 @@ class StatisticsFile:
             self._environment = lmdb.open(
                 str(path), map_size=map_bytes, readonly=not writes, create=writes, mode=0o640
             )
+            # A reader that was killed leaves its slot, and there are only so many.
+            self._environment.reader_check()
         except lmdb.Error as error:
             raise StoreError(f"There are no statistics in {path}: {error}.") from error
         self._minutes: dict[str, Minute] = {}
@@ -109,7 +111,7 @@ class StatisticsFile:
                 self.kept_share *= SHORTER
                 with self._environment.begin(write=True) as transaction:
                     self._forget_old(transaction, second)
-            except lmdb.Error as error:
+            except (lmdb.Error, ValueError) as error:  # or a block is damaged
                 self._reload()
                 raise StoreError(f"The statistics cannot be written: {error}.") from error
 
@@ -301,6 +303,6 @@ class StatisticsWriter:
             try:
                 self._file.write(*item)
                 self.trouble = ""
-            except StoreError as error:
+            except (StoreError, lmdb.Error) as error:
                 self.dropped += 1
                 self.trouble = str(error)

@@ -97,6 +97,7 @@ def test_a_cursor_goes_on_exactly(spool: Path, now: int) -> None:
     assert messages("--after", cursor) == ["late"]
     assert messages()[0] == "late"
     assert "no cursor" in isinglass("log", "--after", "x", expect=2).stderr
+    assert "of another spool" in isinglass("log", "--after", "s9c1", expect=2).stderr
 
 
 def test_following_tells_each_event_once(spool: Path, now: int) -> None:
