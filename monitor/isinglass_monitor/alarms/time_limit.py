@@ -8,10 +8,12 @@ waits for it gets an error.
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 from types import TracebackType
 from typing import Any
+
+
+SHUT_BOTH_WAYS = 2  # SHUT_RDWR of shutdown(2)
 
 
 class TimeLimit:
@@ -53,4 +55,4 @@ class TimeLimit:
             self._is_over = True
             if (connected := getattr(self._connection, "sock", None)) is not None:
                 with contextlib.suppress(OSError):
-                    connected.shutdown(socket.SHUT_RDWR)
+                    connected.shutdown(SHUT_BOTH_WAYS)
