@@ -29,6 +29,7 @@ ORDERS_A_LOOK = 100
 STALE_SECONDS = 60.0
 PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
+LOCK_TRIES = 20
 
 
 class OrderRefused(IsinglassError):
@@ -50,11 +51,20 @@ class OrderBox:
         self._path = runtime / DIRECTORY
         self._path.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._lock = os.open(runtime / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not self._is_locked():
             os.close(self._lock)
-            raise StoreLocked(f"Another monitor uses {runtime}: choose another name.") from None
+            raise StoreLocked(f"Another monitor uses {runtime}: choose another name.")
+
+    def _is_locked(self) -> bool:
+        """Lock it, several times if need be: `is_there` has the lock while it looks."""
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                clock.sleep(LOOK_SECONDS)
+                continue
+            return True
+        return False
 
     def taken(self) -> Iterator[tuple[str, Any]]:
         """Yield the orders that wait, each with its name; None for one that cannot be read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from isinglass import clock
 from isinglass.errors import SettingsError, StoreLocked
 from isinglass_monitor.alarms.notifiers import parse_notifiers
 from isinglass_monitor.alarms.rules import default_rules
-from isinglass_monitor.orders import MonitorAway, OrderRefused, ask, is_there
+from isinglass_monitor.orders import LOCK_FILE, MonitorAway, OrderRefused, ask, is_there
 from isinglass_monitor.statistics_store import StatisticsFile
 from isinglass_monitor.views import NodeView
 from isinglass_monitor.watch import Watch, WatchSettings
@@ -174,6 +175,15 @@ def test_what_is_no_order_harms_nobody(scene: WatchStage) -> None:
 def test_a_second_watch_in_the_same_place_is_refused(scene: WatchStage) -> None:
     with pytest.raises(StoreLocked):
         scene.opened()
+
+
+def test_who_looks_whether_a_monitor_is_there_keeps_none_from_starting(scene: WatchStage) -> None:
+    scene.watch.close()
+    looking = os.open(scene.runtime / LOCK_FILE, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.2, os.close, (looking,)).start()
+    scene.watch = scene.opened()
+    scene.run(1)
 
 
 def test_nobody_waits_for_a_monitor_that_is_not_there(runtime_dir: Path) -> None:

@@ -12,7 +12,6 @@ import threading
 from types import TracebackType
 from typing import Any
 
-
 SHUT_BOTH_WAYS = 2  # SHUT_RDWR of shutdown(2)
 
 
