@@ -8,10 +8,10 @@ late, and nothing told twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush, merge
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from isinglass.errors import UsageError
 from isinglass.glass.severity import WARNING
@@ -72,6 +72,12 @@ class Question(NamedTuple):
             and entry.severity >= self.severity
             and (not self.nodes or entry.node in self.nodes)
         )
+
+
+def question_of(parts: Sequence[Any]) -> Question:
+    """Return the question that went somewhere as a list."""
+    since, until, nodes, severity = parts
+    return Question(since, until, tuple(nodes), severity)
 
 
 class SpoolReader:
@@ -240,4 +246,5 @@ __all__ = [
     "Question",
     "SpoolReader",
     "parse_cursor",
+    "question_of",
 ]
