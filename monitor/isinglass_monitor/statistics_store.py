@@ -17,6 +17,7 @@ import queue
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -177,15 +178,24 @@ class StatisticsFile:
 
     # ------------------------------------------------------------------ reading
 
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """Give a transaction; what is damaged is an error with a sentence."""
+        try:
+            with self._environment.begin() as transaction:
+                yield transaction
+        except (lmdb.Error, ValueError) as error:
+            raise StoreError(f"The statistics cannot be read: {error}.") from error
+
     def nodes(self) -> list[str]:
         """Return every node of which there are statistics."""
-        with self._environment.begin() as transaction:
+        with self._reading() as transaction:
             kinds = (*range(len(TIERS)), _NOW)
             return sorted({node for kind in kinds for node in _nodes(transaction, kind)})
 
     def fields(self, node: str) -> list[str]:
         """Return every field of which there are points of a node."""
-        with self._environment.begin() as transaction:
+        with self._reading() as transaction:
             self._load_fields(transaction)
             numbers: set[int] = set()
             for kind, tier in enumerate(TIERS):
@@ -200,7 +210,7 @@ class StatisticsFile:
 
         Of each time the points of the shortest step that is still there.
         """
-        with self._environment.begin() as transaction:
+        with self._reading() as transaction:
             self._load_fields(transaction)
             number = self._fields.get(field)
             if number is None:

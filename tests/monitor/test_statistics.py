@@ -279,6 +279,11 @@ def test_a_damaged_block_is_trouble_and_does_not_end_the_writing(runtime_dir: Pa
             writer.put(START + 60, {"alder": {"a.b": 1.0}})
         wait_until(lambda: writer.dropped == 2, "both seconds that cannot be written")
         assert "no block of statistics" in writer.trouble
+    with (
+        closing(StatisticsFile(path, writes=False)) as file,
+        pytest.raises(StoreError, match="cannot be read: no block of statistics"),
+    ):
+        file.read("alder", "a.b", START, START + 60)
 
 
 def test_a_line_of_bars() -> None:

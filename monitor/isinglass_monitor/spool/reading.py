@@ -13,7 +13,7 @@ from heapq import heappop, heappush, merge
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isinglass.errors import UsageError
+from isinglass.errors import StoreCorrupt, UsageError
 from isinglass.glass.severity import WARNING
 from isinglass_monitor.spool import folder as folders
 from isinglass_monitor.spool.records import (
@@ -83,12 +83,16 @@ def question_of(parts: Sequence[Any]) -> Question:
 class SpoolReader:
     """The spool in a folder, open to be read.
 
+    Attributes:
+        damaged: segments that cannot be read, by number, and why; their events are left out.
+
     Raises:
-        StoreError: it is damaged, or may not be read.
+        StoreError: it may not be read.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.damaged: dict[int, str] = {}
         self._open: dict[int, SegmentFile] = {}
         self.refresh()
 
@@ -98,12 +102,14 @@ class SpoolReader:
         for number in set(self._open) - set(numbers):
             self._open.pop(number).close()
         for number in numbers:
-            if number not in self._open:
+            if number not in self._open and number not in self.damaged:
                 try:
                     path = folders.segment_path(self.folder, number)
                     self._open[number] = SegmentFile(path, readonly=True)
                 except SegmentNotThere:
                     continue  # it is just being made, or has just been removed
+                except StoreCorrupt as error:
+                    self.damaged[number] = str(error)
 
     def close(self) -> None:
         """Let go of all files."""
