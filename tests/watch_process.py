@@ -51,6 +51,7 @@ class WatchProcess:
     """The watch's world: which nodes there are, and what they say."""
 
     def __init__(self, folder: Path) -> None:
+        self.pid = 0
         self.runtime = Path(os.environ["ISINGLASS_RUNTIME_DIR"]) / "monitor"
         self.data = Path(os.environ["ISINGLASS_DATA_DIR"]) / "monitor"
         self.world = folder / "world.json"
@@ -83,6 +84,7 @@ def running_watch(
     made = WatchProcess(folder)
     arguments = (made.runtime, made.data, made.world, rules or "", 0 if metrics else "")
     with program(SOURCE, *map(str, arguments)) as process:
+        made.pid = process.pid
         wait_until((made.runtime / "alarms.json").exists, "a first look")
         yield made
         process.terminate()

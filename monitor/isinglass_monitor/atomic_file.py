@@ -53,7 +53,7 @@ def read_document(path: Path) -> Any:
     """Return the document of a file, or None when there is none or it is no JSON."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

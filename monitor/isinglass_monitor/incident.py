@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from isinglass.cli.units import number, seconds, wall_time
+from isinglass.cli.units import seconds, wall_time
 from isinglass.clock import NANOSECONDS_PER_SECOND, stamp_wall_ns
 from isinglass.glass.severity import severity_name
 from isinglass_monitor.alarms.messages import printable
 from isinglass_monitor.figure_names import split
-from isinglass_monitor.trends import Trend
+from isinglass_monitor.trends import Trend, figure_text
 
 DOCUMENT_FORMAT = 1
 # What is worth a line of every incident, beside what the alarm's own rule looks at.
@@ -153,7 +153,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         *_table(
             ("node", "figure", "trend", "least", "mean", "greatest", "unit"),
             [
-                (one["node"], one["field"], f"`{one['bars']}`", *map(_number, one["bounds"]),
+                (one["node"], one["field"], f"`{one['bars']}`", *map(figure_text, one["bounds"]),
                  one["unit"])
                 for one in report["sparklines"]
             ],
@@ -202,8 +202,7 @@ def _about(alarm: Mapping[str, Any]) -> str:
 
 
 def _event(event: Mapping[str, Any]) -> tuple[str, ...]:
-    missing = f"{event['missing']} events are missing: " if event["missing"] else ""
-    message = f"{missing}{event['message']} {event['fields']}".replace("\t", " ")
+    message = f"{event['message']} {event['fields']}".replace("\t", " ")
     return (
         _time(event["wall_ns"]),
         event["node"],
@@ -234,7 +233,3 @@ def _cell(text: str) -> str:
 def _time(wall_ns: int) -> str:
     milliseconds = wall_ns // 1_000_000 % 1000
     return f"{wall_time(wall_ns)}.{milliseconds:03}"
-
-
-def _number(value: float) -> str:
-    return number(int(value)) if value == int(value) else number(value)

@@ -49,9 +49,10 @@ class Obeying:
     def obey(self, now: Moment, order: Any) -> dict[str, Any]:
         """Do what an order says, and return the answer: what was done, or why it was refused."""
         try:
-            if not isinstance(order, dict) or order.get("do") not in self._orders:
+            deed = order.get("do") if isinstance(order, dict) else None
+            if not isinstance(deed, str) or deed not in self._orders:
                 raise Refused("This monitor does not know that order.")
-            return {"refused": "", **self._orders[order["do"]](now, order)}
+            return {"refused": "", **self._orders[deed](now, order)}
         except Refused as error:
             return {"refused": str(error)}
         except ValueError as error:

@@ -29,6 +29,7 @@ ORDERS_A_LOOK = 100
 STALE_SECONDS = 60.0
 PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
+LOCK_TRIES = 20
 
 
 class OrderRefused(IsinglassError):
@@ -50,11 +51,20 @@ class OrderBox:
         self._path = runtime / DIRECTORY
         self._path.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._lock = os.open(runtime / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not self._is_locked():
             os.close(self._lock)
-            raise StoreLocked(f"Another monitor uses {runtime}: choose another name.") from None
+            raise StoreLocked(f"Another monitor uses {runtime}: choose another name.")
+
+    def _is_locked(self) -> bool:
+        """Lock it, several times if need be: `is_there` has the lock while it looks."""
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                clock.sleep(LOOK_SECONDS)
+                continue
+            return True
+        return False
 
     def taken(self) -> Iterator[tuple[str, Any]]:
         """Yield the orders that wait, each with its name; None for one that cannot be read.
@@ -94,7 +104,7 @@ class OrderBox:
 def is_there(runtime: Path) -> bool:
     """Tell whether a monitor works in this directory."""
     try:
-        descriptor = os.open(runtime / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(runtime / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -110,7 +120,8 @@ def ask(runtime: Path, order: dict[str, Any], patience: float = PATIENCE_SECONDS
     """Give an order and return the answer.
 
     Raises:
-        MonitorAway: no monitor runs there, or it does not answer in time; then it will not obey.
+        MonitorAway: no monitor runs there, or it does not answer in time; then it will not obey,
+            nor when the wait is broken off.
         OrderRefused: it cannot do that.
     """
     if not is_there(runtime):
@@ -123,17 +134,29 @@ def ask(runtime: Path, order: dict[str, Any], patience: float = PATIENCE_SECONDS
         replace_document(path, order)
     except OSError as error:
         raise MonitorAway(f"The monitor cannot be reached: {error.strerror}.") from error
+    try:
+        found = _answer(answer, patience)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    if found is None:
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            raise MonitorAway("The monitor took the order and does not answer.") from None
+        raise MonitorAway("The monitor does not answer; it will not do it later either.")
+    if found.get("refused"):
+        raise OrderRefused(str(found["refused"]))
+    return found
+
+
+def _answer(answer: Path, patience: float) -> dict[str, Any] | None:
+    """Wait for an answer, take it away and return it; None when none comes in time."""
     deadline = clock.monotonic_ns() + round(patience * clock.NANOSECONDS_PER_SECOND)
     while clock.monotonic_ns() < deadline:
         found = read_document(answer)
         if isinstance(found, dict):
             answer.unlink(missing_ok=True)
-            if found.get("refused"):
-                raise OrderRefused(str(found["refused"]))
             return found
         clock.sleep(LOOK_SECONDS)
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        raise MonitorAway("The monitor took the order and does not answer.") from None
-    raise MonitorAway("The monitor does not answer; it will not do it later either.")
+    return None

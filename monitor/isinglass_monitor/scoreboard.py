@@ -83,6 +83,8 @@ class Scoreboard:
         self._texts = RowTexts()
         self._last: Moment | None = None
         self._started: Moment | None = None
+        self._between_seconds: float | None = None  # this look and the last one
+        self._let_go: dict[str, int] = {}  # nodes taken off the board: when they were heard last
         self._unheard = set(self.rows)  # of an earlier life, and not heard in this one
 
     def update(
@@ -95,9 +97,10 @@ class Scoreboard:
         """
         if self._last is not None:
             between = (now.monotonic_ns - self._last.monotonic_ns) / NANOSECONDS_PER_SECOND
-            self.behind_seconds = max(between - 1.0, 0.0)
+            self._between_seconds, self.behind_seconds = between, max(between - 1.0, 0.0)
         self._last = now
         self._started = self._started or now
+        self._let_go = {n: at for n, at in self._let_go.items() if n in nodes}
         speaking = [view for view in nodes.values() if self._speaks(view)]
         heard = {view.node for view in speaking}
         self._unheard -= heard
@@ -108,12 +111,19 @@ class Scoreboard:
         self.deaf = self._is_deaf()
 
     def forget(self, node: str) -> bool:
-        """Take a node off the board; return whether it was there."""
+        """Take a node off the board until it is heard again; return whether it was there."""
         self._unheard.discard(node)
-        return self.rows.pop(node, None) is not None
+        if (row := self.rows.pop(node, None)) is None:
+            return False
+        if self._last is not None:
+            silent_ns = round(row.silent_seconds * NANOSECONDS_PER_SECOND)
+            self._let_go[node] = self._last.monotonic_ns - silent_ns
+        return True
 
     def _speaks(self, view: NodeView) -> bool:
         """Tell whether that is its node's own voice: a program's is not, where a daemon was."""
+        if view.heard_ns <= self._let_go.get(view.node, -1):
+            return False
         before = self.rows.get(view.node)
         return view.role == DAEMON or before is None or before.role != DAEMON
 
@@ -137,9 +147,11 @@ class Scoreboard:
         """A node whose daemon is not known to be heard: not yet, or not for ten minutes.
 
         When this monitor has just begun, nobody listened: so the node keeps its state until it
-        could have spoken.
+        could have spoken. How long that node was silent before, only the wall clock knows.
         """
-        silent = max(now.wall_ns - row.heard_wall_ns, 0) / NANOSECONDS_PER_SECOND
+        silent = row.silent_seconds + (self._between_seconds or 0.0)
+        if self._between_seconds is None:
+            silent = max((now.wall_ns - row.heard_wall_ns) / NANOSECONDS_PER_SECOND, silent)
         silent_row = replace(row, silent_seconds=silent, announced=announced)
         if self._listening_seconds(now) < LOST_SECONDS and not announced:
             return silent_row

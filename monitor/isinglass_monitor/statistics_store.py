@@ -17,6 +17,7 @@ import queue
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ class StatisticsFile:
             self._environment = lmdb.open(
                 str(path), map_size=map_bytes, readonly=not writes, create=writes, mode=0o640
             )
+            # A reader that was killed leaves its slot, and there are only so many.
+            self._environment.reader_check()
         except lmdb.Error as error:
             raise StoreError(f"There are no statistics in {path}: {error}.") from error
         self._minutes: dict[str, Minute] = {}
@@ -109,7 +112,7 @@ class StatisticsFile:
                 self.kept_share *= SHORTER
                 with self._environment.begin(write=True) as transaction:
                     self._forget_old(transaction, second)
-            except lmdb.Error as error:
+            except (lmdb.Error, ValueError) as error:  # or a block is damaged
                 self._reload()
                 raise StoreError(f"The statistics cannot be written: {error}.") from error
 
@@ -175,15 +178,24 @@ class StatisticsFile:
 
     # ------------------------------------------------------------------ reading
 
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """Give a transaction; what is damaged is an error with a sentence."""
+        try:
+            with self._environment.begin() as transaction:
+                yield transaction
+        except (lmdb.Error, ValueError) as error:
+            raise StoreError(f"The statistics cannot be read: {error}.") from error
+
     def nodes(self) -> list[str]:
         """Return every node of which there are statistics."""
-        with self._environment.begin() as transaction:
+        with self._reading() as transaction:
             kinds = (*range(len(TIERS)), _NOW)
             return sorted({node for kind in kinds for node in _nodes(transaction, kind)})
 
     def fields(self, node: str) -> list[str]:
         """Return every field of which there are points of a node."""
-        with self._environment.begin() as transaction:
+        with self._reading() as transaction:
             self._load_fields(transaction)
             numbers: set[int] = set()
             for kind, tier in enumerate(TIERS):
@@ -198,7 +210,7 @@ class StatisticsFile:
 
         Of each time the points of the shortest step that is still there.
         """
-        with self._environment.begin() as transaction:
+        with self._reading() as transaction:
             self._load_fields(transaction)
             number = self._fields.get(field)
             if number is None:
@@ -301,6 +313,6 @@ class StatisticsWriter:
             try:
                 self._file.write(*item)
                 self.trouble = ""
-            except StoreError as error:
+            except (StoreError, lmdb.Error) as error:
                 self.dropped += 1
                 self.trouble = str(error)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from isinglass.cli.units import number
 from isinglass.clock import NANOSECONDS_PER_SECOND
 from isinglass_monitor.figure_names import facts, split
 from isinglass_monitor.statistics import Point, spark, thin
@@ -57,6 +58,11 @@ class Trend(NamedTuple):
                 for point in self.points
             ],
         }
+
+
+def figure_text(value: float) -> str:
+    """Return a figure for people; one that is whole without a fraction."""
+    return number(int(value)) if value == int(value) else number(value)
 
 
 def step_for(seconds: int, most: int) -> int:

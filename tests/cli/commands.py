@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 COMMAND = str(Path(sys.executable).with_name("isinglass"))
 WAIT_SECONDS = 30.0
@@ -25,12 +26,12 @@ def isinglass(
     return done
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start the command with pipes; the caller ends it."""
+def start(*arguments: str, stdout: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """Start the command with pipes, or with its output elsewhere; the caller ends it."""
     return subprocess.Popen(
         [COMMAND, *arguments],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -17,6 +17,7 @@ from programs import hear, program, tell
 
 pytestmark = pytest.mark.slow
 COUNT = 30_000
+SHARED = ("cluster", "interface", "multicast_group", "multicast_port")
 FLOOD = """
     import sys, threading, isinglass
     database = isinglass.connect("alder", process="flood")
@@ -93,10 +94,9 @@ def test_a_program_of_its_own_sends_where_its_settings_say() -> None:
     with program(source):
         pass
     settings = ClusterDaemons(("alder",))
-    names = ("cluster", "interface", "multicast_group", "multicast_port")
     with pytest.MonkeyPatch.context() as patch, listener_of(settings) as listener:
         patch.setenv("ISINGLASS_INSECURE", "true")
-        for name in names:
+        for name in SHARED:
             patch.setenv(f"ISINGLASS_{name.upper()}", str(settings.settings[name]))
         with program(source, "cluster"):
             listener.until(lambda: "shop.orders" in listener.figures.get("shop", {}), "figures")
@@ -105,6 +105,36 @@ def test_a_program_of_its_own_sends_where_its_settings_say() -> None:
             assert heard.status[3] == "program"
             (fields,) = heard.fields("open")
             assert fields == {"flag": "f", "message": "m", "severity": "s"}
+
+
+def test_trouble_that_is_over_is_shown_no_more() -> None:
+    source = """
+        import os, sys, time, isinglass
+        from isinglass.glass import layout
+        from isinglass.glass.reader import SegmentReader
+        isinglass.attach("shop")
+        place = os.path.join(layout.runtime_directory(), "shop", "segment")
+        os.rename(place, place + ".aside")
+        isinglass.tell_monitors()
+        with SegmentReader(place + ".aside") as reader:
+            while not reader.snapshot().owner.panel("log")["trouble"]:
+                time.sleep(0.02)
+        os.rename(place + ".aside", place)
+        print("ready", flush=True)
+        sys.stdin.readline()
+    """
+    settings = ClusterDaemons(("alder",))
+    with pytest.MonkeyPatch.context() as patch, listener_of(settings) as listener:
+        patch.setenv("ISINGLASS_INSECURE", "true")
+        for name in SHARED:
+            patch.setenv(f"ISINGLASS_{name.upper()}", str(settings.settings[name]))
+        with program(source), SegmentReader("shop") as reader:
+            listener.until(lambda: "shop" in listener.figures, "figures")
+            owner = reader.snapshot().owner
+            assert owner is not None
+            panel = owner.panel("log")
+            assert panel is not None
+            assert panel["trouble"] == ""
 
 
 def test_a_sender_bears_whatever_is_sent_to_it() -> None:

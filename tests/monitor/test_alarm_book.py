@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from alarm_stage import AlarmStage, rules_of, told
 from isinglass_monitor.alarms.book import CAUSED, EXPECTED, RAISED_NOTICE, SILENCED, AlarmBook
+from isinglass_monitor.moment import Moment
 from isinglass_monitor.scoreboard import CHAOS, MAINTENANCE
 
 HIGH = {"queue.length": 99.0}
@@ -75,6 +76,15 @@ def test_a_silence_holds_back_until_its_end_and_no_longer() -> None:
     [silenced] = [a for a in scene.book.alarms.values() if a.held_back == SILENCED]
     assert silenced.held_why == "by ada: known"
     assert told(scene.run(1)) == [("raised", "long", "alder")]
+
+
+def test_a_silence_holds_also_when_the_clock_was_set_back() -> None:
+    scene = stage()
+    until = scene.now.later(600).wall_ns
+    scene.book.holdings.silence(scene.now.wall_ns, "long", "al*", "known", "ada", until)
+    scene.now = Moment(scene.now.monotonic_ns, scene.now.wall_ns - 60 * 10**9)
+    scene.says("alder", HIGH)
+    assert scene.run(9) == []
 
 
 def test_a_silence_needs_a_reason_and_an_end() -> None:
@@ -226,6 +236,23 @@ def test_the_book_outlives_the_monitor() -> None:
     assert later.book.ended[-1]["number"] == 1
 
 
+def test_what_was_expected_is_told_with_its_culprit_by_the_next_life() -> None:
+    scene = stage()
+    until = scene.now.later(60).wall_ns
+    scene.book.holdings.announce(scene.now.wall_ns, CHAOS, "alder", "why", "the monkey", until)
+    scene.says("alder", HIGH)
+    scene.run(10)
+    assert scene.book.expected == 1
+    lives = [stage(), stage()]
+    for life, at in zip(lives, (20, 100), strict=True):
+        life.now, life.figures = scene.now.later(at), scene.figures
+        life.book.restore(json.loads(json.dumps(scene.book.document())), life.now)
+        life.run(2)
+    assert [life.book.expected for life in lives] == [1, 1]
+    assert lives[0].notices == []
+    assert lives[1].notices[0].alarm["culprit"] == "chaos by the monkey: why"
+
+
 def test_a_document_of_another_format_is_left_alone() -> None:
     book = AlarmBook("monitor", rules_of(LONG))
     book.restore({"format": 99}, AlarmStage().now)
@@ -267,7 +294,7 @@ def test_no_silence_is_missed_and_none_is_outlived(
             scene.silent["alder"] = scene.now.later(-60)
         notices = scene.run()
         held = any(
-            one.since_wall_ns <= scene.now.wall_ns < one.until_wall_ns
+            scene.now.wall_ns < one.until_wall_ns
             for one in (*holdings.silences, *holdings.announcements)
         )
         raised = [notice for notice in notices if notice.what == RAISED_NOTICE]

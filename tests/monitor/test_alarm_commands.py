@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +54,20 @@ def test_alarms_are_listed_acknowledged_and_end(watch: WatchProcess) -> None:
     watch.say(WELL)
     wait_until(lambda: not watch.alarms(), "the alarm's end")
     assert f"{alarm['number']}  store-refuses  alder" in isinglass("alarms", "list", "--all").stdout
+
+
+def test_what_a_monitor_that_hangs_knew_is_not_shown_as_of_now(watch: WatchProcess) -> None:
+    os.kill(watch.pid, signal.SIGSTOP)
+    try:
+        path = watch.runtime / "alarms.json"
+        document = json.loads(path.read_text())
+        document["written_wall_ns"] -= 60 * 10**9
+        path.write_text(json.dumps(document))
+        listed = isinglass("alarms")
+        assert "the monitor hangs: it has told nothing since" in listed.stderr
+        assert isinglass("alarms", "--check", expect=1).stdout == listed.stdout
+    finally:
+        os.kill(watch.pid, signal.SIGCONT)
 
 
 def test_silences_and_announcements_have_a_reason_and_an_end(watch: WatchProcess) -> None:

@@ -92,6 +92,7 @@ def test_what_a_condition_means(text: str, holds: bool | None) -> None:
         ("queue.length > True", "is not used here"),
         ("[queue.length] == 1", "cannot stand"),
         ("", "is no condition"),
+        ("-" * 900 + "queue.length > 0", "nested too deep"),
     ],
 )
 def test_what_is_no_condition(text: str, why: str) -> None:
@@ -127,6 +128,8 @@ def test_own_rules_replace_add_and_switch_off(tmp_path: Path) -> None:
     )
     rules = load_rules(path)
     assert "lag" not in rules
+    odd = '[[rule]]\nname = "lag"\noff = true\ncaused_by = 3'
+    assert "lag" not in parse_rules(odd, "own.toml", default_rules())
     assert rules["mine"].when.text == "queue.length > 10"
     assert rules["backlog"].when.text == "queue.length > 20"
     assert "no-progress" in rules
@@ -147,6 +150,8 @@ def test_own_rules_replace_add_and_switch_off(tmp_path: Path) -> None:
         (RULE + RULE, 9, "stands twice"),
         (RULE + '[[rule]]\nname = "other"\noff = true', 9, "no rule other to switch off"),
         ("# nothing\n\nrule = [", 3, "not TOML"),
+        ("\nrule = " + "[" * 3000, 2, "not TOML"),
+        ("rule = " + "1" * 5000, 1, "not TOML"),
         ('text = """\n[[rule]]\n"""\n' + RULE, 0, "text is none of"),
         (RULE.replace('"Too long."', '"""\n[[rule]]\nname = "x"\n"""') + "off = 1\nfor = []", 11,
          "for is a length"),

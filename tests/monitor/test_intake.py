@@ -29,6 +29,7 @@ from isinglass_monitor.ingest.backlog import Backlog
 from isinglass_monitor.ingest.figures import FiguresOf
 from isinglass_monitor.ingest.intake import FORGET_NS, Intake
 from isinglass_monitor.spool.batch import Piece
+from isinglass_monitor.spool.records import entries
 from isinglass_monitor.spool.streams import LOST, StreamRecord
 from monitor.spooled import MILLISECOND, NOW, NOW_NS, answer, event, opened
 
@@ -222,7 +223,35 @@ def test_figures_of_a_second_are_shown_together() -> None:
     figures.take(9, 0, 2, [["c", "", {"z": 1}]])
     assert figures.known == {"c.z": 1, "b.y": 6}
     figures.take(8, 1, 2, [["b", "", {"y": 0}]])
-    assert figures.second == 9
+    assert figures.known == {"c.z": 1, "b.y": 6}
+
+
+def test_figures_of_a_node_whose_clock_was_set_back_are_shown() -> None:
+    figures = FiguresOf()
+    figures.take(5000, 0, 1, [["a", "", {"x": 1}]])
+    figures.take(1400, 0, 1, [["a", "", {"x": 2}]])
+    assert figures.known == {"a.x": 2}
+    figures.take(1401, 0, 1, [["a", "", {"x": 3}]])
+    assert figures.known == {"a.x": 3}
+
+
+def test_figures_of_nodes_that_are_gone_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intakes, "NODES_LIMIT", 2)
+    taking = Taking()
+
+    def tell(*processes: Process) -> None:
+        for process in processes:
+            (body,) = pack_figures(process.node, 7, [("a", "", {"x": 1})])
+            taking.take(process.status(), process.sealer.seal(FIGURES, body, NOW))
+
+    tell(Process(1, "oak"), Process(2, "elm"))
+    taking.now_ns += FORGET_NS + 1
+    new = Process(3, "ash")
+    tell(new)
+    assert taking.intake.views()["ash"].figures == {}
+    taking.intake.forget(NOW_NS, taking.now_ns)
+    tell(new)
+    assert taking.intake.views()["ash"].figures == {"a.x": 1}
 
 
 def test_what_finds_no_room_is_asked_for_later() -> None:
@@ -276,6 +305,21 @@ def test_a_known_stream_goes_on_where_the_spool_ends() -> None:
     assert question == [5, [3, 4, 7, 8]]
 
 
+def test_what_an_earlier_life_missed_stands_in_the_log_near_its_neighbours() -> None:
+    taking = Taking()
+    known = StreamRecord(5, "oak", "daemon")
+    known.store("received", 1, 2)
+    known.store("received", 5, 6)
+    known.stamp = NOW
+    taking.known[5] = known
+    taking.intake.resume(taking.now_ns)
+    while not taking.pieces:
+        taking.due(10.0)
+    (lost,) = taking.pieces
+    (gap,) = entries(lost.records[0].key, lost.records[0].value)
+    assert (gap.stamp, gap.sequence, gap.missing) == (NOW, 3, 2)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1 << 32))
 def test_two_monitors_with_other_losses_end_with_the_same_events(seed: int) -> None:
@@ -305,8 +349,6 @@ def test_two_monitors_with_other_losses_end_with_the_same_events(seed: int) -> N
 
 
 def places(piece: Piece) -> Iterable[tuple[int, int, int]]:
-    from isinglass_monitor.spool.records import entries
-
     return (e.place for record in piece.records for e in entries(record.key, record.value))
 
 

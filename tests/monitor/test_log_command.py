@@ -97,6 +97,7 @@ def test_a_cursor_goes_on_exactly(spool: Path, now: int) -> None:
     assert messages("--after", cursor) == ["late"]
     assert messages()[0] == "late"
     assert "no cursor" in isinglass("log", "--after", "x", expect=2).stderr
+    assert "of another spool" in isinglass("log", "--after", "s9c1", expect=2).stderr
 
 
 def test_following_tells_each_event_once(spool: Path, now: int) -> None:
@@ -122,6 +123,14 @@ def test_following_tells_each_event_once(spool: Path, now: int) -> None:
         process.communicate(timeout=10)
         hearing.join()
     assert told == ["bad", "\x1b[2Jgone", *(f"new {at}" for at in range(1, 6))]
+
+
+def test_a_damaged_segment_is_told_and_the_others_are_read(spool: Path) -> None:
+    (spool / "segment-00000007").mkdir()
+    (spool / "segment-00000007" / "data.mdb").write_bytes(b"\xff" * 65_536)
+    done = isinglass("log", "--json")
+    assert len(done.stdout.splitlines()) == 4
+    assert "segment-00000007 is damaged" in done.stderr
 
 
 def test_the_wrong_question_is_answered_with_a_sentence(spool: Path, data_dir: Path) -> None:

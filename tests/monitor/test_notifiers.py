@@ -309,6 +309,11 @@ def test_notifiers_are_read_from_the_same_file_as_rules() -> None:
         (MAIL + 'tls = "starttls"\nuser = "ada"', 9, "go together"),
         (MAIL.replace("monitor@", "monitor\\n@"), 6, "on one line"),
         ('[[notifier]]\nname = "x"\nkind = "webhook"\nurl = "file:///etc"', 4, "begins with http"),
+        ('[[notifier]]\nname = "x"\nkind = "webhook"\nurl = "http://[::1/"', 4, "begins with http"),
+        ('[[notifier]]\nname = "x"\nkind = "webhook"\nurl = "http://h:99999"', 4, "a port"),
+        (COMMAND.replace('"command"', '["command"]'), 4, "needs its kind"),
+        (COMMAND + 'severity = ["error"]', 6, "one of info"),
+        (MAIL.replace(":25", ":²"), 5, "host:port"),
     ],
 )
 def test_an_error_in_a_notifier_names_its_line(text: str, line: int, why: str) -> None:

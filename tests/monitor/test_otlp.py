@@ -159,6 +159,18 @@ def test_a_collector_that_refuses_is_an_error_and_moves_no_cursor(folder: Path) 
         assert not kept.exists()
 
 
+def test_what_could_not_be_printed_moves_no_cursor(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    kept = tmp_path / "cursor"
+    with open("/dev/full", "w") as full:
+        process = start("log", "--cursor-file", str(kept), stdout=full)
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert not kept.exists()
+
+
 def test_cursors_in_files(folder: Path, tmp_path: Path) -> None:
     kept = tmp_path / "cursor"
     assert isinglass("log", "--json", "--cursor-file", str(kept)).stdout.count("\n") == 3

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,30 @@ def local(*parts: int) -> int:
 )
 def test_times_are_read_as_people_write_them(text: str, wanted: int) -> None:
     assert parse_time(text, NOON) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("02:40", (25, 1, 40)),  # there were two, and both have been
+        ("02:50", (25, 0, 50)),  # of the two, one has been
+        ("01:40", (24, 23, 40)),
+        ("03:00", (24, 1, 0)),
+    ],
+)
+def test_of_two_times_of_day_the_later_one_that_has_been_counts(
+    monkeypatch: pytest.MonkeyPatch, text: str, utc: tuple[int, int, int]
+) -> None:
+    def at(day: int, hour: int, minute: int) -> int:
+        return int(datetime(2026, 10, day, hour, minute, tzinfo=UTC).timestamp()) * SECOND
+
+    try:
+        monkeypatch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        assert parse_time(text, at(25, 1, 45)) == at(*utc)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("text", ["", "10m", "-10", "-m", "25:00", "12:61", "soon", "2026-13-01"])

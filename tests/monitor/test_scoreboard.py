@@ -101,6 +101,27 @@ def test_nodes_ever_seen_stay_on_the_board_over_a_restart(tmp_path: Path) -> Non
     assert states(later) == {"alder": UP}
 
 
+def test_a_lost_node_stays_lost_when_the_clock_is_set_back() -> None:
+    board = board_at({"alder": 30, "birch": 0})
+    now = START.later(101)
+    board.update(now, {"birch": view("birch", now)}, {})
+    now = Moment(now.monotonic_ns + 10**9, now.wall_ns - 3600 * 10**9)
+    board.update(now, {"birch": view("birch", now)}, {})
+    assert states(board) == {"alder": LOST, "birch": UP}
+    assert (board.rows["alder"].silent_seconds, board.rows["alder"].live) == (32, False)
+
+
+def test_a_node_taken_off_the_board_is_off_it_until_it_is_heard_again() -> None:
+    board = board_at({"alder": 30, "birch": 0})
+    silent = {"alder": view("alder", START.later(70))}
+    assert board.forget("alder")
+    for second in (101, 102):
+        board.update(START.later(second), silent, {})
+        assert "alder" not in board.rows
+    board.update(START.later(103), {"alder": view("alder", START.later(102.5))}, {})
+    assert states(board)["alder"] == UP
+
+
 def test_a_restarted_monitor_gives_nodes_the_time_to_speak() -> None:
     before = board_at({"alder": 0, "birch": 0})
     document = before.document(START.later(100))

@@ -12,12 +12,14 @@ from isinglass.errors import UsageError
 from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.wire.event_bodies import WireEvent
 from isinglass_monitor.spool import folder as folders
+from isinglass_monitor.spool import reading
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.reading import Cursor, Question, SpoolReader, parse_cursor
 from isinglass_monitor.spool.records import (
     AHEAD_LIMIT_NS,
     CLAMPED,
     HEAD,
+    Record,
     entries,
     event_records,
     from_by_node,
@@ -166,6 +168,22 @@ def test_a_cursor_goes_on_where_it_was(tmp_path: Path) -> None:
         parse_cursor("yesterday")
 
 
+def test_what_came_in_is_told_in_parts_that_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "NEW_TOGETHER", 5)
+    writer = opened(tmp_path)
+    for first in range(1, 13, 3):
+        writer.commit([piece(1, first + at, [event(NOW + first + at)]) for at in range(3)], NOW_NS)
+    writer.close()
+    with SpoolReader(tmp_path) as reader:
+        cursor, parts = Cursor(0, 0), []
+        while cursor != reader.end():
+            found, cursor = reader.since(cursor)
+            parts.append([sequence for _, sequence in names(found)])
+    assert parts == [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]
+
+
 def test_segments_follow_each_other_and_go_whole(tmp_path: Path) -> None:
     limits = Limits(size_bytes=8 << 20, segment_bytes=1 << 20, free_bytes=0)
     writer = opened(tmp_path, limits)
@@ -209,6 +227,37 @@ def test_a_late_event_takes_its_gap_back(tmp_path: Path) -> None:
     assert [(one.sequence, one.missing) for one in answer(tmp_path)] == [(1, 0), (2, 0), (3, 1)]
     writer = opened(tmp_path)
     assert writer.streams[1].counts == {"received": 2, "repaired": 0, "lost": 1, "late": 1}
+    writer.close()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_of_a_gap_that_came_late_in_part_both_ends_are_left(tmp_path: Path, together: bool) -> None:
+    def gap(first: int, last: int) -> Record:
+        return gap_record(NOW + 9, 1, "oak", "daemon", first, last, "network", NOW_NS)
+
+    late = piece(1, 5, [event(NOW + 5), event(NOW + 6)])
+    left = [gap(2, 4), gap(7, 9)]
+    pieces = [
+        piece(1, 1, [event(NOW)]),
+        Piece(1, "oak", "daemon", LOST, 2, 9, [gap(2, 9)], NOW_NS),
+        late._replace(records=[*late.records, *left], late=True, dropped=[gap(2, 9).key]),
+    ]
+    writer = opened(tmp_path)
+    for batch in [pieces] if together else [[one] for one in pieces]:
+        writer.commit(batch, NOW_NS)
+    writer.close()
+    found = [(one.sequence, one.missing) for one in answer(tmp_path)]
+    assert found == [(1, 0), (5, 0), (6, 0), (2, 3), (7, 3)]
+    warnings = answer(tmp_path, Question(severity=WARNING))
+    assert [one.sequence for one in warnings] == [2, 7]
+
+
+def test_a_spool_that_was_stopped_before_its_first_commit_begins_with_it(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    writer = opened(tmp_path)
+    writer.commit([piece(1, 1, [event(NOW)])], NOW_NS)
+    writer.commit([piece(1, 2, [event(NOW + 1)])], NOW_NS)
+    assert (writer.number, writer.totals().created_ns) == (1, NOW_NS)
     writer.close()
 
 

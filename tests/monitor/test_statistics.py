@@ -6,12 +6,15 @@ import math
 import os
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 
+import lmdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster_daemons import wait_until
 from isinglass.errors import StoreError
 from isinglass_monitor.statistics import (
     POINTS,
@@ -243,6 +246,44 @@ def test_what_was_committed_survives_a_kill(runtime_dir: Path) -> None:
         file.close()
         assert sum(point.seconds for point in points) == second - START
         assert all(point.minimum == float(point.second) for point in points)
+
+
+READER = """
+import lmdb, sys
+environment = lmdb.open(sys.argv[1], readonly=True)
+with environment.begin():
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_readers_that_were_killed_while_they_read_leave_no_slot(runtime_dir: Path) -> None:
+    path = runtime_dir / "statistics"
+    StatisticsFile(path, writes=True).close()
+    with program(READER, str(path)), program(READER, str(path)) as killed:
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait()
+        StatisticsFile(path, writes=False).close()
+        with lmdb.open(str(path), readonly=True) as environment:
+            assert str(killed.pid) not in environment.readers()
+
+
+def test_a_damaged_block_is_trouble_and_does_not_end_the_writing(runtime_dir: Path) -> None:
+    path = runtime_dir / "statistics"
+    with closing(StatisticsWriter(path)) as writer:
+        writer.put(START, {"alder": {"a.b": 1.0}})
+    with lmdb.open(str(path)) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"\0alder\0" + START.to_bytes(8, "big"), b"no block")
+    with closing(StatisticsWriter(path)) as writer:
+        for _ in range(2):
+            writer.put(START + 60, {"alder": {"a.b": 1.0}})
+        wait_until(lambda: writer.dropped == 2, "both seconds that cannot be written")
+        assert "no block of statistics" in writer.trouble
+    with (
+        closing(StatisticsFile(path, writes=False)) as file,
+        pytest.raises(StoreError, match="cannot be read: no block of statistics"),
+    ):
+        file.read("alder", "a.b", START, START + 60)
 
 
 def test_a_line_of_bars() -> None:

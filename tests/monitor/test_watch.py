@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +20,11 @@ from isinglass import clock
 from isinglass.errors import SettingsError, StoreLocked
 from isinglass_monitor.alarms.notifiers import parse_notifiers
 from isinglass_monitor.alarms.rules import default_rules
-from isinglass_monitor.orders import MonitorAway, OrderRefused, ask
+from isinglass_monitor.orders import LOCK_FILE, MonitorAway, OrderRefused, ask, is_there
 from isinglass_monitor.statistics_store import StatisticsFile
 from isinglass_monitor.views import NodeView
 from isinglass_monitor.watch import Watch, WatchSettings
+from programs import program
 
 SCHEMA = json.loads((ROOT / "docs" / "scoreboard.schema.json").read_text("utf-8"))
 
@@ -137,6 +141,7 @@ def test_an_alarm_is_acknowledged_and_silenced_by_order(scene: WatchStage) -> No
         ({"do": "acknowledge", "alarm": 99, "by": "ada"}, "is not raised"),
         ({"do": "acknowledge", "alarm": "1", "by": "ada"}, "a whole number"),
         ({"do": "explode"}, "does not know that order"),
+        ({"do": ["end"]}, "does not know that order"),
         ({"do": "end", "number": 7}, "no silence or announcement"),
         ({"do": "test", "notifier": ""}, "no notifiers"),
         ({"do": "test", "notifier": "x"}, "no notifier x"),
@@ -161,14 +166,24 @@ def test_what_is_no_order_harms_nobody(scene: WatchStage) -> None:
     (folder / "b.order").write_text("[1, 2]")
     (folder / "c.order").write_text('"' + "x" * 100_000 + '"')
     (folder / "d.order").mkdir()
+    (folder / "e.order").write_text("[" * 60_000)
     scene.run(2)
     assert "refused" in json.loads((folder / "a.answer").read_text())
-    assert not list(folder.glob("[abc].order"))
+    assert not list(folder.glob("[abce].order"))
 
 
 def test_a_second_watch_in_the_same_place_is_refused(scene: WatchStage) -> None:
     with pytest.raises(StoreLocked):
         scene.opened()
+
+
+def test_who_looks_whether_a_monitor_is_there_keeps_none_from_starting(scene: WatchStage) -> None:
+    scene.watch.close()
+    looking = os.open(scene.runtime / LOCK_FILE, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.2, os.close, (looking,)).start()
+    scene.watch = scene.opened()
+    scene.run(1)
 
 
 def test_nobody_waits_for_a_monitor_that_is_not_there(runtime_dir: Path) -> None:
@@ -180,6 +195,34 @@ def test_an_order_to_a_monitor_that_hangs_is_taken_back(scene: WatchStage) -> No
     with pytest.raises(MonitorAway, match="will not do it later"):
         ask(scene.runtime, {"do": "end", "number": 1}, patience=0.2)
     assert not list((scene.runtime / "orders").iterdir())
+
+
+ASKING = """
+import sys
+from pathlib import Path
+from isinglass_monitor.orders import ask
+print("ready", flush=True)
+ask(Path(sys.argv[1]), {"do": "end", "number": 1}, 60.0)
+"""
+
+
+def test_an_order_whose_giver_is_interrupted_is_taken_back(scene: WatchStage) -> None:
+    folder = scene.runtime / "orders"
+    with program(ASKING, str(scene.runtime)) as process:
+        wait_until(lambda: list(folder.glob("*.order")), "the order")
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.root
+def test_who_may_only_read_sees_that_a_monitor_is_there(scene: WatchStage) -> None:
+    scene.runtime.parent.chmod(0o750)
+    os.seteuid(65_534)
+    try:
+        assert is_there(scene.runtime)
+    finally:
+        os.seteuid(0)
 
 
 def test_the_watch_goes_on_after_a_restart(scene: WatchStage) -> None:

@@ -33,6 +33,7 @@ def test_an_address_says_where_a_node_is(
     "text",
     [
         *("ssh://", "ssh:///alder", "ssh://host:port/alder", "ssh://host/alder#there"),
+        *("ssh://[::1/alder", "ssh://a]b/alder", "ssh://host\u2100/", "ssh://host/?jump=[x"),
         *("ssh://-oProxyCommand=x/alder", "ssh://host/alder?jump=", "ssh://host/alder?hop=gate"),
     ],
 )

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isinglass.remote.frames import HEAD, MARKER, Kind, Message, Unframer, framed
+from isinglass.errors import RemoteError
+from isinglass.remote.frames import (
+    ASKING_BYTES,
+    HEAD,
+    MARKER,
+    Kind,
+    Message,
+    Unframer,
+    framed,
+)
 
 GREETING = b"Last login: Sat Nov 28\r\nYou have mail.\r\n"
 
@@ -59,6 +69,20 @@ def test_a_marker_inside_a_body_does_not_split_it() -> None:
         (Kind.FRAME, 1, body),
         (Kind.LIST, 1, b""),
     ]
+
+
+def test_markers_without_messages_are_not_checked_without_end() -> None:
+    body = bytes(1 << 20)
+    nothing = framed(Kind.FRAME, 1, body)[: HEAD.size - 1] + b"\0"
+    assert told(nothing + body, framed(Kind.LIST)) == [(Kind.LIST, 0, b"")]
+    with pytest.raises(RemoteError, match="damaged messages without end"):
+        told(nothing * 2000 + body)
+
+
+def test_who_only_asks_says_little() -> None:
+    unframer = Unframer(ASKING_BYTES)
+    long = framed(Kind.ASK, 1, bytes(ASKING_BYTES + 1))
+    assert [message.channel for message in unframer.feed(long + framed(Kind.ASK, 2))] == [2]
 
 
 def test_a_length_that_cannot_be_is_noise() -> None:

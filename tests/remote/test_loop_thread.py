@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from concurrent.futures import CancelledError
 
 import pytest
 
-from isinglass.remote.loop_thread import LoopThread
+from isinglass import clock
+from isinglass.remote.loop_thread import END_SECONDS, LoopThread
 
 LIMIT_SECONDS = 20.0
 CALLS = 2000
@@ -80,3 +82,33 @@ def test_whoever_waits_for_an_answer_is_let_go_at_the_end() -> None:
         loop.promise(work())
     loop.soon(ended.clear)
     assert ended, "nothing is called any more"
+
+
+def test_what_is_asked_while_the_loop_ends_is_let_go() -> None:
+    ending, allowed = threading.Event(), asyncio.Event()
+
+    async def last() -> None:
+        ending.set()
+        await allowed.wait()
+
+    loop = LoopThread("tested", last)
+    closing = threading.Thread(target=loop.close)
+    closing.start()
+    assert ending.wait(LIMIT_SECONDS)
+    promise = loop.promise(asyncio.Event().wait())
+    loop.soon(allowed.set)
+    with pytest.raises(CancelledError):
+        promise.result(LIMIT_SECONDS)
+    closing.join()
+
+
+def test_a_loop_that_is_closed_at_once_ends_at_once() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that threads overtake each other
+    try:
+        begun_ns = clock.monotonic_ns()
+        for _ in range(50):
+            LoopThread("tested", nothing).close()
+    finally:
+        sys.setswitchinterval(before)
+    assert clock.monotonic_ns() - begun_ns < END_SECONDS * clock.NANOSECONDS_PER_SECOND

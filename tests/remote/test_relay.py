@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from isinglass import clock
 from isinglass.errors import SegmentMissing
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Snapshot, Verdict
 from isinglass.remote import message_bodies as bodies
-from isinglass.remote.frames import Kind
+from isinglass.remote.frames import Kind, framed
 from relay_client import ISINGLASS, LIMIT_SECONDS, RelayClient, relay
 
 Node = subprocess.Popen[str]
@@ -267,6 +269,25 @@ def test_nothing_piles_up_for_who_does_not_read(alder: Node) -> None:
             frames += 1
         assert frames <= 2001
         assert process.memory_info().rss - before < 4 * 2**20
+
+
+def test_who_asks_and_does_not_read_has_to_wait() -> None:
+    names, asks = [f"node-{number}-{'x' * 40}" for number in range(80)], 10_000
+    with relay(*names) as client:
+        client.hello()
+        process, source = psutil.Process(client.process.pid), client.process.stdin
+        assert source is not None
+        before, grown, rests = process.memory_info().rss, 0, 0
+        questions = framed(Kind.LIST) * asks
+        writing = threading.Thread(target=lambda: [source.write(questions), source.flush()])
+        writing.start()
+        while rests < 5 and grown < 6 * 2**20:  # until it has done what it can
+            clock.sleep(0.1)
+            rests = rests + 1 if process.status() == psutil.STATUS_SLEEPING else 0
+            grown = process.memory_info().rss - before
+        assert grown < 6 * 2**20
+        assert {client.hear().body for _ in range(asks)} == {"\n".join(names).encode()}
+        writing.join()
 
 
 def test_what_is_no_protocol_is_refused(alder: Node) -> None:

@@ -187,6 +187,7 @@ class Sender:
         second = now >= self._due
         if second:
             self._due = now + SECOND_NS - (now - self._due) % SECOND_NS
+            self._panel.trouble = ""  # what goes on is shown again within this turn
             self._say_status()
         if self._owner and (second or now >= self._relay_due):
             self._relay_due = now + RELAY_NS

@@ -74,13 +74,13 @@ def read_hop(text: str) -> Hop:
         UsageError: it is none.
     """
     user, _, place = text.rpartition("@")
-    parts = urlsplit(f"//{place}")
     try:
-        host, port = parts.hostname or "", parts.port or 0
+        parts = urlsplit(f"//{place}")
+        host, port, path = parts.hostname or "", parts.port or 0, parts.path
     except ValueError:
-        host, port = "", 0
+        host, port, path = "", 0, ""
     # A name that begins with a dash would be an option of the system's ssh.
-    if not host or host.startswith("-") or user.startswith("-") or parts.path:
+    if not host or host.startswith("-") or user.startswith("-") or path:
         raise UsageError(f"{text!r} is no host: {HINT}.")
     # urlsplit makes names small, but an alias of ~/.ssh/config may have capitals.
     at = place.lower().find(host)
@@ -93,7 +93,10 @@ def read_address(text: str) -> Address:
     Raises:
         UsageError: it is none; the sentence says how one looks.
     """
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # a bracket without its other one
+        raise UsageError(f"{text!r} is no address of a node: {HINT}.") from None
     asked = parse_qs(parts.query, keep_blank_values=True)
     if not is_remote(text) or parts.fragment or asked.keys() - {"jump"}:
         raise UsageError(f"{text!r} is no address of a node: {HINT}.")

@@ -150,7 +150,8 @@ class Link:
             if node.take_text(message.body):
                 self._changed()
         elif message.kind == Kind.NODES:
-            self.names = tuple(message.body.decode("utf-8", "replace").split("\n"))
+            names = message.body.decode("utf-8", "replace").split("\n")
+            self.names = tuple(name for name in names if name)
             self._changed()
         elif message.kind == Kind.REFUSED:
             reason = remote_error(*bodies.read_wrong(message.body))
@@ -184,6 +185,9 @@ class Link:
             if first:
                 pipe.write(first)
             hello = await asyncio.wait_for(self._hello(pipe, unframer), HELLO_SECONDS)
+            if hello:
+                self._check(hello)
+                return pipe, unframer
         except TimeoutError:
             await pipe.close()
             raise RelayMissing(
@@ -193,9 +197,6 @@ class Link:
         except BaseException:
             await pipe.close()
             raise
-        if hello:
-            self._check(hello)
-            return pipe, unframer
         code, said = await pipe.close()
         # A key that is for something else refuses what is missing, too, and says so itself.
         missing = code in NO_SUCH_COMMAND and THIS_KEY not in said

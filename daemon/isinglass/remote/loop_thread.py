@@ -25,8 +25,9 @@ class LoopThread:
         self._last = last
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._promised: set[Future[Any]] = set()
         self._work: deque[Callable[[], object]] = deque()
-        self._woken = False
+        self._woken = self._closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -36,13 +37,19 @@ class LoopThread:
         self._loop.run_until_complete(self._end())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+        for promise in tuple(self._promised):
+            promise.cancel()  # nobody began with it
 
     async def _end(self) -> None:
+        await self._cancel_all()
+        await self._last()
+        await self._cancel_all()  # what was begun meanwhile
+
+    async def _cancel_all(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._last()
 
     def soon(self, work: Callable[[], object]) -> None:
         """Have the loop call a function; nothing once it is closed.
@@ -74,7 +81,12 @@ class LoopThread:
         if self._loop.is_closed():
             work.close()
             raise RuntimeError("the loop is closed")
-        return asyncio.run_coroutine_threadsafe(self._kept(work), self._loop)
+        promise = asyncio.run_coroutine_threadsafe(self._kept(work), self._loop)
+        self._promised.add(promise)
+        promise.add_done_callback(self._promised.discard)
+        if self._loop.is_closed():
+            promise.cancel()
+        return promise
 
     async def _kept(self, work: Coroutine[Any, Any, Result]) -> Result:
         task = asyncio.current_task()
@@ -87,6 +99,7 @@ class LoopThread:
 
     def close(self) -> None:
         """End it, and wait for that."""
-        if self._loop.is_running():
+        if not self._closing:
+            self._closing = True  # also when the thread has not come to run the loop yet
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(END_SECONDS)

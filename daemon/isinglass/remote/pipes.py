@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 from isinglass.remote.address import Way
@@ -35,6 +37,15 @@ class Carrier(Protocol):
 
     async def close(self) -> None:
         """End all connections."""
+
+
+async def ended(waiting: Awaitable[object], limit_seconds: float) -> bool:
+    """Wait for the end of something, but not for ever; return whether it ended."""
+    try:
+        await asyncio.wait_for(waiting, limit_seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 def last_line(said: str) -> str:

@@ -21,15 +21,16 @@ from isinglass import clock
 from isinglass.errors import IsinglassError, RelayRefused
 from isinglass.glass import layout
 from isinglass.remote import message_bodies as bodies
-from isinglass.remote.frames import Kind, Message, Unframer, framed
+from isinglass.remote.frames import ASKING_BYTES, Kind, Message, Unframer, framed
 from isinglass.remote.looks import LookTimes
 from isinglass.remote.relayed import NEVER_NS, RelayedNode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 READ_BYTES = 65536
+MOST_UNWRITTEN_BYTES = 1024 * 1024  # until when what the client asks is answered
 SILENT_NS = 900 * clock.NANOSECONDS_PER_SECOND
 MOST_CHANNELS = 512
 FASTEST_HZ = 1000
@@ -62,7 +63,9 @@ class Relay:
         self._nodes: dict[int, RelayedNode] = {}
         self._looked_at: list[RelayedNode] = []
         self._frame_due_ns = NEVER_NS
-        self._unframer = Unframer()
+        self._unframer = Unframer(ASKING_BYTES)
+        self._messages: Iterator[Message] = iter(())
+        self._more_messages = False
         self._unwritten = b""
         self._looks: LookTimes | None = None
         self._heard_ns = clock.monotonic_ns()
@@ -107,11 +110,13 @@ class Relay:
         rest_ns = due_ns - clock.monotonic_ns()
         writing = self._sinks if self._unwritten else ()
         wait_seconds = rest_ns / 1e9 if rest_ns > 0 else 0.0
-        ready, room, _ = select.select(self._sources, writing, (), wait_seconds)
+        reading = () if self._more_messages else self._sources
+        ready, room, _ = select.select(reading, writing, (), wait_seconds)
         if ready and not self._hear():
             return False
         if room:
             self._write()
+            self._obey_all()
         now_ns = clock.monotonic_ns()
         if looks is not None and looks.due_ns <= now_ns and (found := looks.take(now_ns)):
             for node in self._looked_at:
@@ -150,9 +155,19 @@ class Relay:
         except OSError:
             return False
         self._heard_ns = clock.monotonic_ns()
-        for message in self._unframer.feed(data):
-            self._obey(message)
+        self._messages = self._unframer.feed(data)
+        self._obey_all()
         return bool(data)
+
+    def _obey_all(self) -> None:
+        """Obey what was heard, but nothing more while too much waits to be written."""
+        self._more_messages = True
+        while len(self._unwritten) < MOST_UNWRITTEN_BYTES:
+            message = next(self._messages, None)
+            if message is None:
+                self._more_messages = False
+                return
+            self._obey(message)
 
     def _obey(self, message: Message) -> None:
         try:

@@ -10,13 +10,12 @@ imported when the first connection is made, and never in a process that only loo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isinglass.errors import HostAway, HostKeyRefused, LoginRefused, RemoteError
 from isinglass.remote.address import Hop, Way, read_hop
-from isinglass.remote.pipes import KEEPALIVE_COUNT, KEEPALIVE_SECONDS, STDERR_KEPT
+from isinglass.remote.pipes import KEEPALIVE_COUNT, KEEPALIVE_SECONDS, STDERR_KEPT, ended
 
 if TYPE_CHECKING:
     import asyncssh
@@ -73,9 +72,7 @@ class SshPipe:
                 self._process.stdin.write_eof()
         except (BrokenPipeError, OSError):
             pass
-        try:
-            await asyncio.wait_for(self._process.wait_closed(), CLOSE_SECONDS)
-        except TimeoutError:
+        if not await ended(self._process.wait_closed(), CLOSE_SECONDS):
             self._process.close()
         self._listening.cancel()
         return self._process.exit_status, self._said.decode("utf-8", "replace")
@@ -86,6 +83,7 @@ class Ssh:
 
     def __init__(self) -> None:
         self._connections: dict[Way, asyncio.Task[asyncssh.SSHClientConnection]] = {}
+        self._through: dict[Way, Way] = {}  # of each way: the one that its connection goes through
         self._gates: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._keys: dict[tuple[str, ...], object] = {}
 
@@ -111,7 +109,7 @@ class Ssh:
             task.cancel()
             if task.done() and not task.cancelled() and task.exception() is None:
                 task.result().close()
-                await _limited(task.result().wait_closed())
+                await ended(task.result().wait_closed(), CLOSE_SECONDS)
 
     async def _connection(self, way: Way) -> asyncssh.SSHClientConnection:
         """Return the connection of a way, the one that is there or a new one."""
@@ -128,7 +126,7 @@ class Ssh:
         try:
             known = await self._known(hop)
             if not jumps and isinstance(known.tunnel, str) and known.tunnel != "none":
-                jumps = tuple(map(read_hop, known.tunnel.split(",")))
+                jumps = self._jumps(way, tuple(map(read_hop, known.tunnel.split(","))))
             tunnel = await self._connection(jumps) if jumps else None
             keys = await self._keys_of(hop, known)
             async with self._gate(known):
@@ -159,6 +157,25 @@ class Ssh:
             raise HostAway(f"{hop} cannot be reached: {_reason(reason)}") from None
         except ValueError as reason:
             raise RemoteError(f"~/.ssh/config or a key file cannot be used: {reason}") from None
+
+    def _jumps(self, way: Way, jumps: Way) -> Way:
+        """Return the jump hosts that the configuration names; none before such a host itself.
+
+        Raises:
+            RemoteError: they are reached through the host that is behind them.
+        """
+        if jumps == way:
+            return ()
+        at = jumps
+        while at:
+            if at == way:
+                raise RemoteError(
+                    f"in ~/.ssh/config, {way[-1]} is reached through itself: give one of its jump"
+                    " hosts `ProxyJump none`"
+                )
+            at = self._through.get(at, ())
+        self._through[way] = jumps
+        return jumps
 
     async def _known(self, hop: Hop) -> asyncssh.SSHClientConnectionOptions:
         """Return what the configuration says of a host; no key is read for that."""
@@ -203,13 +220,6 @@ def _is_over(task: asyncio.Task[asyncssh.SSHClientConnection]) -> bool:
     if not task.done():
         return False
     return task.cancelled() or task.exception() is not None or task.result().is_closed()
-
-
-async def _limited(waiting: Awaitable[object]) -> None:
-    try:
-        await asyncio.wait_for(waiting, CLOSE_SECONDS)
-    except TimeoutError:
-        pass
 
 
 def _reason(reason: Exception) -> str:

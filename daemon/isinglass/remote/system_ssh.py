@@ -11,7 +11,13 @@ import shlex
 
 from isinglass.errors import HostAway, HostKeyRefused, LoginRefused, RemoteError, UsageError
 from isinglass.remote.address import Way
-from isinglass.remote.pipes import KEEPALIVE_COUNT, KEEPALIVE_SECONDS, STDERR_KEPT, last_line
+from isinglass.remote.pipes import (
+    KEEPALIVE_COUNT,
+    KEEPALIVE_SECONDS,
+    STDERR_KEPT,
+    ended,
+    last_line,
+)
 
 READ_BYTES = 65536
 END_SECONDS = 5.0
@@ -61,12 +67,12 @@ class SystemPipe:
         """
         assert self._process.stdin is not None
         self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), END_SECONDS)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        await self._listening
+        if not await ended(self._process.wait(), END_SECONDS):
+            # It goes on, or what it left behind (a ControlMaster, a ProxyCommand) holds its pipes.
+            # Nothing public ends the first and lets go of the others.
+            self._process._transport.close()  # type: ignore[attr-defined]
+            await ended(self._process.wait(), END_SECONDS)
+        await ended(self._listening, END_SECONDS)
         said = self._said.decode("utf-8", "replace")
         if self._process.returncode == EXIT_OF_SSH:
             reason = last_line(said) or "ssh ended without a word"

@@ -103,6 +103,7 @@ class Alarm:
         self.machine.restore(document["machine"], now_ns)
         self.number, self.raised_ns = int(document["number"]), now_ns
         self.raised_wall_ns = int(document["raised_wall_ns"])
+        self.held_back, self.held_why = str(document["held_back"]), str(document["held_why"])
         self.culprit = str(document["culprit"])
         self.told = bool(document["told"])
         self.acknowledged_by = str(document["acknowledged_by"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from isinglass import clock
 from isinglass_monitor.alarms.notifiers import Message, Notifier, Outbox
-from isinglass_monitor.alarms.sending import NotDelivered, send
+from isinglass_monitor.alarms.sending import DeliveredInPart, NotDelivered, send
 
 END_SECONDS = 2.0
 
@@ -66,6 +66,9 @@ class Delivery:
         while (message := self._next()) is not None:
             try:
                 send(self.notifier, message)
+            except DeliveredInPart as error:
+                with self._condition:
+                    self.outbox.was_delivered(message, str(error))
             except NotDelivered as error:
                 with self._condition:
                     self.outbox.has_failed(_now(), message, str(error))

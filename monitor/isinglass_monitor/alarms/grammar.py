@@ -110,7 +110,10 @@ class _Parser:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             why = getattr(error, "msg", str(error))
             raise SettingsError(f"{self._condition.text!r} is no condition: {why}") from None
-        term, kind = self._term(tree.body)
+        try:
+            term, kind = self._term(tree.body)
+        except RecursionError:
+            raise SettingsError("the condition is nested too deep: make it simpler") from None
         if kind != TRUTH:
             raise self._error(tree.body, f"is {kind}; a condition compares something")
         return term

@@ -34,7 +34,7 @@ class Silence:
     def covers(self, wall_ns: int, rule: str, nodes: Iterable[str]) -> bool:
         """Tell whether an alarm of a rule on any of these nodes is silenced now."""
         return (
-            self.since_wall_ns <= wall_ns < self.until_wall_ns
+            wall_ns < self.until_wall_ns
             and fnmatchcase(rule, self.rule)
             and any(fnmatchcase(node, self.node) for node in nodes)
         )
@@ -54,9 +54,7 @@ class Announcement:
 
     def covers(self, wall_ns: int, nodes: Iterable[str]) -> bool:
         """Tell whether one of these nodes is expected to be in trouble now."""
-        return self.since_wall_ns <= wall_ns < self.until_wall_ns and any(
-            fnmatchcase(node, self.node) for node in nodes
-        )
+        return wall_ns < self.until_wall_ns and any(fnmatchcase(node, self.node) for node in nodes)
 
     def sentence(self) -> str:
         """Return who announced what, for the timeline."""

@@ -15,6 +15,7 @@ monitor, so a message is delivered at least once; it may be delivered twice.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ class _Reading:
         raise SettingsError(f"{self._place}:{self._lines.line('notifier', number, key)}: {why}.")
 
     def notifier(self, number: int, table: Any) -> Notifier:
-        if not isinstance(table, dict) or table.get("kind") not in _OF_KIND:
+        if not isinstance(table, dict) or table.get("kind") not in [*_OF_KIND]:
             self.fail(number, "kind", f"a notifier needs its kind, one of {', '.join(_OF_KIND)}")
         needed, further = _OF_KIND[table["kind"]]
         for key in sorted({"name", *needed} - table.keys()):
@@ -127,7 +128,7 @@ class _Reading:
 
     def _severity(self, number: int, table: dict[str, Any]) -> int:
         word = table.get("severity", "warning")
-        if word not in SEVERITIES:
+        if word not in [*SEVERITIES]:
             self.fail(number, "severity", f"severity is one of {', '.join(SEVERITIES)}")
         return SEVERITIES[word]
 
@@ -156,10 +157,11 @@ class _Reading:
 
     def _url(self, number: int, table: dict[str, Any]) -> str:
         url = self._text(number, table, "url")
-        if table["kind"] == WEBHOOK and (
-            urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname
-        ):
-            self.fail(number, "url", "url begins with http:// or https:// and names a host")
+        if table["kind"] == WEBHOOK and not _is_url(url):
+            self.fail(
+                number, "url", "url begins with http:// or https:// and names a host, and a port"
+                " when it is not the usual one"
+            )  # fmt: skip
         return url
 
     def _headers(self, number: int, table: dict[str, Any]) -> dict[str, str]:
@@ -173,7 +175,8 @@ class _Reading:
     def _server(self, number: int, table: dict[str, Any]) -> str:
         server = self._text(number, table, "server")
         host, _, port = server.rpartition(":")
-        if table["kind"] == MAIL and not (host and port.isdigit() and 0 < int(port) < 65_536):
+        is_port = re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65_536
+        if table["kind"] == MAIL and not (host and is_port):
             self.fail(number, "server", 'server is "host:port"')
         return server
 
@@ -190,6 +193,14 @@ class _Reading:
         if bool(text) != bool(table.get("user")):
             self.fail(number, "user", "user and password_file go together")
         return Path(text) if text else None
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, a bracket that is open
+        return False
 
 
 class Outbox:
@@ -221,10 +232,11 @@ class Outbox:
         """Return how long there is nothing to do; None: until a message comes."""
         return max(self._due_seconds - now_seconds, 0.0) if self._waiting else None
 
-    def was_delivered(self, message: Message) -> None:
-        """Note that a message has arrived."""
+    def was_delivered(self, message: Message, trouble: str = "") -> None:
+        """Note that a message has arrived, and at whom not when that is the trouble."""
         self.delivered += 1
-        self.trouble = ""
+        self.failures += bool(trouble)
+        self.trouble = trouble
         self._drop(message)
 
     def has_failed(self, now_seconds: float, message: Message, why: str) -> None:

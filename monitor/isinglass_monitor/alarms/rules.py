@@ -125,11 +125,13 @@ def parse_rules(text: str, place: str, before: Mapping[str, Rule]) -> dict[str, 
         else:
             rules[name] = reading.rule(number, table)
     for number, table in enumerate(tables):
-        for cause in table.get("caused_by", []):
-            if cause not in rules and cause not in before:
-                reading.fail(number, "caused_by", f"there is no rule {cause!r}")
-        if table["name"] in causes_of(rules, table["name"]):
-            reading.fail(number, "caused_by", f"rule {table['name']} is among its own causes")
+        rule = rules.get(table["name"])
+        if rule is None:  # it is off
+            continue
+        for cause in sorted(rule.caused_by - rules.keys() - before.keys()):
+            reading.fail(number, "caused_by", f"there is no rule {cause!r}")
+        if rule.name in causes_of(rules, rule.name):
+            reading.fail(number, "caused_by", f"rule {rule.name} is among its own causes")
     return rules
 
 
@@ -149,7 +151,7 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
     """Return the document of a TOML text, or raise SettingsError with its line."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting that are too long
         at = re.search(r"line (\d+)", str(error))
         line = at[1] if at else len(text.splitlines())
         raise SettingsError(f"{place}:{line}: this is not TOML: {error}.") from None

@@ -53,7 +53,7 @@ ACTIONS = {
         ),
         notes=(
             "Exit code: 0 printed; 1 no monitor has run here; with --check 1 also when a warning is"
-            " raised or no monitor runs now, 2 when an error is.",
+            " raised, or no monitor runs now, or it hangs, 2 when an error is.",
         ),
         examples=("isinglass alarms", "isinglass alarms list --json | jq '.alarms[].sentence'"),
     ),
@@ -147,26 +147,26 @@ def _list(values: Values) -> int:
     from isinglass.cli.printing import show
     from isinglass_monitor.commands.alarms_text import remark, sections
 
-    document, runs = _current(values)
-    now = clock.wall_ns()
+    document, runs, now = _current(values)
+    old = remark(document, runs, now)
     if values.flag("json"):
         _print_json({**document, "monitor_runs": runs})
     else:
-        if not runs:
-            print(f"isinglass: {remark(document)}", file=sys.stderr)
+        if old:
+            print(f"isinglass: {old}", file=sys.stderr)
         show(sections(document, now, everything=values.flag("all"), verbose=values.flag("verbose")))
-    return _worst(document, runs) if values.flag("check") else 0
+    return _worst(document, not old) if values.flag("check") else 0
 
 
-def _current(values: Values) -> tuple[dict[str, Any], bool]:
-    """Return the newest document of alarms, and whether the monitor runs that wrote it."""
+def _current(values: Values) -> tuple[dict[str, Any], bool, int]:
+    """Return the newest document of alarms, whether its monitor runs, and what time it is there."""
     if is_remote(values.text("name")):
         with closing(_far(values)) as monitor:
-            document, runs, _, _ = monitor.alarms()
-        return document, runs
+            document, runs, _, behind_ns = monitor.alarms()
+        return document, runs, clock.wall_ns() - behind_ns
     from isinglass_monitor.commands.alarms_text import current
 
-    return current(places_of(values.text("name")))
+    return *current(places_of(values.text("name"))), clock.wall_ns()
 
 
 def _far(values: Values) -> FarMonitor:
@@ -175,7 +175,7 @@ def _far(values: Values) -> FarMonitor:
     return FarMonitor(values.text("name"), values.text("ssh-command"))
 
 
-def _worst(document: dict[str, Any], runs: bool) -> int:
+def _worst(document: dict[str, Any], is_of_now: bool) -> int:
     """Return the exit code of --check; alarms of a monitor that is gone are what it last knew."""
     told = [
         alarm["severity"]
@@ -184,7 +184,7 @@ def _worst(document: dict[str, Any], runs: bool) -> int:
     ]
     if told and max(told) >= ERROR:
         return EXIT_ERROR
-    return EXIT_WARNING if told or not runs else 0
+    return EXIT_WARNING if told or not is_of_now else 0
 
 
 def _print_json(document: object) -> None:
@@ -289,10 +289,10 @@ def _test(values: Values) -> int:
             old = before.get(one["name"], {"delivered": 0, "failures": 0})
             if one["name"] not in answer["notifiers"] or one["name"] in found:
                 continue
-            if one["delivered"] > old["delivered"] and not one["waiting"]:
-                found[one["name"]] = ""
-            elif one["failures"] > old["failures"] and one["trouble"]:
+            if one["failures"] > old["failures"] and one["trouble"]:
                 found[one["name"]] = one["trouble"]
+            elif one["delivered"] > old["delivered"] and not one["waiting"]:
+                found[one["name"]] = ""
     results = {name: found.get(name, "no answer yet") for name in answer["notifiers"]}
     if values.flag("json"):
         _print_json(results)

@@ -20,6 +20,7 @@ from isinglass_monitor.orders import is_there
 from isinglass_monitor.watch import ALARMS_FILE, STATE_FILE
 
 ENDED_SHOWN = 20
+SILENT_NS = 5 * NANOSECONDS_PER_SECOND  # a monitor writes each second
 
 
 class NoMonitor(IsinglassError):
@@ -46,11 +47,17 @@ def current(where: Places) -> tuple[dict[str, Any], bool]:
     return {"written_wall_ns": 0, "notifiers": [], **document}, is_there(where.runtime)
 
 
-def remark(document: Mapping[str, Any]) -> str:
-    """Return the sentence that says that no monitor runs."""
+def remark(document: Mapping[str, Any], runs: bool, now_wall_ns: int) -> str:
+    """Return the sentence that says why this is not how it is now; empty when it is."""
     at = document["written_wall_ns"]
-    of = f" at {wall_time(at)}" if at else ""
-    return f"no monitor runs; this is what the last one knew{of}."
+    if not runs:
+        return (
+            f"no monitor runs; this is what the last one knew{f' at {wall_time(at)}' * bool(at)}."
+        )
+    if now_wall_ns - at > SILENT_NS:
+        since = f" since {wall_time(at)}" * bool(at)
+        return f"the monitor hangs: it has told nothing{since}; this is what it knew then."
+    return ""
 
 
 def sections(

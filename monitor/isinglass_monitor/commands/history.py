@@ -148,21 +148,23 @@ def _print(trends: list[Trend], values: Values) -> None:
 
 def _bars(trends: list[Trend]) -> Section:
     from isinglass.cli.sheet import Section
+    from isinglass_monitor.trends import figure_text
 
-    rows = [(t.field, t.sparkline(), *map(_number, t.bounds()), t.unit) for t in trends]
+    rows = [(t.field, t.sparkline(), *map(figure_text, t.bounds()), t.unit) for t in trends]
     return Section("", ("field", "trend", "least>", "mean>", "greatest>", "unit"), rows)
 
 
 def _table(trend: Trend) -> Section:
     from isinglass.cli.sheet import Section
     from isinglass.cli.units import wall_time
+    from isinglass_monitor.trends import figure_text
 
     rows = [
         (
             wall_time(point.second * clock.NANOSECONDS_PER_SECOND),
-            _number(point.mean),
-            _number(point.minimum),
-            _number(point.maximum),
+            figure_text(point.mean),
+            figure_text(point.minimum),
+            figure_text(point.maximum),
         )
         for point in trend.points
     ]
@@ -172,9 +174,3 @@ def _table(trend: Trend) -> Section:
         rows,
         lines=[f"  {trend.sparkline()}"],
     )
-
-
-def _number(value: float) -> str:
-    from isinglass.cli.units import number
-
-    return number(int(value)) if value == int(value) else number(value)

@@ -52,7 +52,6 @@ COMMAND = Command(
         "isinglass incident 14:05 --before 30m --json | jq .events",
     ),
 )  # fmt: skip
-SEVERITIES = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17}
 
 
 def main(arguments: list[str]) -> int:
@@ -79,6 +78,7 @@ def main(arguments: list[str]) -> int:
 def _report(values: Values, where: Places) -> dict[str, Any]:
     from isinglass_monitor.commands.alarms_text import NoMonitor, current
     from isinglass_monitor.incident import concerned, document
+    from isinglass_monitor.query.filters import parse_level
     from isinglass_monitor.standing import kept
 
     try:
@@ -92,7 +92,7 @@ def _report(values: Values, where: Places) -> dict[str, Any]:
         window,
         subject,
         found,
-        _events(where, window, SEVERITIES[values.text("level")]),
+        _events(where, window, parse_level(values.text("level"))),
         _trends(where, window, found),
         [row for alarm in found for row in kept(where.data, alarm["number"])],
     )

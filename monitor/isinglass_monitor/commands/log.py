@@ -225,10 +225,10 @@ def _show_all(
 
         past = deque(past, newest)
     show(past)
+    sys.stdout.flush()
     keep()
     try:
         if follow:
-            sys.stdout.flush()
             _follow(source, passing, show, keep)
     finally:
         # Whoever ends --follow with Ctrl-C gets the cursor, too.

@@ -93,17 +93,17 @@ def _answer(answering: Answering, message: Message) -> tuple[int, int, bytes]:
         return Kind.ANSWER, message.channel, packed(answering.answer(question, arguments))
     except IsinglassError as reason:
         return Kind.REFUSED, message.channel, pack_wrong(reason)
-    except (OSError, ValueError) as reason:
+    except Exception as reason:
         # One file that cannot be read, or one question that makes no sense, ends no session.
-        wrong = IsinglassError(f"the monitor's files cannot be read there: {reason}")
+        wrong = IsinglassError(f"the monitor's files cannot be read there: {reason!r}")
         return Kind.REFUSED, message.channel, pack_wrong(wrong)
 
 
 def _heard() -> Iterator[Message]:
     """Yield what the client says, until it is gone."""
-    from isinglass.remote.frames import Unframer
+    from isinglass.remote.frames import ASKING_BYTES, Unframer
 
-    unframer, source = Unframer(), sys.stdin.fileno()
+    unframer, source = Unframer(ASKING_BYTES), sys.stdin.fileno()
     while select.select([source], (), (), SILENT_SECONDS)[0]:
         data = os.read(source, READ_BYTES)
         if not data:

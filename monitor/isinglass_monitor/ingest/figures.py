@@ -11,6 +11,7 @@ from typing import Any
 
 Figure = float | str
 FIGURES_LIMIT = 20_000  # of one node
+OVERTAKEN_SECONDS = 5  # what is older than the newest by more was sent after the clock was set back
 
 
 def named(rows: Iterable[Any]) -> dict[str, Figure]:
@@ -26,26 +27,25 @@ def named(rows: Iterable[Any]) -> dict[str, Figure]:
 class FiguresOf:
     """What one node reports, second by second."""
 
-    __slots__ = ("_came", "_parts", "_second", "known", "second")
+    __slots__ = ("_came", "_parts", "_second", "known")
 
     def __init__(self) -> None:
         self.known: Mapping[str, Figure] = {}
-        self.second = 0
         self._second = 0
         self._came: dict[int, dict[str, Figure]] = {}
         self._parts = 0
 
     def take(self, second: int, part: int, parts: int, rows: Iterable[Any]) -> None:
         """Take in one datagram."""
-        if second < self._second:
+        if self._second - OVERTAKEN_SECONDS <= second < self._second:
             return
-        if second > self._second:
+        if second != self._second:
             if self._came:
                 self._lay_over()
             self._second, self._parts, self._came = second, parts, {}
         self._came[part] = named(rows)
         if len(self._came) == self._parts:
-            self.known, self.second = self._joined(), second
+            self.known = self._joined()
             self._came = {}
 
     def _joined(self) -> dict[str, Figure]:
@@ -57,4 +57,4 @@ class FiguresOf:
     def _lay_over(self) -> None:
         joined = {**self.known, **self._joined()}
         if len(joined) <= FIGURES_LIMIT:
-            self.known, self.second = joined, self._second
+            self.known = joined

@@ -106,7 +106,7 @@ class Intake:
         if known is None:
             return Window(self.drops.claim)
         lost = [(*pair, cause) for cause, intervals in known.lost.items() for pair in intervals]
-        window = Window(self.drops.claim, known.settled, lost)
+        window = Window(self.drops.claim, known.settled, lost, known.stamp)
         counts = window.counts
         counts.received, counts.repaired = known.counts[RECEIVED], known.counts[REPAIRED]
         counts.late = known.counts[LATE]
@@ -249,6 +249,9 @@ class Intake:
             sender.window.give_up_all()
             pieces += self._gaps(sender, wall_ns)
             del self.senders[sender.stream]
+        if gone:
+            nodes = {sender.node for sender in self.senders.values()}
+            self._figures = {n: figures for n, figures in self._figures.items() if n in nodes}
         return pieces, gone
 
     def views(self) -> dict[str, NodeView]:

@@ -107,6 +107,7 @@ class Window:
             that no hole explains yet; returns how many.
         settled: what the spool has of the stream, or has given up, from an earlier run.
         lost: what of that is lost, first and last with the cause.
+        stamp: where in the log it stands that the spool misses some of these events.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Window:
         claim_drops: Callable[[int], int],
         settled: Intervals | None = None,
         lost: Iterable[tuple[int, int, str]] = (),
+        stamp: int = 0,
     ) -> None:
         self._claim_drops = claim_drops
         self.counts = Counts()
@@ -125,7 +127,7 @@ class Window:
         self._counter = 0  # the greatest of the datagrams to all
         self._refused = self._refused_explained = 0
         for first, last in settled.outside(1, self.through) if settled else ():
-            self.holes.append(Hole(first, last, 0, AWAY, -RIPE_DATAGRAMS))
+            self.holes.append(Hole(first, last, stamp, AWAY, -RIPE_DATAGRAMS))
         self._given_up: list[Gap] = []
 
     @property

@@ -19,7 +19,7 @@ from isinglass_monitor.orders import OrderRefused, ask
 from isinglass_monitor.query.pages import PART_ENTRIES, forwards
 from isinglass_monitor.query.sources import spool_folder
 from isinglass_monitor.query.spools import SpoolHere
-from isinglass_monitor.spool.reading import Cursor, Question
+from isinglass_monitor.spool.reading import Cursor, question_of
 from isinglass_monitor.statistics_store import DIRECTORY, StatisticsFile
 
 MOST_ENTRIES = 20_000
@@ -107,11 +107,11 @@ class Answering:
 
     def newest(self, question: Sequence[Any], count: int) -> list[Any]:
         """Return the last entries of an answer."""
-        return self._read().newest(_question(question), min(count, MOST_ENTRIES))
+        return self._read().newest(question_of(question), min(count, MOST_ENTRIES))
 
     def forwards(self, question: Sequence[Any]) -> list[Any]:
         """Return the first entries of an answer, and the question for those further on."""
-        part = forwards(self._read(), _question(question), PART_ENTRIES)
+        part = forwards(self._read(), question_of(question), PART_ENTRIES)
         return [part.entries, part.further]
 
     # ------------------------------------------------------------------ alarms and statistics
@@ -148,8 +148,3 @@ class Answering:
                 " `isinglass alarms`"
             )
         return ask(self._places.runtime, order, ORDER_SECONDS)
-
-
-def _question(asked: Sequence[Any]) -> Question:
-    since, until, nodes, severity = asked
-    return Question(since, until, tuple(nodes), severity)

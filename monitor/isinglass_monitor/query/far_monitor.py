@@ -15,7 +15,7 @@ from isinglass.errors import UsageError
 from isinglass.remote.address import read_address
 from isinglass.remote.asking import Asker
 from isinglass_monitor.query.answering import MOST_ENTRIES, MOST_FIGURES
-from isinglass_monitor.spool.reading import Cursor, Question
+from isinglass_monitor.spool.reading import Cursor, Question, question_of
 from isinglass_monitor.spool.records import Entry
 from isinglass_monitor.statistics import Point
 
@@ -106,7 +106,7 @@ class FarSpool:
         further: Question | None = question
         while further is not None:
             found, asked = self._asker.ask("forwards", question=further)
-            further = _question(asked) if asked else None
+            further = question_of(asked) if asked else None
             yield from _entries(found)
 
     def newest(self, question: Question, count: int) -> list[Entry]:
@@ -177,8 +177,3 @@ class FarStatistics:
 
 def _entries(found: Sequence[Sequence[Any]]) -> list[Entry]:
     return [Entry(*fields) for fields in found]
-
-
-def _question(asked: Sequence[Any]) -> Question:
-    since, until, nodes, severity = asked
-    return Question(since, until, tuple(nodes), severity)

@@ -76,6 +76,12 @@ class SpoolSource:
     def past(self, newest: int) -> Iterator[Entry]:
         """Yield what is there now: all, the `newest` ones when not 0, or what a cursor leaves."""
         if self._cursor is not None:
+            end = self._reader.end()
+            if self._cursor > end:
+                raise UsageError(
+                    f"The cursor {self._cursor} is of another spool: this one ends at {end}. Leave"
+                    " it out, or remove its file, to begin anew."
+                )
             yield from self.new()
             return
         self._cursor = self._reader.end()

@@ -23,7 +23,7 @@ class Spool(Protocol):
         """What its monitor is called."""
 
     def remark(self) -> str:
-        """Return a sentence when the monitor does not run; empty when all is well."""
+        """Return a sentence when the monitor does not run, or part of it cannot be read."""
 
     def refresh(self) -> None:
         """Look which segments there are now."""
@@ -52,7 +52,9 @@ class SpoolHere(SpoolReader):
         self.name = folder.parent.name
 
     def remark(self) -> str:
-        """Return a sentence when its monitor does not run on this machine."""
+        """Return a sentence when some of it is damaged, or its monitor does not run here."""
+        if self.damaged:
+            return f"{' '.join(self.damaged.values())} What is in there is left out."
         if ownership.owner_of(Path(layout.runtime_directory()) / self.name) is not None:
             return ""
         return (

@@ -1,6 +1,7 @@
 """Moments as people write them: `-10m`, `14:05`, `2026-11-28 14:05:30`; in the local time zone.
 
-A time of day is the last one that has been: at nine in the morning, 14:05 is yesterday's.
+A time of day is the last one that has been: at nine in the morning, 14:05 is yesterday's. One that
+there are two of, when clocks are set back, is the later of those that have been.
 """
 
 from __future__ import annotations
@@ -40,9 +41,8 @@ def parse_time(text: str, now_ns: int) -> int:
             found = datetime.fromisoformat(
                 f"{now.date()}T{text.zfill(len(text) + (text[1] == ':'))}"
             )
-            if _nanoseconds(found) > now_ns:
-                found -= timedelta(days=1)
-            return _nanoseconds(found)
+            times = (found.replace(fold=1), found, found - timedelta(days=1))
+            return max(at for at in map(_nanoseconds, times) if at <= now_ns)
         return _nanoseconds(datetime.fromisoformat(text))
     except (ValueError, OverflowError, OSError):
         raise UsageError(f"{text!r} is no time: {ALLOWED}.") from None

@@ -8,12 +8,12 @@ late, and nothing told twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush, merge
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from isinglass.errors import UsageError
+from isinglass.errors import StoreCorrupt, UsageError
 from isinglass.glass.severity import WARNING
 from isinglass_monitor.spool import folder as folders
 from isinglass_monitor.spool.records import (
@@ -31,6 +31,7 @@ from isinglass_monitor.spool.segment_file import Contents, SegmentFile, SegmentN
 
 LAST_STAMP = (1 << 64) - 1
 FETCHED_TOGETHER = 512
+NEW_TOGETHER = 16_000  # records of what came in: with a full batch more, a message to another host
 _NODE_PLACE = 8
 
 
@@ -73,15 +74,25 @@ class Question(NamedTuple):
         )
 
 
+def question_of(parts: Sequence[Any]) -> Question:
+    """Return the question that went somewhere as a list."""
+    since, until, nodes, severity = parts
+    return Question(since, until, tuple(nodes), severity)
+
+
 class SpoolReader:
     """The spool in a folder, open to be read.
 
+    Attributes:
+        damaged: segments that cannot be read, by number, and why; their events are left out.
+
     Raises:
-        StoreError: it is damaged, or may not be read.
+        StoreError: it may not be read.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.damaged: dict[int, str] = {}
         self._open: dict[int, SegmentFile] = {}
         self.refresh()
 
@@ -91,12 +102,14 @@ class SpoolReader:
         for number in set(self._open) - set(numbers):
             self._open.pop(number).close()
         for number in numbers:
-            if number not in self._open:
+            if number not in self._open and number not in self.damaged:
                 try:
                     path = folders.segment_path(self.folder, number)
                     self._open[number] = SegmentFile(path, readonly=True)
                 except SegmentNotThere:
                     continue  # it is just being made, or has just been removed
+                except StoreCorrupt as error:
+                    self.damaged[number] = str(error)
 
     def close(self) -> None:
         """Let go of all files."""
@@ -179,7 +192,8 @@ class SpoolReader:
         """Return what came in after a cursor, oldest first, and the cursor behind it.
 
         Args:
-            commits: how many to look at, at most; when none is left, the cursor does not move.
+            commits: how many to look at, at most, and no more once NEW_TOGETHER records were found;
+                when none is left, the cursor does not move.
         """
         self.refresh()
         pairs: list[Pair] = []
@@ -192,6 +206,8 @@ class SpoolReader:
             for row, joined in self._open[number].scan("arrivals", first, end):
                 keys += [joined[at : at + KEY_BYTES] for at in range(0, len(joined), KEY_BYTES)]
                 cursor, commits = Cursor(number, int.from_bytes(row, "big")), commits - 1
+                if len(pairs) + len(keys) >= NEW_TOGETHER:
+                    commits = 0
                 if not commits:
                     break
             else:
@@ -236,4 +252,5 @@ __all__ = [
     "Question",
     "SpoolReader",
     "parse_cursor",
+    "question_of",
 ]

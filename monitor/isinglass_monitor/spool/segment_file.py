@@ -30,7 +30,7 @@ from isinglass.glass.severity import WARNING
 from isinglass.store.engine import DAMAGED, DATA_FILE, FILE_MODE
 from isinglass.store.room import DISK_FULL_CODES
 from isinglass_monitor.spool.batch import Piece
-from isinglass_monitor.spool.records import Pair, to_by_node
+from isinglass_monitor.spool.records import Pair, Record, to_by_node
 from isinglass_monitor.spool.streams import LOST, StreamRecord
 
 MAP_BYTES = 4 << 30  # address space, far above what a segment may grow to
@@ -105,7 +105,7 @@ class SegmentFile:
         Raises:
             DiskFull, StoreError: nothing of it is stored.
         """
-        records = sorted(record for piece in pieces for record in piece.records)
+        records, dropped = _outcome(pieces)
         pairs = [(record.key, record.value) for record in records]
         nodes = [to_by_node(record.key) for record in records]
         warnings = [
@@ -114,18 +114,17 @@ class SegmentFile:
             if record.severity >= WARNING
         ]
         contents = self._after(pieces, records, now_ns)
-        dropped = [key for piece in pieces for key in piece.dropped]
         tables = self._tables
         try:
             with self._environment.begin(write=True) as transaction:
+                for key in dropped:  # first: what is left of a gap may have the key of the whole
+                    transaction.delete(key, db=tables["records"])
+                    transaction.delete(to_by_node(key), db=tables["by_node"])
+                    transaction.delete(to_by_node(key), db=tables["warnings"])
                 transaction.cursor(tables["records"]).putmulti(pairs, overwrite=False)
                 transaction.cursor(tables["by_node"]).putmulti([(key, b"") for key in nodes])
                 if warnings:
                     transaction.cursor(tables["warnings"]).putmulti(warnings)
-                for key in dropped:
-                    transaction.delete(key, db=tables["records"])
-                    transaction.delete(to_by_node(key), db=tables["by_node"])
-                    transaction.delete(to_by_node(key), db=tables["warnings"])
                 if pairs:
                     keys = b"".join([key for key, _ in pairs])
                     number = contents.commits.to_bytes(8, "big")
@@ -138,7 +137,7 @@ class SegmentFile:
             raise explained(error, self.path) from error
         self.known = contents
 
-    def _after(self, pieces: Sequence[Piece], records: Sequence[Any], now_ns: int) -> Contents:
+    def _after(self, pieces: Sequence[Piece], records: Sequence[Record], now_ns: int) -> Contents:
         """Return the contents as they are once these pieces are stored."""
         known = self.known
         events = sum(record.events for record in records)
@@ -149,9 +148,9 @@ class SegmentFile:
             earliest = min(earliest, first) if earliest else first
             latest = max(latest, max(record.latest for record in records))
         return known._replace(
-            arrived_ns=now_ns, earliest=earliest, latest=latest, records=known.records
-            + len(records), events=known.events + events, lost=known.lost + lost,
-            commits=known.commits + 1,
+            created_ns=known.created_ns or now_ns, arrived_ns=now_ns, earliest=earliest,
+            latest=latest, records=known.records + len(records), events=known.events + events,
+            lost=known.lost + lost, commits=known.commits + 1,
         )  # fmt: skip
 
     def finish(self) -> None:
@@ -261,6 +260,20 @@ class SegmentFile:
     def close(self) -> None:
         """Let go of the files."""
         self._environment.close()
+
+
+def _outcome(pieces: Sequence[Piece]) -> tuple[list[Record], list[bytes]]:
+    """Return the records to store, in order, and the keys of gap records that are to go before."""
+    dropped = [key for piece in pieces for key in piece.dropped]
+    if not dropped:
+        return sorted(record for piece in pieces for record in piece.records), dropped
+    kept: dict[bytes, Record] = {}
+    for piece in pieces:
+        for key in piece.dropped:
+            kept.pop(key, None)
+        for record in piece.records:
+            kept.setdefault(record.key, record)
+    return sorted(kept.values()), dropped
 
 
 def _contents_bytes(contents: Contents) -> bytes:
