@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cluster_daemons import ClusterDaemons, wait_until
+from cluster_daemons import ClusterDaemons
 from hosts import CLUSTER, KEY_FILE, MULTICAST_PORT
 from isinglass import clock
 from isinglass.clock import NANOSECONDS_PER_SECOND as SECOND_NS
@@ -22,6 +22,7 @@ from isinglass_monitor.spool.reading import Question, SpoolReader
 from isinglass_monitor.spool.records import Entry
 from network import Host, within
 from service_process import ServiceProcess
+from waiting import wait_until
 
 SHARED = (
     "cluster",
@@ -31,7 +32,6 @@ SHARED = (
     "multicast_port",
     "log_port",
 )
-
 
 SILENT_RULE = """
 [[rule]]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli.commands import isinglass
-from cluster_daemons import wait_until
 from isinglass import clock
+from waiting import wait_until
 from watch_process import WatchProcess, running_watch
 
 TROUBLE = {"alder": (0.0, {"store.state": "disk full"}), "birch": (0.0, {"store.state": "ready"})}

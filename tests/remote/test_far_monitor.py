@@ -12,11 +12,12 @@ import pytest
 from playing import play, screen_text, until
 from textual.pilot import Pilot
 
-from cluster_daemons import NAMES, ClusterDaemons, cluster, wait_until
+from cluster_daemons import NAMES, ClusterDaemons, cluster
 from isinglass_console.app import IsinglassApp
 from monitor_process import SILENT_RULE, MonitorProcess, monitor
 from relay_client import isinglass
 from remote_hosts import RemoteHosts
+from waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 

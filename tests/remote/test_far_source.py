@@ -14,9 +14,9 @@ import pytest
 from terminal import Terminal
 
 from at_work import WORKING_NODE
-from cluster_daemons import wait_until
 from relay_client import ISINGLASS
 from remote_hosts import RemoteHosts
+from waiting import wait_until
 
 pytestmark = [pytest.mark.terminal, pytest.mark.sshd, pytest.mark.hosts, pytest.mark.slow]
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from isinglass import clock
 from relay_client import ISINGLASS, isinglass
 from remote_hosts import RemoteHosts
+from waiting import wait_until
 
 pytestmark = pytest.mark.sshd
 
-LIMIT_SECONDS = 60.0
 Node = subprocess.Popen[str]
 
 
@@ -37,13 +35,6 @@ def shown(file: Path) -> int:
     return int(next(field["value"] for field in queue["fields"] if field["field"] == "offered"))
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    end_ns, pause = clock.monotonic_ns() + int(LIMIT_SECONDS * 1e9), threading.Event()
-    while not holds():
-        assert clock.monotonic_ns() < end_ns
-        pause.wait(0.1)
-
-
 def test_the_last_state_of_a_host_that_died(
     start_node: Callable[[str], Node], hosts: RemoteHosts, tmp_path: Path, home: Path
 ) -> None:
@@ -53,7 +44,7 @@ def test_the_last_state_of_a_host_that_died(
     line = [ISINGLASS, "mirror", "ssh://far/alder", "--interval", "0.2", "-o", str(file)]
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as mirror:
         try:
-            wait_until(lambda: shown(file) > 1000)
+            wait_until(lambda: shown(file) > 1000, "a thousand updates in the recording")
         except BaseException:
             mirror.kill()
             raise
