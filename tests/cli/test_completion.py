@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -41,10 +40,8 @@ def test_each_script_names_all_commands_options_and_choices(shell: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_script_is_good_syntax(shell: str) -> None:
-    binary = shutil.which(shell)
-    if binary is None:
-        pytest.skip(f"{shell} is not installed")
-    check = subprocess.run([binary, "-n"], input=script(shell, {"bake": "x"}, TABLES), text=True)
+    needs(shell)
+    check = subprocess.run([shell, "-n"], input=script(shell, {"bake": "x"}, TABLES), text=True)
     assert check.returncode == 0
 
 
