@@ -118,7 +118,7 @@ def test_zsh_completes_actions_files_and_nodes(
     try:
         terminal.press("PS1='> '; autoload -Uz compinit; compinit -u -D; source script", "Enter")
         for typed, whole in (
-            ("isinglass alarms si", "isinglass alarms silence "),
+            ("isinglass alarms si", "isinglass alarms silence"),
             ("isinglass alarms silence lag ba", "isinglass alarms silence lag bakery"),
             ("isinglass record -o la", r"isinglass record -o last\ night.recording"),
             ("isinglass log -n ba", "isinglass log -n bakery"),
