@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -146,7 +147,7 @@ def machine_line() -> str:
 def command_line(script: str) -> str:
     """Return the command that repeats this run."""
     flags = [flag for flag in sys.argv[1:] if flag not in ("--write", "--json")]
-    return " ".join(["python", f"bench/{script}", *flags])
+    return shlex.join(["python", f"bench/{script}", *flags])
 
 
 def shown(value: object) -> str:

@@ -8,25 +8,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from daemon_process import DaemonProcess
-from isinglass import clock
 from isinglass.store.reading import StoreReader
+from waiting import wait_until
 
-LIMIT_SECONDS = 60.0
-LOOK_SECONDS = 0.02
 NAMES = ("alder", "birch", "cedar", "damson", "elder", "fir", "gorse")
 _numbers = itertools.count()
-
-
-def wait_until(condition: Callable[[], object], what: str, limit: float = LIMIT_SECONDS) -> None:
-    """Look until a condition holds; fail, saying what was waited for, after the limit."""
-    deadline = clock.monotonic_ns() + int(limit * 1e9)
-    while not condition():
-        assert clock.monotonic_ns() < deadline, f"not in {limit:g} s: {what}"
-        clock.sleep(LOOK_SECONDS)
 
 
 class ClusterDaemons:
@@ -125,6 +115,3 @@ def cluster(nodes: int = 3, **settings: object) -> Iterator[ClusterDaemons]:
             running = getattr(process, "process", None)
             if running is not None and running.poll() is None:
                 process.kill()
-
-
-__all__ = ["NAMES", "ClusterDaemons", "cluster", "digests_of", "wait_until"]

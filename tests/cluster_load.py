@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any
 
 import isinglass
-from hosts import LIMIT_SECONDS, Cluster, HostDaemon, wait_until
+from hosts import Cluster, HostDaemon
 from isinglass import clock
 from isinglass.errors import IsinglassError
+from waiting import LIMIT_SECONDS, wait_until
 
 HELD_BY = {"primary": 1, "one": 2, "majority": 3}  # of five nodes
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
-from cluster_daemons import wait_until
 from isinglass_monitor.ingest.window import CAUSES
 from monitor_process import MonitorProcess
 from programs import hear, tell
+from waiting import wait_until
 
 SMALL_BUFFER = 8192
 WORKER = """

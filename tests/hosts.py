@@ -11,32 +11,20 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from daemon_process import DaemonProcess
-from isinglass import clock
 from isinglass.client.local import borrow, give_back
 from isinglass.settings import data_directory
 from isinglass.store import pieces
 from isinglass.wire import cluster_key
 from network import Host, network, within
+from waiting import LIMIT_SECONDS, wait_until
 
 NAMES = ("alder", "birch", "cedar", "damson", "elm")
-LIMIT_SECONDS = 60.0  # for what takes a second on a machine that has nothing else to do
-LOOK_SECONDS = 0.05
 CLUSTER, KEY_FILE, MULTICAST_PORT = "demo", "cluster.key", 7371
-
-
-def wait_until(
-    holds: Callable[[], object], what: str, limit_seconds: float = LIMIT_SECONDS
-) -> None:
-    """Wait until something holds; fail with what it was."""
-    until = clock.monotonic_ns() + int(limit_seconds * 1e9)
-    while not holds():
-        assert clock.monotonic_ns() < until, f"in {limit_seconds:g} s it was never so: {what}"
-        clock.sleep(LOOK_SECONDS)
 
 
 class HostDaemon(DaemonProcess):

@@ -39,6 +39,12 @@ class Module:
         return str(self.path.relative_to(ROOT))
 
 
+def broken(sentences: Iterable[str]) -> None:
+    """Fail with one line for each broken rule."""
+    found = sorted(set(sentences))
+    assert not found, "\n" + "\n".join(found)
+
+
 @cache
 def modules() -> Mapping[str, Module]:
     """Return every module of the three packages by its dotted name."""

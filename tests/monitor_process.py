@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cluster_daemons import ClusterDaemons, wait_until
+from cli.commands import isinglass
+from cluster_daemons import ClusterDaemons
 from hosts import CLUSTER, KEY_FILE, MULTICAST_PORT
 from isinglass import clock
 from isinglass.clock import NANOSECONDS_PER_SECOND as SECOND_NS
@@ -22,6 +24,7 @@ from isinglass_monitor.spool.reading import Question, SpoolReader
 from isinglass_monitor.spool.records import Entry
 from network import Host, within
 from service_process import ServiceProcess
+from waiting import wait_until
 
 SHARED = (
     "cluster",
@@ -31,7 +34,6 @@ SHARED = (
     "multicast_port",
     "log_port",
 )
-
 
 SILENT_RULE = """
 [[rule]]
@@ -102,6 +104,17 @@ class MonitorProcess(ServiceProcess):
             lambda: not self.figure("intake", "open") and not self.figure("spool", "waiting"),
             f"nothing open at {self.name}",
         )
+
+
+def wait_for_points(node: str, field: str, count: int) -> None:
+    """Wait until the statistics of the monitor have a figure of so many moments."""
+
+    def are_there() -> bool:
+        done = isinglass("history", node, field, "--since", "-1m", "--json", expect=None)
+        trends = json.loads(done.stdout)["trends"] if done.returncode == 0 else []
+        return any(sum(point["seconds"] for point in each["points"]) >= count for each in trends)
+
+    wait_until(are_there, f"{count} seconds of {field} of {node}")
 
 
 def settings_for(daemons: ClusterDaemons, **settings: object) -> dict[str, object]:

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
+from cli.commands import COMMAND
 from isinglass import clock
 from isinglass.remote import message_bodies as bodies
 from isinglass.remote.arrivals import Arrival, Frames
 from isinglass.remote.frames import Kind, Message, Unframer, framed
 from isinglass.remote.message_bodies import Grant
 
-ISINGLASS = str(Path(sys.executable).with_name("isinglass"))
-LIMIT_SECONDS, COMMAND_SECONDS = 20.0, 60.0
-
-
-def isinglass(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with pipes, whatever its exit code will be."""
-    return subprocess.run(
-        [ISINGLASS, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-    )
+LIMIT_SECONDS = 20.0
 
 
 class RelayClient:
@@ -84,7 +71,7 @@ class RelayClient:
 def relay(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
-    command: Sequence[str] = (ISINGLASS, "relay"),
+    command: Sequence[str] = (COMMAND, "relay"),
 ) -> Iterator[RelayClient]:
     """Run a relay until the block ends."""
     process = subprocess.Popen(

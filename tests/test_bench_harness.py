@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from import_graph import ROOT
+
+# an interpreter that notes what it should run, and whose runs miss their goals
+INTERPRETER = """\
+#!/bin/sh
+echo "$@" >> "$RAN"
+exit 1
+"""
+
 
 @pytest.fixture(scope="module")
 def harness() -> ModuleType:
-    path = Path(__file__).parents[1] / "bench" / "harness.py"
+    path = ROOT / "bench" / "harness.py"
     spec = importlib.util.spec_from_file_location("bench_harness", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -53,3 +64,35 @@ def test_a_script_replaces_its_own_section_only(harness: ModuleType) -> None:
     assert document.startswith(harness.RESULTS_HEAD)
     assert document.index("kept") < document.index("new")
     assert "old" not in document and document.count("## ") == 2
+
+
+def test_the_command_of_a_run_can_be_typed_again(
+    harness: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench/a.py", "--write", "--note", "others ran, too"])
+    assert harness.command_line("a.py") == "python bench/a.py --note 'others ran, too'"
+
+
+def test_make_bench_runs_and_writes_all_of_them_also_when_one_misses_its_goal(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "bin").mkdir()
+    interpreter = tmp_path / "bin" / "python"
+    interpreter.write_text(INTERPRETER)
+    interpreter.chmod(0o755)
+    for stamp in (".installed", ".installed-bench"):
+        (tmp_path / stamp).touch()
+    done = subprocess.run(
+        ["make", "bench", f"VENV={tmp_path}"],
+        cwd=ROOT,
+        env={**os.environ, "RAN": str(tmp_path / "ran")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    others = {"harness.py", "busy.py"}
+    scripts = {path.name for path in (ROOT / "bench").glob("*.py")} - others
+    assert (tmp_path / "ran").read_text().split("\n")[:-1] == [
+        f"bench/{script} --write" for script in sorted(scripts)
+    ]
+    assert done.returncode != 0 and "a goal is not met" in done.stdout

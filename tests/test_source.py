@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from statistics import median
 
-from import_graph import ROOT, modules
+from import_graph import ROOT, broken, modules
 
 LONGEST_FILE_LINES = 400
 LONGEST_FUNCTION_LINES = 60
@@ -20,24 +21,17 @@ FRAMEWORK_METHODS = re.compile(
 )
 
 
-def broken(sentences: Iterable[str]) -> None:
-    """Fail with one line for each broken rule."""
-    found = sorted(set(sentences))
-    assert not found, "\n" + "\n".join(found)
-
-
-def sources() -> list[tuple[str, int]]:
-    """Return place and length of every Python file that is written by hand."""
+@cache
+def sources() -> dict[str, str]:
+    """Return the text of every Python file that is written by hand, by its place."""
     folders = ("daemon", "monitor", "console", "tests", "bench", "screenshots")
-    return [
-        (str(path.relative_to(ROOT)), len(path.read_text("utf-8").splitlines()))
-        for folder in folders
-        for path in (ROOT / folder).rglob("*.py")
-    ]
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in paths}
 
 
 def test_files_are_short() -> None:
-    broken(f"{place} has {n} lines" for place, n in sources() if n > LONGEST_FILE_LINES)
+    lengths = {place: len(text.splitlines()) for place, text in sources().items()}
+    broken(f"{place} has {n} lines" for place, n in lengths.items() if n > LONGEST_FILE_LINES)
 
 
 def test_the_median_file_is_shorter_still() -> None:
@@ -46,7 +40,7 @@ def test_the_median_file_is_shorter_still() -> None:
 
 
 def test_no_file_is_named_for_nothing() -> None:
-    broken(place for place, _ in sources() if place.rpartition("/")[2] in FORBIDDEN_FILES)
+    broken(place for place in sources() if place.rpartition("/")[2] in FORBIDDEN_FILES)
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -54,16 +48,16 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def test_functions_are_short() -> None:
     broken(
-        f"{module.place}:{node.lineno} {node.name} has {length} lines"
-        for module in modules().values()
-        for node in ast.walk(module.tree)
+        f"{place}:{node.lineno} {node.name} has {length} lines"
+        for place, text in sources().items()
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, Function)
         and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION_LINES
     )
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    broken(m.place for m in modules().values() if not ast.get_docstring(m.tree))
+    broken(place for place, text in sources().items() if not ast.get_docstring(ast.parse(text)))
 
 
 def test_every_public_name_says_what_it_does() -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster_daemons import wait_until
 from programs import program
+from waiting import wait_until
 
 SOURCE = """
 import json, signal, sys

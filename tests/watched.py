@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cli.commands import isinglass as command
-from cluster_daemons import cluster, wait_until
+from cluster_daemons import cluster
 from daemon_process import DaemonProcess
 from monitor_process import MonitorProcess, monitor
+from waiting import wait_until
 
 
 class Watched:

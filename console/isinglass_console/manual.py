@@ -78,9 +78,10 @@ def _page(command: Command, table: Command, actions: Mapping[str, Command]) -> s
     if actions:
         page.synopsis[1:] = ["ACTION", "[WORD ...]", "[OPTION ...]"]
         _section(page, "actions", _terms((name, each.summary) for name, each in actions.items()))
-    notes = [*command.notes, *(note for each in actions.values() for note in each.notes)]
+    notes = list(command.notes)
+    notes += [f"{action}: {note}" for action, each in actions.items() for note in each.notes]
     if notes:
-        _section(page, "notes", "\n.PP\n".join(_roff(note) for note in dict.fromkeys(notes)))
+        _section(page, "notes", "\n.PP\n".join(map(_roff, notes)))
     if command.examples:
         lines = "\n".join(_roff(example) for example in command.examples)
         _section(page, "examples", f".nf\n{lines}\n.fi")

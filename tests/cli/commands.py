@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import IO
 
 COMMAND = str(Path(sys.executable).with_name("isinglass"))
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 def isinglass(
-    *arguments: str, stdin: str | None = None, expect: int | None = 0
+    *arguments: str, stdin: str = "", expect: int | None = 0
 ) -> subprocess.CompletedProcess[str]:
     """Run the command with pipes; fail unless its exit code is `expect` (None: any)."""
     done = subprocess.run(

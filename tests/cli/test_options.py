@@ -7,6 +7,7 @@ import pytest
 from isinglass.cli.help import overview, render
 from isinglass.cli.options import Command, HelpAsked, Option, Positional
 from isinglass.errors import UsageError
+from isinglass_console.completion import tables
 
 TABLE = Command(
     "bake",
@@ -97,6 +98,12 @@ def test_the_help_text_names_everything_once() -> None:
     assert "Exit code: 0 baked." in text
     assert "  isinglass bake stone" in text
     assert max(map(len, text.splitlines())) <= 88
+
+
+@pytest.mark.parametrize("name", tables())
+def test_no_option_says_itself_what_its_help_adds(name: str) -> None:
+    said = [option.help for option in tables()[name].options]
+    assert not [text for text in said for added in ("several times", "One of:") if added in text]
 
 
 def test_the_overview_hides_commands_without_a_line() -> None:

@@ -18,6 +18,7 @@ from cli.commands import isinglass, on_terminal, start
 from cli.test_profiles import check_schema
 from isinglass.cli.top_report import LINE_COLUMNS
 from programs import program
+from waiting import wait_until
 
 Program = subprocess.Popen[str]
 
@@ -162,8 +163,8 @@ def test_files_for_other_tools(workshop: Program, tmp_path: Path) -> None:
 
 def wait_until_it_looks(top: Program) -> None:
     """Wait until the region is mapped: the interpreter's own start is over by then."""
-    while "workshop/segment" not in Path(f"/proc/{top.pid}/maps").read_text():
-        assert top.poll() is None
+    maps = Path(f"/proc/{top.pid}/maps")
+    wait_until(lambda: "workshop/segment" in maps.read_text(), "top maps the segment")
 
 
 def test_processes_that_come_and_go_while_it_looks(workshop: Program, plan: str) -> None:

@@ -6,6 +6,7 @@ import os
 import random
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,7 +256,14 @@ def test_two_clients_of_one_process_share_store_and_region(oak: DaemonProcess) -
 def test_a_daemon_that_is_away_is_one_clear_sentence(runtime_dir: Any) -> None:
     with pytest.raises(errors.DaemonAway, match="isinglass daemon start oak"):
         isinglass.connect("oak")
-    with pytest.raises(errors.UsageError, match="name a node"):
+    with pytest.raises(errors.DaemonAway, match=r"no node has run here .*isinglass daemon start"):
+        isinglass.connect()
+
+
+def test_one_of_several_nodes_is_named(oak: DaemonProcess, runtime_dir: Path) -> None:
+    (runtime_dir / "ash").mkdir()
+    (runtime_dir / "ash" / "segment").touch()
+    with pytest.raises(errors.UsageError, match="several nodes here, name one: ash, oak"):
         isinglass.connect()
 
 

@@ -28,12 +28,15 @@ def test_there_is_a_page_for_every_command_and_none_for_others() -> None:
 def test_a_page_says_what_the_table_says(name: str) -> None:
     page = (FOLDER / f"isinglass-{name}.1").read_text()
     text = " ".join(page.replace("\\-", "-").replace("\\e", "\\").split())
-    command: Command = import_module(COMMANDS[name][0]).COMMAND
+    module = import_module(COMMANDS[name][0])
+    command: Command = module.COMMAND
+    actions: dict[str, Command] = getattr(module, "ACTIONS", {})
     table = tables()[name]
     wanted = [f"--{option.name}" for option in table.options]
     wanted += [option.help for option in table.options]
     wanted += [word.help for word in table.positionals]
     wanted += [*command.notes, *command.examples]
+    wanted += [f"{action}: {note}" for action, each in actions.items() for note in each.notes]
     missing = [each for each in wanted if " ".join(each.split()) not in text]
     assert not missing, "run `make docs`"
     known = {f"--{option.name}" for option in table.options} | {"--help"}

@@ -6,8 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import psutil
 import pytest
 from terminal import Terminal, environment
 
-from isinglass import clock
+from waiting import wait_until
 
 pytestmark = [pytest.mark.terminal, pytest.mark.slow]
 BIN = Path(sys.executable).parent
@@ -53,7 +52,7 @@ def test_keys_and_mouse_at_both_ends_of_sizes(terminal: Terminal, columns: int, 
     with daemon("alder"):
         terminal.start(CONSOLE, columns, rows)
         terminal.wait_for("serving")
-        wait_until(lambda: last_row(terminal, rows).startswith(" 1 overview"))
+        wait_until(lambda: last_row(terminal, rows).startswith(" 1 overview"), "the last row")
         terminal.press("2")
         terminal.wait_for("NOW AT")
         terminal.press("j", "Enter")
@@ -63,17 +62,17 @@ def test_keys_and_mouse_at_both_ends_of_sizes(terminal: Terminal, columns: int, 
         terminal.mouse(0, last_row(terminal, rows).index("panels"), rows - 1)
         terminal.wait_for("VALUE")
         terminal.mouse(0, 5, 6)
-        wait_until(lambda: terminal.screen().split("\n")[6].startswith("▸"))
+        wait_until(lambda: terminal.screen().split("\n")[6].startswith("▸"), "its row is chosen")
         chosen = row_with(terminal, "▸")
         terminal.mouse(65, 5, 6)
-        wait_until(lambda: row_with(terminal, "▸") != chosen)
+        wait_until(lambda: row_with(terminal, "▸") != chosen, "another row is chosen")
         terminal.press("/", *"offered", "Enter")
-        wait_until(lambda: "superseded" not in terminal.screen())
+        wait_until(lambda: "superseded" not in terminal.screen(), "the view is left")
         terminal.wait_for("offered_bytes")
         terminal.press("Escape", "Space")
         terminal.wait_for("PAUSED")
         terminal.press("q")
-        wait_until(lambda: not terminal_lives(terminal))
+        wait_until(lambda: not terminal_lives(terminal), "the terminal's end")
 
 
 def test_a_second_enter_leaves_the_views_alone(terminal: Terminal) -> None:
@@ -101,13 +100,6 @@ def terminal_lives(terminal: Terminal) -> bool:
     except subprocess.CalledProcessError:
         return False
     return True
-
-
-def wait_until(wanted: Callable[[], bool]) -> None:
-    end, pause = clock.monotonic_ns() + ENDS_WITHIN_SECONDS * 10**9, threading.Event()
-    while not wanted():
-        assert clock.monotonic_ns() < end
-        pause.wait(0.1)
 
 
 def test_stop_death_and_restart_of_a_real_daemon(terminal: Terminal) -> None:
@@ -143,22 +135,24 @@ def test_a_node_of_the_demo_falls_behind_and_heals(terminal: Terminal) -> None:
     terminal.wait_for("PEERS  of birch")
     terminal.press("Z", "y")
     terminal.wait_for("from birch: stopped")
-    wait_until(lambda: "▲" in row_with(terminal, "~ birch"))
+    wait_until(lambda: "▲" in row_with(terminal, "~ birch"), "birch is in trouble")
     terminal.press("Z")
     terminal.wait_for("gets what it missed")
-    wait_until(lambda: "▸· birch" in terminal.screen())
+    wait_until(lambda: "▸· birch" in terminal.screen(), "birch is well again")
     terminal.press("K", "y")
     terminal.wait_for("KILLED")
     terminal.press("8")
-    wait_until(lambda: re.search("✖ expected .*node-silent +birch", terminal.screen()) is not None)
+    wait_until(
+        lambda: re.search("✖ expected .*node-silent +birch", terminal.screen()), "an expected alarm"
+    )
     terminal.press("7", "/", *"raised", "Enter")
     terminal.wait_for("the spool of monitor")
     terminal.wait_for("raised: node-silent birch")
     terminal.press("Escape")
-    wait_until(lambda: "/raised" not in terminal.screen())
+    wait_until(lambda: "/raised" not in terminal.screen(), "the filter is gone")
     terminal.press("5", "U")
     terminal.wait_for("RESTARTED")
-    wait_until(lambda: "▸· birch" in terminal.screen())
+    wait_until(lambda: "▸· birch" in terminal.screen(), "birch is well again")
     demo = psutil.Process(terminal.pid())
     everyone = [demo, *demo.children(recursive=True)]
     terminal.press("q")

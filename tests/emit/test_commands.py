@@ -10,13 +10,14 @@ import pytest
 
 import isinglass as product
 from cli.commands import isinglass
-from cluster_daemons import ClusterDaemons, cluster, wait_until
+from cluster_daemons import ClusterDaemons, cluster
 from event_listener import listener_of
 from held_thread import held, wait_until_held
 from isinglass.glass.journal import Event
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import DEBUG
 from isinglass.glass.snapshot import Process
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cluster_daemons import ClusterDaemons, cluster, wait_until
+from cluster_daemons import ClusterDaemons, cluster
 from event_listener import Heard, listener_of
 from isinglass.emit.rings import runs
 from isinglass.glass.panel_views import PanelView
@@ -14,6 +14,7 @@ from isinglass.glass.reader import SegmentReader
 from isinglass.wire.event_bodies import WireEvent
 from isinglass.wire.events import ASK, GONE, EventSealer
 from programs import hear, program, tell
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 COUNT = 30_000

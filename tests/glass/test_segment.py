@@ -305,9 +305,8 @@ def test_regions_come_back_after_exits_and_kills_and_the_257th_gets_an_error() -
             assert len(alive) == 1 and alive[0].claim == 2
 
 
+@pytest.mark.root
 def test_a_full_tmpfs_is_an_error_and_not_a_sigbus(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)], check=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from cli.commands import isinglass
-from cluster_daemons import wait_until
 from isinglass import clock
+from monitor_process import wait_for_points
+from waiting import wait_until
 from watch_process import WatchProcess, running_watch
 
 TROUBLE = {"alder": (0.0, {"store.state": "disk full"}), "birch": (0.0, {"store.state": "ready"})}
@@ -148,7 +149,7 @@ def test_history_prints_trends_of_nodes_also_of_those_that_are_gone(watch: Watch
         watch.say({"alder": (0.0, figures), "birch": (0.0, {})})
         clock.sleep(0.1)
     watch.say({"birch": (0.0, {})})
-    clock.sleep(1.5)
+    wait_for_points("alder", "queue.offered", 3)
     text = isinglass("history", "alder", "queue.length", "--since", "-1m").stdout
     assert text.startswith("alder queue.length, updates, every 5 s\n")
     assert "█" in text or "▁" in text
@@ -173,7 +174,7 @@ def test_history_prints_trends_of_nodes_also_of_those_that_are_gone(watch: Watch
 def test_an_incident_shows_the_figures_of_ones_own_rules(watch: WatchProcess) -> None:
     watch.say({"alder": (0.0, {"bakery.heat": 20.0, "bakery.loaves": 3.0})})
     watch.wait_told(1)
-    clock.sleep(2.0)
+    wait_for_points("alder", "bakery.heat", 1)
     [alarm] = watch.alarms()
     report = json.loads(isinglass("incident", str(alarm["number"]), "--json").stdout)
     shown = {trend["field"] for trend in report["statistics"]}
@@ -186,7 +187,7 @@ def test_an_incident_is_one_page(watch: WatchProcess, tmp_path: Path) -> None:
     [alarm] = watch.alarms()
     isinglass("alarms", "ack", str(alarm["number"]), "--by", "ada")
     wait_until(lambda: watch.alarms()[0]["state"] == "acknowledged", "the acknowledgement")
-    clock.sleep(2.0)
+    wait_for_points("alder", "node.up", 1)
     path = tmp_path / "incident.md"
     said = isinglass("incident", str(alarm["number"]), "-o", str(path)).stdout
     assert said.startswith(f"Wrote {path}: 1 alarms")

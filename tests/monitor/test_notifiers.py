@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alarm_stage import AlarmStage
-from cluster_daemons import wait_until
 from isinglass.errors import SettingsError
 from isinglass_monitor.alarms.delivery import Delivery
 from isinglass_monitor.alarms.messages import message_of, printable, trial_message
@@ -33,6 +32,7 @@ from isinglass_monitor.alarms.notifiers import (
     parse_notifiers,
 )
 from isinglass_monitor.alarms.sending import NotDelivered, send
+from waiting import wait_until
 
 COMMAND = """
 [[notifier]]

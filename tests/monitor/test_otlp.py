@@ -14,7 +14,6 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from cli.commands import isinglass, start
-from cluster_daemons import wait_until
 from isinglass import clock
 from isinglass.errors import SettingsError
 from isinglass.wire.event_bodies import WireEvent
@@ -24,6 +23,7 @@ from isinglass_monitor.spool.folder import FOLDER
 from isinglass_monitor.spool.records import Entry
 from monitor import spooled
 from monitor.spooled import event, fill
+from waiting import wait_until
 
 SECOND = 1000 << clock.LOGICAL_BITS
 WAIT_SECONDS = 30.0

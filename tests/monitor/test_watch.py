@@ -14,7 +14,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cluster_daemons import wait_until
 from import_graph import ROOT
 from isinglass import clock
 from isinglass.errors import SettingsError, StoreLocked
@@ -25,6 +24,7 @@ from isinglass_monitor.statistics_store import StatisticsFile
 from isinglass_monitor.views import NodeView
 from isinglass_monitor.watch import Watch, WatchSettings
 from programs import program
+from waiting import wait_until
 
 SCHEMA = json.loads((ROOT / "docs" / "scoreboard.schema.json").read_text("utf-8"))
 

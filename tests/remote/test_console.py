@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from terminal import Terminal
 
+from cli.commands import COMMAND
 from isinglass import clock
-from relay_client import ISINGLASS
 from remote_hosts import RemoteHosts
 
 pytestmark = [pytest.mark.terminal, pytest.mark.sshd, pytest.mark.slow]
@@ -43,7 +43,7 @@ def test_a_node_behind_a_jump_host_beside_one_here(
     hosts.add("gate")
     far = hosts.add("far", jump="gate")
     far.authorize('restrict,command="isinglass relay birch"')
-    terminal.start(f"exec {ISINGLASS} console alder ssh://far/birch --interval 0.5")
+    terminal.start(f"exec {COMMAND} console alder ssh://far/birch --interval 0.5")
     wait_for_row(terminal, "birch", "serving")
     wait_for_row(terminal, "alder", "serving")
     sessions = far.sessions()
@@ -65,7 +65,7 @@ def test_threads_and_events_of_another_host_are_on_the_screen(
 ) -> None:
     start_node("birch")
     hosts.add("far")
-    terminal.start(f"exec {ISINGLASS} console ssh://far/ --interval 0.5")
+    terminal.start(f"exec {COMMAND} console ssh://far/ --interval 0.5")
     wait_for_row(terminal, "birch", "serving")
     terminal.press("2")
     terminal.wait_for("NOW AT")

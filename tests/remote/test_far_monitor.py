@@ -12,11 +12,12 @@ import pytest
 from playing import play, screen_text, until
 from textual.pilot import Pilot
 
-from cluster_daemons import NAMES, ClusterDaemons, cluster, wait_until
+from cli.commands import isinglass
+from cluster_daemons import NAMES, ClusterDaemons, cluster
 from isinglass_console.app import IsinglassApp
 from monitor_process import SILENT_RULE, MonitorProcess, monitor
-from relay_client import isinglass
 from remote_hosts import RemoteHosts
+from waiting import wait_until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 
@@ -34,7 +35,10 @@ def stage(data_dir: Path, tmp_path: Path) -> Iterator[Stage]:
         watching = stack.enter_context(monitor(daemons, alarms=file))
         for name in NAMES[:2]:
             known = ("history", name, "node.up")
-            wait_until(lambda known=known: isinglass(*known).returncode == 0, f"{name} is known")
+            wait_until(
+                lambda known=known: isinglass(*known, expect=None).returncode == 0,
+                f"{name} is known",
+            )
         yield daemons, watching
 
 
@@ -55,7 +59,7 @@ def test_its_log_and_alarms_are_on_the_screen(
     async def script(pilot: Pilot[int]) -> None:
         await until(app, pilot, lambda: "8 alarms" in screen_text(app))
         await pilot.press("7")
-        assert isinglass("note", "a remark from here", "--node", alder).returncode == 0
+        isinglass("note", "a remark from here", "--node", alder)
         await until(app, pilot, lambda: "a remark from here" in screen_text(app))
         assert "the spool of monitor at far" in screen_text(app)
         await pilot.press("8")
@@ -94,7 +98,7 @@ def test_a_key_that_reads_a_monitor_and_nothing_else(stage: Stage, hosts: Remote
     newest = isinglass("log", "--monitor", FAR, "--lines", "3", "--show-cursor").stdout.splitlines()
     assert len(newest) == 4
     cursor = newest[-1].partition("cursor: ")[2]
-    assert isinglass("note", "after the cursor", "--node", alder).returncode == 0
+    isinglass("note", "after the cursor", "--node", alder)
     after = ("log", "--monitor", FAR, "--after", cursor)
     wait_until(lambda: "after the cursor" in isinglass(*after).stdout, "it came in")
 
@@ -103,13 +107,12 @@ def test_a_key_that_reads_a_monitor_and_nothing_else(stage: Stage, hosts: Remote
     shown = isinglass("history", alder, "node.up", "--name", FAR, "--json")
     assert json.loads(shown.stdout)["trends"][0]["points"]
 
-    refused = isinglass("alarms", "ack", str(alarm["number"]), "--name", FAR)
-    assert refused.returncode == 1
+    refused = isinglass("alarms", "ack", str(alarm["number"]), "--name", FAR, expect=1)
     assert "give the order on that host, with `isinglass alarms`" in refused.stderr
-    other = isinglass("log", "--monitor", f"{FAR}evening")
-    assert other.returncode == 1
+    other = isinglass("log", "--monitor", f"{FAR}evening", expect=1)
     assert "This key shows monitor alone, not evening." in other.stderr
-    assert "This key is for `isinglass monitor relay` alone" in isinglass("ps", FAR).stderr
+    said = isinglass("ps", FAR, expect=1).stderr
+    assert "This key is for `isinglass monitor relay` alone" in said
 
 
 TO = ("--monitor", FAR)
@@ -119,11 +122,11 @@ def test_a_host_without_isinglass_or_without_a_monitor_says_so(
     hosts: RemoteHosts, data_dir: Path, home: Path
 ) -> None:
     hosts.add("far", with_isinglass=False)
-    said = isinglass("alarms", "--name", FAR).stderr
+    said = isinglass("alarms", "--name", FAR, expect=1).stderr
     assert "far does not answer `isinglass monitor relay --orders`: " in said
     assert "not found" in said
     hosts.add("other", environment={"ISINGLASS_DATA_DIR": str(data_dir)})
-    said = isinglass("log", "--monitor", "ssh://other/").stderr
+    said = isinglass("log", "--monitor", "ssh://other/", expect=1).stderr
     assert "No monitor has run there: start one with `isinglass monitor start`." in said
-    said = isinglass("log", "--monitor", "ssh://other/evening").stderr
+    said = isinglass("log", "--monitor", "ssh://other/evening", expect=1).stderr
     assert "is the monitor's name right" in said

@@ -14,9 +14,9 @@ import pytest
 from terminal import Terminal
 
 from at_work import WORKING_NODE
-from cluster_daemons import wait_until
-from relay_client import ISINGLASS
+from cli.commands import COMMAND
 from remote_hosts import RemoteHosts
+from waiting import wait_until
 
 pytestmark = [pytest.mark.terminal, pytest.mark.sshd, pytest.mark.hosts, pytest.mark.slow]
 
@@ -45,7 +45,7 @@ def program(tmp_path: Path) -> Path:
 
 def watch(terminal: Terminal, hidden: Path) -> None:
     """Open the source of the applier in a console on a machine that has nothing in that folder."""
-    console = f"{ISINGLASS} console ssh://far/birch --interval 0.5"
+    console = f"{COMMAND} console ssh://far/birch --interval 0.5"
     terminal.start(f"exec unshare -m sh -c 'mount -t tmpfs none {hidden} && exec {console}'")
     terminal.wait_for("serving")
     terminal.press("2")

@@ -5,25 +5,23 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from isinglass import clock
-from relay_client import ISINGLASS, isinglass
+from cli.commands import COMMAND, isinglass
 from remote_hosts import RemoteHosts
+from waiting import wait_until
 
 pytestmark = pytest.mark.sshd
 
-LIMIT_SECONDS = 60.0
 Node = subprocess.Popen[str]
 
 
 def recorded(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Dump the end of a recording."""
-    return isinglass("dump", "alder", "--replay", str(file), *options)
+    return isinglass("dump", "alder", "--replay", str(file), *options, expect=None)
 
 
 def shown(file: Path) -> int:
@@ -37,23 +35,16 @@ def shown(file: Path) -> int:
     return int(next(field["value"] for field in queue["fields"] if field["field"] == "offered"))
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    end_ns, pause = clock.monotonic_ns() + int(LIMIT_SECONDS * 1e9), threading.Event()
-    while not holds():
-        assert clock.monotonic_ns() < end_ns
-        pause.wait(0.1)
-
-
 def test_the_last_state_of_a_host_that_died(
     start_node: Callable[[str], Node], hosts: RemoteHosts, tmp_path: Path, home: Path
 ) -> None:
     alder = start_node("alder")
     far = hosts.add("far")
     file = tmp_path / "far.recording"
-    line = [ISINGLASS, "mirror", "ssh://far/alder", "--interval", "0.2", "-o", str(file)]
+    line = [COMMAND, "mirror", "ssh://far/alder", "--interval", "0.2", "-o", str(file)]
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as mirror:
         try:
-            wait_until(lambda: shown(file) > 1000)
+            wait_until(lambda: shown(file) > 1000, "a thousand updates in the recording")
         except BaseException:
             mirror.kill()
             raise
@@ -68,10 +59,9 @@ def test_the_last_state_of_a_host_that_died(
         assert mirror.stderr is not None
         said = mirror.stderr.read()
     assert mirror.returncode == 0, said
-    assert isinglass("dump", "alder").returncode == 1, "the host's own glass is gone"
+    isinglass("dump", "alder", expect=1)  # the host's own glass is gone
     assert shown(file) > 1000
 
 
 def test_a_mirror_is_of_other_hosts() -> None:
-    done = isinglass("mirror", "alder")
-    assert (done.returncode, "not alder" in done.stderr) == (2, True)
+    assert "not alder" in isinglass("mirror", "alder", expect=2).stderr

@@ -12,13 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cli.commands import COMMAND
 from isinglass import clock
 from isinglass.errors import SegmentMissing
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Snapshot, Verdict
 from isinglass.remote import message_bodies as bodies
 from isinglass.remote.frames import Kind, framed
-from relay_client import ISINGLASS, LIMIT_SECONDS, RelayClient, relay
+from relay_client import LIMIT_SECONDS, RelayClient, relay
 
 Node = subprocess.Popen[str]
 
@@ -209,7 +210,7 @@ def forced(original: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the relay as sshd runs a forced command."""
     environment = {**os.environ, "SSH_ORIGINAL_COMMAND": original}
     return subprocess.run(
-        [ISINGLASS, "relay", *arguments],
+        [COMMAND, "relay", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -14,7 +14,7 @@ import pytest
 from isinglass.errors import DiskFull, MapFull
 from isinglass.store.changes import Writes
 from isinglass.store.database import Store
-from needs import needs
+from needs import missing, needs
 from store.store_model import create, drop, value_record
 
 PROGRAM = Path(__file__).with_name("full_disk_program.py")
@@ -28,7 +28,7 @@ def in_mount_namespace() -> list[str]:
         probe = [*command, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
         if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
             return command
-    pytest.skip("no mount namespace can be had here: run the tests as root")
+    return missing("needs a mount namespace: run the tests as root, where one may be made")
 
 
 def test_a_full_disk_refuses_reads_on_and_goes_on(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from cli.commands import start
-from cluster_daemons import NAMES, cluster, wait_until
+from cluster_daemons import NAMES, cluster
 from isinglass.errors import IsinglassError
 from isinglass_console.recording.reading import Recording
 from isinglass_console.screens.desk import Desk
 from monitor_process import SILENT_RULE, monitor
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 WAIT_SECONDS = 60.0

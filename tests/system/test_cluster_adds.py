@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 import isinglass
-from cluster_daemons import cluster, wait_until
+from cluster_daemons import cluster
+from waiting import wait_until
 
 ADDS, KEYS = 300, ("hot", "warm")
 

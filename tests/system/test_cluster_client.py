@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 import isinglass
-from cluster_commands import run
-from cluster_daemons import ClusterDaemons, cluster, wait_until
+from cli.commands import isinglass as command
+from cluster_daemons import ClusterDaemons, cluster
 from isinglass.errors import UsageError
+from waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +110,11 @@ def test_an_unknown_word_is_refused_before_anything_is_written(nodes: ClusterDae
 
 def test_verify_finds_nothing_between_equal_stores(nodes: ClusterDaemons) -> None:
     nodes.wait_equal()
-    done = run("verify", "birch", "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(command("verify", "birch", "--json").stdout)
     assert found["nodes"] == ["alder", "birch", "cedar"]
     assert found["records"] == 0
 
 
 def test_a_node_that_is_alive_is_not_forgotten(nodes: ClusterDaemons) -> None:
-    done = run("forget", "cedar", "--node", "alder")
-    assert done.returncode == 2
-    assert "is alive" in done.stderr
-    assert run("forget", "nobody", "--node", "alder").returncode == 2
+    assert "is alive" in command("forget", "cedar", "--node", "alder", expect=2).stderr
+    command("forget", "nobody", "--node", "alder", expect=2)

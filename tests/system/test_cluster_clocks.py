@@ -8,7 +8,8 @@ import pytest
 
 import isinglass
 from cluster_load import Writer, assert_nothing_lost, wait_for_writes, writing
-from hosts import Cluster, cluster, wait_until
+from hosts import Cluster, cluster
+from waiting import wait_until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 HOUR = 3600

@@ -9,8 +9,9 @@ import pytest
 import isinglass
 from cluster_load import Writer, assert_nothing_lost, wait_for_writes, writing
 from held import frozen, loop_disk, small_disk
-from hosts import cluster, wait_until
+from hosts import cluster
 from isinglass import errors
+from waiting import wait_until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 FILLER = {"filler": "x" * 2000, "n": 0}

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cluster_load import Writer, assert_nothing_lost, wait_for_writes, writing
-from hosts import LIMIT_SECONDS, HostDaemon, cluster, wait_until
+from hosts import HostDaemon, cluster
 from isinglass.wire import cluster_key
+from waiting import LIMIT_SECONDS, wait_until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cluster_load import Writer, assert_nothing_lost, wait_for_writes, writing
-from hosts import cluster, wait_until
+from hosts import cluster
+from waiting import wait_until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cluster_daemons import cluster, wait_until
+from cluster_daemons import cluster
 from daemon_process import DaemonProcess
 from isinglass.glass.severity import INFO, WARNING
 from isinglass.node.healing import STOOD_STILL
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from isinglass import clock
 from isinglass.glass.reader import SegmentReader
 from isinglass.store.reading import StoreReader
 from isinglass_console import demo_workload as workload
 from isinglass_console.demo_nodes import NAMES
+from waiting import wait_until
 
 WAIT_SECONDS = 60.0
 MARK = "ISINGLASS_TEST_DEMO"
@@ -58,12 +58,13 @@ def process_of(name: Path, word: str) -> psutil.Process:
 
 def wait_until_nothing_is_left(name: str, data_dir: Path) -> None:
     """Wait until no process and no directory of the demo is there."""
-    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
-    shared = Path("/dev/shm")
-    while left := [*processes_of(name), *data_dir.glob("isinglass-demo-*")]:
-        assert clock.monotonic_ns() < until, left
-        clock.sleep(0.05)
-    ours = [folder for folder in shared.glob("isinglass-demo-*") if folder.owner() == owner()]
+    wait_until(
+        lambda: not [*processes_of(name), *data_dir.glob("isinglass-demo-*")],
+        "no process and no folder of the demo",
+        WAIT_SECONDS,
+    )
+    folders = Path("/dev/shm").glob("isinglass-demo-*")
+    ours = [folder for folder in folders if folder.owner() == owner()]
     assert not [folder for folder in ours if folder.name in _seen_folders]
 
 
@@ -76,15 +77,18 @@ def owner() -> str:
 
 def runtime_of(name: str) -> Path:
     """Return the runtime directory of a demo that runs: its daemon's segment says where it is."""
-    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
-    while True:
-        for process in processes_of(name):
-            for file in _maps(process):
-                if file.endswith("/alder/segment") and _is_ready(Path(file).parents[1]):
-                    _seen_folders.add(Path(file).parents[1].name)
-                    return Path(file).parents[1]
-        assert clock.monotonic_ns() < until
-        clock.sleep(0.05)
+    folder = wait_until(lambda: _ready_runtime(name), "the demo is ready", WAIT_SECONDS)
+    assert folder is not None
+    _seen_folders.add(folder.name)
+    return folder
+
+
+def _ready_runtime(name: str) -> Path | None:
+    for process in processes_of(name):
+        for file in _maps(process):
+            if file.endswith("/alder/segment") and _is_ready(Path(file).parents[1]):
+                return Path(file).parents[1]
+    return None
 
 
 def _maps(process: psutil.Process) -> list[str]:

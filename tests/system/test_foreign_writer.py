@@ -9,9 +9,9 @@ import pytest
 
 import isinglass
 from daemon_process import DaemonProcess, daemon
-from isinglass import clock
 from isinglass.errors import StoreError
 from programs import hear, program, tell
+from waiting import wait_until
 
 HOLD = """
 import sys
@@ -34,12 +34,8 @@ def oak() -> Iterator[DaemonProcess]:
         yield process
 
 
-def wait_for_trouble(oak: DaemonProcess, *, wanted: bool) -> str:
-    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
-    while bool(trouble := str(oak.panel("daemon")["trouble"])) != wanted:
-        assert clock.monotonic_ns() < until
-        clock.sleep(0.02)
-    return trouble
+def trouble(oak: DaemonProcess) -> str:
+    return str(oak.panel("daemon")["trouble"])
 
 
 def test_writes_are_refused_meanwhile_and_go_on_afterwards(
@@ -50,14 +46,14 @@ def test_writes_are_refused_meanwhile_and_go_on_afterwards(
             # The one who waits for the disk is told, long before its own limit of 30 s.
             with pytest.raises(StoreError, match=f"process {holder.pid} .*end it"):
                 database.put("t", "waits", {"n": 1}, durability="commit")
-            assert f"process {holder.pid} " in wait_for_trouble(oak, wanted=True)
+            assert f"process {holder.pid} " in wait_until(lambda: trouble(oak), "a trouble")
             with pytest.raises(StoreError, match=f"process {holder.pid} "):
                 database.put("t", "refused", {"n": 2})
             assert database.get("t", "before") == {"n": 0}
             assert [key for key, _ in database.scan("t")] == ["before"]
             tell(holder, "enough")
             assert hear(holder) == "free"
-        wait_for_trouble(oak, wanted=False)
+        wait_until(lambda: not trouble(oak), "no trouble any more")
         database.put("t", "after", {"n": 3}, durability="commit")
         # It was kept, though its writer was told that it is not on the disk.
         assert database.get("t", "waits") == {"n": 1}

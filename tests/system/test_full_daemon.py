@@ -12,6 +12,7 @@ import pytest
 import isinglass
 from daemon_process import DaemonProcess, daemon
 from isinglass import clock, errors
+from waiting import wait_until
 
 VALUE = {"filler": "x" * 2000}
 MIB = 1 << 20
@@ -80,11 +81,7 @@ def test_a_full_disk_refuses_reads_on_and_goes_on_when_there_is_space(disk: Path
 
 
 def wait_for_trouble(oak: DaemonProcess) -> str:
-    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
-    while not (trouble := str(oak.panel("daemon")["trouble"])):
-        assert clock.monotonic_ns() < until
-        clock.sleep(0.02)
-    return trouble
+    return str(wait_until(lambda: oak.panel("daemon")["trouble"], "a trouble"))
 
 
 def test_a_quota_refuses_reads_on_and_goes_on_when_it_is_raised(data_dir: Path) -> None:
@@ -104,15 +101,7 @@ def test_a_quota_refuses_reads_on_and_goes_on_when_it_is_raised(data_dir: Path) 
         )
         write_until_taken(database, "after")
         assert_nothing_lost(database, {**acknowledged, "after": -1})
-        assert oak.panel("daemon")["trouble"] == "" or wait_for_no_trouble(oak)
-
-
-def wait_for_no_trouble(oak: DaemonProcess) -> bool:
-    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
-    while oak.panel("daemon")["trouble"]:
-        assert clock.monotonic_ns() < until
-        clock.sleep(0.02)
-    return True
+        wait_until(lambda: not oak.panel("daemon")["trouble"], "no trouble any more")
 
 
 def test_a_full_map_refuses_reads_on_and_goes_on_after_a_drop(data_dir: Path) -> None:
@@ -171,10 +160,10 @@ def assert_serves_reads_and_refuses_writes(
 
 
 def wait_until_recovered(oak: DaemonProcess) -> None:
-    until = clock.monotonic_ns() + int(WAIT_SECONDS * 1e9)
-    while oak.panel("daemon")["kept_aside"] or oak.panel("daemon")["trouble"]:
-        assert clock.monotonic_ns() < until
-        clock.sleep(0.02)
+    wait_until(
+        lambda: not (oak.panel("daemon")["kept_aside"] or oak.panel("daemon")["trouble"]),
+        "what was kept aside is in the store",
+    )
     assert int(oak.panel("daemon")["recovered"]) > 0
 
 

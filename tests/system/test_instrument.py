@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands import isinglass
+
 PAGE = Path(__file__).parents[2] / "docs" / "instrument-your-daemon.md"
 
 
@@ -38,22 +40,17 @@ def greeter(tmp_path: Path) -> Iterator[int]:
         process.kill()
 
 
-def _isinglass(*arguments: str) -> str:
-    command = [str(Path(sys.executable).with_name("isinglass")), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 def test_a_foreign_daemon_shows_its_own_panel_with_labels_and_units(greeter: int) -> None:
     with socket.create_connection(("127.0.0.1", greeter)) as visitor:
         for name in (b"ada\n", b"grace\n", b"edith\n"):
             visitor.sendall(name)
             assert visitor.recv(100) == b"hello " + name
-        plain = _isinglass("dump", "greeter", "--panel", "greeter")
+        plain = isinglass("dump", "greeter", "--panel", "greeter").stdout
         assert re.search(r"greeted\s+3\s+visitors", plain)
-        shown = json.loads(_isinglass("dump", "greeter", "--json"))
+        shown = json.loads(isinglass("dump", "greeter", "--json").stdout)
         assert "Visitors that were greeted." in json.dumps(shown)
         assert "Who was greeted." in json.dumps(shown)
-        where = _isinglass("ps", "greeter")
+        where = isinglass("ps", "greeter").stdout
         assert "for a name" in where and re.search(r"server\.py:\d+", where)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cluster_daemons import cluster, wait_until
+from cluster_daemons import cluster
 from monitor_process import monitor
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

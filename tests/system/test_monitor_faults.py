@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster_daemons import ClusterDaemons, cluster, wait_until
+from cluster_daemons import ClusterDaemons, cluster
 from event_worker import SMALL_BUFFER, WORKER, account, log, wait_through
 from held import frozen, loop_disk, small_disk
 from isinglass import clock
@@ -22,6 +22,7 @@ from isinglass_monitor.spool.reading import Question
 from monitor.test_intake import Process
 from monitor_process import monitor, settings_for
 from programs import program
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

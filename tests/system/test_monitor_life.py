@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cli.commands import isinglass
-from cluster_daemons import ClusterDaemons, cluster, wait_until
+from cluster_daemons import ClusterDaemons, cluster
 from monitor_process import monitor, settings_for
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

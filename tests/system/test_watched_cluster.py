@@ -12,11 +12,11 @@ import pytest
 
 import isinglass
 from cli.commands import isinglass as command
-from cluster_daemons import wait_until
 from isinglass import clock
 from isinglass.errors import MapFull, StoreError
 from isinglass_monitor.alarms.rules import default_rules
 from programs import program
+from waiting import wait_until
 from watched import Watched, watching
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import isinglass
-from hosts import cluster, wait_until
+from hosts import cluster
 from isinglass_monitor.alarms.rules import default_rules
 from monitor_process import monitor_on
+from waiting import wait_until
 from watched import Watched, alarms_file
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]

@@ -11,9 +11,8 @@ from textual.pilot import Pilot
 
 from cli.commands import isinglass
 from cluster_daemons import NAMES, cluster
-from isinglass import clock
 from isinglass_console.app import IsinglassApp
-from monitor_process import SILENT_RULE, monitor
+from monitor_process import SILENT_RULE, monitor, wait_for_points
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_the_log_is_followed_and_an_event_leads_to_its_instant(tmp_path: Path) -> None:
     with cluster(2) as daemons, monitor(daemons):
         alder, birch = NAMES[:2]
-        clock.sleep(4.0)  # for statistics from before the console
+        wait_for_points(birch, "flow.allowed", 3)  # from before the console
         app = IsinglassApp([alder, birch], interval_seconds=0.2, keymap_path=tmp_path / "none")
 
         async def script(pilot: Pilot[int]) -> None:

@@ -24,7 +24,7 @@ def test_the_command_makes_a_key_that_its_owner_alone_may_read(tmp_path: Path) -
     assert "is there already" in isinglass("cluster", "key", str(path), expect=2).stderr
     assert path.read_bytes() == before
     nowhere = isinglass("cluster", "key", str(tmp_path / "no" / "key"), expect=2).stderr
-    assert "cannot be made: No such file" in nowhere
+    assert "cannot be made: make its folder first" in nowhere
     assert "did you mean key" in isinglass("cluster", "keys", expect=2).stderr
 
 

@@ -6,9 +6,9 @@ node that started a second ago completes too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from isinglass.cli.options import Command, Option
+from isinglass.cli.options import Command, Option, Positional
 
 NODES = "isinglass complete-nodes 2>/dev/null"
 SHELLS = ("bash", "zsh", "fish")
@@ -25,29 +25,40 @@ def script(shell: str, lines: Mapping[str, str], tables: Mapping[str, Command]) 
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](lines, tables)
 
 
+def _names(option: Option) -> list[str]:
+    return [f"--{option.name}", *([f"-{option.short}"] if option.short else [])]
+
+
 def _words(options: Iterable[Option]) -> str:
     return " ".join(["--help", *(f"--{option.name}" for option in options)])
 
 
 def _offer(completes: str, choices: Sequence[str] = ()) -> str:
-    """Return bash's `compgen` call for a value."""
+    """Return bash's statement that offers what may be a value; empty for nothing."""
     if choices:
-        return f'compgen -W "{" ".join(choices)}" -- "$word"'
-    if completes == "nodes":
-        return f'compgen -W "$({NODES})" -- "$word"'
-    return 'compgen -f -- "$word"' if completes == "files" else ":"
+        return _of_words(" ".join(choices))
+    return {"nodes": _of_words(f"$({NODES})"), "files": "_isinglass_files"}.get(completes, "")
+
+
+def _of_words(words: str) -> str:
+    return f'COMPREPLY+=($(compgen -W "{words}" -- "$word"))'
 
 
 def _bash(lines: Mapping[str, str], tables: Mapping[str, Command]) -> str:
     cases = "\n".join(_bash_command(name, table) for name, table in tables.items())
     return f"""\
 # isinglass completion for bash: eval "$(isinglass completion bash)"
+_isinglass_files() {{
+    local IFS=$'\\n'
+    compopt -o filenames 2>/dev/null
+    COMPREPLY+=($(compgen -f -- "$word"))
+}}
 _isinglass() {{
     local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
     local IFS=$' \\t\\n'
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "{" ".join(lines)} --help --version" -- "$word"))
+        {_of_words(f"{' '.join(lines)} --help --version")}
         return
     fi
     case "${{COMP_WORDS[1]}}" in
@@ -60,19 +71,19 @@ complete -F _isinglass isinglass
 
 def _bash_command(name: str, table: Command) -> str:
     values = "\n".join(
-        f"            --{option.name}) COMPREPLY=($({_offer(option.completes, option.choices)}));"
-        " return ;;"
+        f"            {'|'.join(_names(option))})"
+        f" {_offer(option.completes, option.choices) or ':'}; return ;;"
         for option in table.options
         if option.value
     )
     offers = dict.fromkeys(_offer(word.completes, word.choices) for word in table.positionals)
-    plain = "; ".join(offers) or ":"
+    plain = "; ".join(filter(None, offers)) or ":"
     before = f'        case "$before" in\n{values}\n        esac\n' if values else ""
     return f"""\
     {name})
 {before}        case "$word" in
-            -*) COMPREPLY=($(compgen -W "{_words(table.options)}" -- "$word")) ;;
-            *) COMPREPLY=($({plain})) ;;
+            -*) {_of_words(_words(table.options))} ;;
+            *) {plain} ;;
         esac
         ;;"""
 
@@ -106,11 +117,9 @@ fi
 
 
 def _zsh_command(name: str, table: Command) -> str:
-    specs = [_zsh_option(option) for option in table.options]
+    specs = [spec for option in table.options for spec in _zsh_option(option)]
     specs.append("'--help[Show the help.]'")
-    for place, word in enumerate(table.positionals, start=1):
-        position = "*" if word.repeat else str(place)
-        specs.append(_single(f"{position}:{word.name}:{_zsh_action(word.completes, word.choices)}"))
+    specs += _zsh_words(table.positionals)
     joined = " \\\n            ".join(specs)
     return f"""\
     {name})
@@ -119,12 +128,26 @@ def _zsh_command(name: str, table: Command) -> str:
         ;;"""
 
 
-def _zsh_option(option: Option) -> str:
-    star = "*" if option.repeat else ""
-    text = option.help.replace("[", "(").replace("]", ")")
+def _zsh_words(words: Sequence[Positional]) -> Iterator[str]:
+    """Yield what may stand at each place; zsh takes no more than one word that repeats.
+
+    From the first one that does, any place may have what any of the words may be.
+    """
+    actions = [_zsh_action(word.completes, word.choices) for word in words]
+    for place, word in enumerate(words):
+        if word.repeat:
+            rest = "; ".join(dict.fromkeys(filter(None, actions[place:])))
+            yield _single(f"*:{word.name}:{{{rest}}}" if rest else f"*:{word.name}:")
+            return
+        yield _single(f"{place + 1}:{word.name}:{actions[place]}")
+
+
+def _zsh_option(option: Option) -> list[str]:
+    names, text = _names(option), option.help.replace("[", "(").replace("]", ")")
+    before = "*" if option.repeat else f"({' '.join(names)})"
     action = _zsh_action(option.completes, option.choices)
     value = f":{option.value}:{action}" if option.value else ""
-    return _single(f"{star}--{option.name}[{text}]{value}")
+    return [_single(f"{before}{name}[{text}]{value}") for name in names]
 
 
 def _zsh_action(completes: str, choices: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ def overview(commands: dict[str, tuple[str, str]], summary: str) -> str:
     rows = _rows((name, line) for name, (_module, line) in commands.items() if line)
     return (
         f"Usage: isinglass COMMAND [ARGUMENTS]\n\n{summary}\n\nCommands:\n{rows}\n\n"
-        "`isinglass COMMAND --help` says more.\n"
+        "`isinglass COMMAND --help` says more, `isinglass --version` the version.\n"
     )
 
 

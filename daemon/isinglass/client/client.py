@@ -22,7 +22,7 @@ from isinglass.client import adds
 from isinglass.client.panels import ClientPanel
 from isinglass.client.reading import Reading
 from isinglass.client.receipts import Receipt, ack_number, consistency_number, durability_number
-from isinglass.errors import TableMissing, UsageError
+from isinglass.errors import DaemonAway, TableMissing, UsageError
 from isinglass.glass import layout
 from isinglass.glass.probe import mark
 from isinglass.store import records
@@ -284,7 +284,7 @@ def connect(
     Raises:
         DaemonAway: no daemon answers.
         RegionsTaken: 255 other processes are connected to the node.
-        UsageError: no node was named and there is not exactly one.
+        UsageError: no node was named and there are several.
     """
     return Client(node or _only_node(), timeout_seconds, durability, process, consistency, ack)
 
@@ -293,8 +293,11 @@ def _only_node() -> str:
     if chosen := os.environ.get("ISINGLASS_NODE"):
         return chosen
     names = layout.node_names()
-    if len(names) != 1:
-        raise UsageError(
-            f"name a node: there are {', '.join(names) or 'none'} in {layout.runtime_directory()}"
+    if not names:
+        raise DaemonAway(
+            f"no node has run here ({layout.runtime_directory()} has none): start one with"
+            " `isinglass daemon start`"
         )
+    if len(names) > 1:
+        raise UsageError(f"there are several nodes here, name one: {', '.join(names)}")
     return names[0]

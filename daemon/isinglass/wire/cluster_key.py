@@ -100,6 +100,8 @@ def create(path: Path) -> None:
             f"{path} is there already and stays as it is: choose another name, or remove it if no"
             " node uses it."
         ) from None
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} cannot be made: make its folder first.") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be made: {error.strerror}.") from error
     try:

@@ -34,22 +34,18 @@ COMMAND = Command(
         Option("since", "Only events from then on.", value="TIME", short="S"),
         Option("until", "Only events before then.", value="TIME", short="U"),
         Option(
-            "node", "Only events of this node, or the rings of ssh://HOST/[NODE]; may be given"
-            " several times.", value="NODE",
+            "node", "Only events of this node, or the rings of ssh://HOST/[NODE].", value="NODE",
             short="n", repeat=True, completes="nodes",
         ),
         Option(
-            "process", "Only events of processes of this name; may be given several times.",
-            value="NAME", short="p", repeat=True,
+            "process", "Only events of processes of this name.", value="NAME", short="p",
+            repeat=True,
         ),
         Option(
             "level", "Only events as bad or worse: trace, debug, info, warn, error, fatal, or 1 to"
             " 24.", value="LEVEL", short="l",
         ),
-        Option(
-            "flag", "Only events of this part of the program; may be given several times.",
-            value="FLAG", repeat=True,
-        ),
+        Option("flag", "Only events of this part of the program.", value="FLAG", repeat=True),
         Option(
             "grep", "Only events whose message or fields match this regular expression; case counts"
             " when it has a capital.", value="PATTERN", short="g",
