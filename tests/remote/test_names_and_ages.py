@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_links import beat_age, watching
 
 from isinglass import clock
 from isinglass_console.model.frame import Condition
 from isinglass_console.model.reading import Reading
 from remote_hosts import RemoteHosts
+from remote_watcher import beat_age, watching
 
 pytestmark = pytest.mark.sshd
 
@@ -50,15 +50,17 @@ def test_a_host_without_a_node_says_so_for_good(
 
 
 def test_what_is_shown_behind_a_dead_link_is_as_old_as_it_is(
-    alder: Node, hosts: RemoteHosts
+    alder: Node, hosts: RemoteHosts, tmp_path: Path
 ) -> None:
-    """The node was gone for a while before the link was."""
+    """The node could not be read for a while before the link was gone."""
     far = hosts.add("far")
     with watching("ssh://far/alder") as watcher:
         watcher.until_first(Condition.ALIVE)
-        shutil.rmtree(Path(os.environ["ISINGLASS_RUNTIME_DIR"]) / "alder")
+        segment = Path(os.environ["ISINGLASS_RUNTIME_DIR"]) / "alder" / "segment"
+        (tmp_path / "garbage").write_bytes(bytes(8192))
+        shutil.move(tmp_path / "garbage", segment)
         gone_ns = clock.monotonic_ns()
-        watcher.until_first(Condition.MISSING)
+        watcher.until_first(Condition.UNREADABLE)
         watcher.until(lambda _found: clock.monotonic_ns() - gone_ns > 3 * 10**9)
         sessions = far.sessions()
         far.close()
