@@ -6,6 +6,7 @@ mistyped option answer at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional, Values, near
 from isinglass.errors import SettingsError, UsageError
-from isinglass_console.configuration import Configuration, configuration_path, load
+from isinglass_console.configuration import Configuration, configuration_path, given_interval, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,12 +191,12 @@ def configured(
 
     Raises:
         SettingsError: the file that was asked for cannot be used.
-        UsageError: there is no such view.
+        UsageError: there is no such view, or interval.
     """
     if values.given("config"):
         path = Path(values.text("config"))
-        if not path.exists():
-            raise SettingsError(f"{path} is not there.")
+        if not os.path.exists(path):
+            raise SettingsError(f"{path} is not there, or not for this user to look at.")
         found, problem = load(path, views, themes).strict(), ""
     else:
         loaded = load(configuration_path(), views, themes)
@@ -207,7 +208,7 @@ def configured(
         name: values.text(name) for name in ("view", "filter", "monitor") if values.given(name)
     }
     if values.given("interval"):
-        given["interval_seconds"] = values.number("interval")
+        given["interval_seconds"] = given_interval(values.number("interval"))
     if values.flag("ascii"):
         given["ascii"] = True
     return replace(found, **given), problem

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from isinglass.durations import seconds_of
-from isinglass.errors import SettingsError
+from isinglass.errors import SettingsError, UsageError
 from isinglass.toml_lines import TomlLines
 from isinglass_console.model.board import BUILT_IN, Levels, Severity, Threshold
 from isinglass_console.model.figures import FIGURES
@@ -83,6 +83,19 @@ def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise _Wrong("is true or false")
     return value
+
+
+def given_interval(seconds: float) -> float:
+    """Return the interval that a command line gives.
+
+    Raises:
+        UsageError: no frames can be made at it.
+    """
+    if not FASTEST_SECONDS <= seconds <= SLOWEST_SECONDS:
+        raise UsageError(
+            f"--interval is {FASTEST_SECONDS:g} to {SLOWEST_SECONDS:g} seconds, not {seconds:g}."
+        )
+    return seconds
 
 
 def _interval(value: Any) -> float:

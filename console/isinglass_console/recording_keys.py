@@ -6,7 +6,6 @@ What writes files is loaded when a key asks for it: most consoles never record, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from isinglass import clock
 from isinglass.errors import UsageError
@@ -15,6 +14,7 @@ from isinglass_console.model.cursor import parse_moment
 from isinglass_console.model.frame import Frame
 from isinglass_console.recording.places import new_name
 from isinglass_console.screens.desk import Desk
+from isinglass_console.screens.outside import path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ConsoleRecording:
         moment_ns = parse_moment(since, newest_ns)
         if moment_ns is None:
             raise UsageError(f"{since!r} is no time; try -5m or 14:02:30")
-        path = Path(name.strip()).expanduser() if name.strip() else new_name(clock.wall_ns())
+        path = path_of(name) if name.strip() else new_name(clock.wall_ns())
         number = memory.number_from(moment_ns)
         rows, lives = memory.rows_since(number)
         entries, sheet = list(self._desk.hub.log.entries), self._desk.told.sheet

@@ -159,6 +159,21 @@ def test_a_baseline_counts_what_was_lost_since(frames: Frames) -> None:
     assert re.search(r"cedar\s+6\s+8\s+4\s+28\s+8", shown)
 
 
+def test_what_was_lost_since_a_mark_that_is_forgotten_is_not_known(frames: Frames) -> None:
+    desk = desk_of(frames, *NAMES)
+    desk.settings.baseline = 1000
+    assert re.search(r"cedar\s+6\s+--\s+--\s+--\s+--", part(page(desk, "lag", 160, 40), "REPAIRS"))
+
+
+@pytest.mark.parametrize(("width", "view"), [(80, "overview"), (80, "lag"), (160, "lag")])
+def test_with_nobody_left_to_measure_nobody_is_said_to_keep_up(
+    frames: Frames, width: int, view: str
+) -> None:
+    desk = desk_of(frames, *(f"{name} stalled" for name in NAMES), ticks=ALL_TICKS)
+    shown = page(desk, view, width, 40)
+    assert "nobody says now who is behind" in shown and "nobody is behind" not in shown
+
+
 def test_a_member_elsewhere_is_known_by_what_its_peers_say(frames: Frames) -> None:
     desk = desk_of(frames, "alder")
     shown = page(desk, "lag", 160, 40)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from math import inf, isnan, nan
 from pathlib import Path
@@ -21,10 +22,12 @@ from isinglass.errors import UsageError
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.comparison import Change, Comparison, changes, means
 from isinglass_console.model.figures import FIGURES
+from isinglass_console.model.frame import Frame, NodeFrame
 from isinglass_console.model.heat import Tally
 from isinglass_console.recording.opened import opened
 from isinglass_console.recording.reading import Recording
 from isinglass_console.recording.recorder import Recorder
+from isinglass_console.screens.comparison import shown_ratio
 from isinglass_console.screens.desk import Desk
 
 VALUES = st.dictionaries(
@@ -60,6 +63,30 @@ def test_nothing_and_unknown_are_told_apart() -> None:
     assert Change("alder", "load", 2.0, 1.0).weight == Change("alder", "load", 1.0, 2.0).weight
     seconds = [{"alder": {"load": 1.0}}, {"alder": {"load": 3.0, "pace": 5.0}}, {}]
     assert means(seconds) == {"alder": {"load": 2.0, "pace": 5.0}}
+
+
+def test_a_pace_without_a_limit_is_free_and_no_number(tmp_path: Path) -> None:
+    seconds = [{"alder": {"pace": pace}} for pace in (inf, 4.0, inf, 8.0)]
+    assert means(seconds) == {"alder": {"pace": 6.0}}
+    assert means(seconds[:1]) == {"alder": {"pace": inf}}
+    assert [shown_ratio(Change("a", "pace", inf, after)) for after in (inf, 9.0)] == ["=", "--"]
+    for name, pace in (("free", inf), ("held", 5000.0)):
+        recorder = Recorder(tmp_path / name, START_NS, durable=False)
+        node = NodeFrame("alder", "up", figures={"pace": pace})
+        recorder.take(Frame(0, START_NS, 1.0, (node,)), [])
+        recorder.close()
+    both = [str(tmp_path / name) for name in ("free", "held")]
+    document = isinglass("compare", *both, "--json").stdout
+    (row,) = json.loads(document, parse_constant=_none)["figures"]
+    assert (row["before"], row["after"]) == (None, 5000.0)
+    assert "free" in isinglass("compare", *both).stdout
+    desk = Desk(recorded=(now := opened(both[1], both[0])).recording, comparison=now.comparison)
+    lines = "\n".join(shown(desk, "compare", 120, 30))
+    assert re.search(r"alder +pace +free +5 000 updates/s +-- ", lines)
+
+
+def _none(constant: str) -> None:
+    raise AssertionError(f"JSON has no {constant}")
 
 
 def hot(puts: int, waits: int) -> Tally:

@@ -11,10 +11,11 @@ from staged_cluster import NAMES, Frames, desk_of
 
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.schema import FieldSchema, PanelSchema
+from isinglass_console.model import format as text
 from isinglass_console.model.board import Severity
 from isinglass_console.model.flow import FlowRow, Outlook, fair_limits, held_fields, outlook
 from isinglass_console.model.lag import LagCell, LagRow, lag_matrix
-from isinglass_console.screens import words
+from isinglass_console.screens import columns
 
 RATES = st.lists(st.floats(0, 1e6), min_size=1, max_size=12)
 
@@ -61,8 +62,9 @@ def test_nobody_who_is_held_gets_less_than_another(allowed: float, demands: list
 def test_without_a_limit_nobody_has_one() -> None:
     assert fair_limits(inf, [1.0, 2.0]) == [inf, inf]
     assert isnan(fair_limits(nan, [1.0])[0])
-    assert words.pace(inf) == "free"
-    assert words.pace(8200.0) == "8 200"
+    assert text.pace(inf) == "free"
+    assert text.pace(8200.0) == "8 200"
+    assert [columns.shown(pace, "updates/s") for pace in (inf, nan)] == ["free", "--"]
 
 
 def panel(*names: str) -> PanelView:

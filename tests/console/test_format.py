@@ -74,6 +74,8 @@ def test_clock_and_offset() -> None:
     assert text.clock(at, milliseconds=True) == "13:04:05.678"
     assert text.offset(-42.2) == "−00:42"
     assert text.offset(-3_725) == "−1:02:05"
+    assert text.date(2**63 - 1) == "04-11 23:47"
+    assert text.date(2**68, seconds=True) == "9999-12-31 23:59:59", "a clock that is wrong"
 
 
 def test_never_is_never() -> None:

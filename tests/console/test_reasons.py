@@ -57,6 +57,7 @@ def trend(before: float, now: float) -> list[float]:
         ((0.4, 0.1), (2000, 2000), (50, 50), Cause.KEYS),
         ((0.1, 0.4), (2000, 2000), (5, 50), Cause.WAITS),
         ((0.1, 0.4), (2000, 20_000), (50, 60), Cause.KEYS),
+        ((0.4, 0.1), (2000, 2000), (0, 0), Cause.KEYS),
     ],
 )
 def test_why_merging_changed(

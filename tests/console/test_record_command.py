@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ from isinglass_console.recording.reading import Recording
 from programs import hear, program, tell
 
 WAIT_SECONDS = 30.0
+BEHIND_NOHUP = """
+import signal, sys
+from isinglass_console.cli import main
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+sys.exit(main())
+"""
 
 
 def wait_for(path: Path, frames: int) -> None:
@@ -76,6 +83,38 @@ def test_it_ends_by_itself_and_a_terminal_sees_how_far_it_is(tmp_path: Path) -> 
     assert 10 <= newest <= 24, "the second goes on behind the first"
 
 
+def test_who_is_not_there_is_told_once(tmp_path: Path, home: Path) -> None:
+    line = ("--interval", "0.1", "--seconds", "0.6", "-o", str(tmp_path / "a"))
+    told = isinglass("record", "nobody", "--monitor", "none", *line).stderr
+    assert told.count("isinglass: nobody: ") == told.count("isinglass: monitor: ") == 1
+
+
+def test_nodes_and_monitor_are_reached_by_the_command_that_is_named(tmp_path: Path) -> None:
+    ssh, asked = tmp_path / "ssh", tmp_path / "asked"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> {asked}\nexit 1\n')
+    ssh.chmod(0o755)
+    far = ("ssh://far.invalid/alder", "--monitor", "ssh://far.invalid/", "--ssh-command", str(ssh))
+    told = isinglass("record", *far, "--seconds", "1", "-o", str(tmp_path / "a")).stderr
+    words = asked.read_text().splitlines()
+    assert any("isinglass relay" in each for each in words)
+    assert any("isinglass monitor relay" in each for each in words)
+    assert "isinglass: alder: LINK DOWN" in told and "isinglass: monitor: far.invalid" in told
+
+
+def test_who_must_not_hear_a_hangup_records_on(tmp_path: Path) -> None:
+    """As `nohup` has it."""
+    path = tmp_path / "night"
+    with program(NODE):
+        line = [sys.executable, "-c", BEHIND_NOHUP, "record", "alder", "-o", str(path), "-i", "0.1"]
+        recorder = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+        wait_for(path, 2)
+        recorder.send_signal(signal.SIGHUP)
+        wait_for(path, 8)
+        recorder.terminate()
+        _, told = recorder.communicate(timeout=WAIT_SECONDS)
+    assert recorder.returncode == 0, told
+
+
 def test_wrong_command_lines_are_one_sentence(tmp_path: Path) -> None:
     path = str(tmp_path / "none")
     assert "No node has run here" in isinglass("record", "-o", path, expect=1).stderr
@@ -86,6 +125,9 @@ def test_wrong_command_lines_are_one_sentence(tmp_path: Path) -> None:
     assert "--replay FILE" in isinglass("dump", "--at", "-5m", expect=2).stderr
     with program(NODE):
         assert "such as 1h" in isinglass("record", "-o", path, "--keep", "much", expect=2).stderr
+        assert "0.05 to 3600" in isinglass("record", "-o", path, "-i", "1e12", expect=2).stderr
+        code, shown = on_terminal("console", "-i", "0.0001")
+        assert code == 2 and "0.05 to 3600" in shown
         folder = isinglass("record", "-o", "/proc/nowhere/file", expect=1).stderr
         assert "/proc/nowhere/file" in folder and len(folder.splitlines()) == 1
 

@@ -12,7 +12,8 @@ from test_sources import working_node
 from textual.pilot import Pilot
 
 from isinglass_console.app import IsinglassApp
-from isinglass_console.model.player import GAP_NS, Player, next_speed
+from isinglass_console.model.frame import Frame
+from isinglass_console.model.player import Player, next_speed
 from isinglass_console.recording.reading import Recording
 from isinglass_console.recording.recorder import Recorder
 from isinglass_console.screens.desk import Desk
@@ -114,10 +115,32 @@ def test_a_time_without_frames_is_skipped(alder: Stage, tmp_path: Path) -> None:
     recorded(tmp_path / "one", alder, ticks=3, from_tick=4000)
     timeline = Recording(tmp_path / "one")
     player = Player(1.0, timeline.wall_ns(2), 0)
-    player, number = player.number(timeline, SECOND)
+    player, number = player.number(timeline, 2, 1.0, SECOND)
     assert number == 3 and player.moment(SECOND) == timeline.wall_ns(3)
-    assert timeline.wall_ns(3) - timeline.wall_ns(2) > GAP_NS
     assert [next_speed(1.0, 1), next_speed(60.0, 1), next_speed(0.1, -1)] == [2.0, 60.0, 0.1]
+
+
+def empty(path: Path, seconds: list[int], interval_seconds: float) -> Desk:
+    """Return a desk that replays frames of these seconds, without nodes."""
+    recorder = Recorder(path, START_NS, durable=False)
+    for second in seconds:
+        recorder.take(Frame(0, START_NS + second * SECOND, interval_seconds), [])
+    recorder.close()
+    return Desk(recorded=Recording(path))
+
+
+def test_frames_that_are_far_apart_are_played_at_their_speed(tmp_path: Path) -> None:
+    desk = empty(tmp_path / "slow", [20 * number for number in range(9)], 20.0)
+    desk.play(0)
+    seen = [(desk.advance(second * SECOND), desk.number)[1] for second in range(0, 60, 5)]
+    assert seen == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_where_the_clock_was_set_back_every_frame_is_played(tmp_path: Path) -> None:
+    desk = empty(tmp_path / "back", [*range(100, 200), *range(130, 260)], 1.0)
+    desk.play(0)
+    seen = [(desk.advance(second * SECOND), desk.number)[1] for second in range(220)]
+    assert seen == [*range(99), *range(100, 221)]
 
 
 def test_a_baseline_and_the_heat_reach_back_in_a_recording(alder: Stage, tmp_path: Path) -> None:

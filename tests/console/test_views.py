@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ from stage import SECOND, SOURCE, START_NS, Stage
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.model import spots
 from isinglass_console.model.filter import Filter
+from isinglass_console.model.heat import Tally
 from isinglass_console.screens import source, waiting
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.panes import thread_key
 from isinglass_console.screens.status import key_line, status_line
 from isinglass_console.screens.views import VIEWS, page_of, shown_view, views_of
-from isinglass_console.sources.files import SourceFiles
+from isinglass_console.sources.files import SourceFiles, compared
 from isinglass_console.widgets.glyphs import ASCII
 from isinglass_console.widgets.line import Block, cells, text_of
 from programs import program
@@ -39,6 +41,23 @@ def applier_key(desk: Desk) -> str:
     assert node is not None and node.snapshot is not None and node.snapshot.owner is not None
     owner = node.snapshot.owner
     return thread_key(owner, next(t for t in owner.threads if t.name == "applier"))
+
+
+def test_lines_are_those_that_python_counts() -> None:
+    form_feed = b"a = 1\n\x0cb = 2\r\nc = 3\rd = '\xe2\x80\xa8'\n"
+    assert compared(form_feed, "").lines == ("a = 1", "\x0cb = 2", "c = 3", "d = '\u2028'")
+
+
+def test_the_trend_of_a_line_is_of_its_seconds_however_many_frames_they_have(alder: Stage) -> None:
+    desk = Desk(0.1)
+    for tick in range(1, 291):
+        reading = alder.reading(tick)
+        quiet = replace(reading, tally=Tally(taken=10, seconds=0.1)) if tick <= 260 else reading
+        desk.absorb([quiet], START_NS + tick * SECOND // 10, 0.1)
+    scene = desk.scene(120, 34)
+    opened, files = source.Opened(), SourceFiles()
+    shown = text_of(source.build(scene, applier_key(desk), opened, files)[0].block.lines)
+    assert re.search(r" 30 s  +▁{26}▂{3} ", shown), shown
 
 
 def die(desk: Desk, alder: Stage, verdict: str = Verdict.KILLED, seconds: int = 8) -> None:

@@ -73,8 +73,11 @@ def test_its_log_and_alarms_are_on_the_screen(
         await until(app, pilot, lambda: "far cannot be reached" in screen_text(app))
         assert "as told by monitor at far" not in screen_text(app)
         assert "✖ acknowledged" in screen_text(app), "what was known last stays"
+        sheet = app.desk.told.sheet
+        assert sheet is not None and not sheet.runs, "and is recorded as that"
         far.start_again()
         await until(app, pilot, lambda: "as told by monitor at far" in screen_text(app))
+        assert app.desk.told.sheet is not None and app.desk.told.sheet.runs
 
     play(app, script)
     assert app.monitor_feed is not None and not app.monitor_feed.is_alive()

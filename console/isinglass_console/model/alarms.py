@@ -19,7 +19,6 @@ TOLD = "told"
 HELD_BACK = ("silenced", "expected", "caused", "waiting")
 ENDED_SHOWN = 50
 OWN = "the console's own thresholds"  # told what a recording without a monitor has
-EVER = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,11 @@ class Alarm:
     look: str
     why: str
     steps: tuple[Step, ...]
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others; in a recording, several may have had its number."""
+        return f"{self.number} {self.raised_ns}"
 
     @property
     def nodes(self) -> tuple[str, ...]:

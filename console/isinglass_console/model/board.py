@@ -138,7 +138,8 @@ class Board:
             self._raised.pop(key, None)
             self._passed_ns.pop(key, None)
             return False
-        since_ns = self._passed_ns.setdefault(key, now_ns)
+        # A clock that was set back must not put off what holds.
+        since_ns = self._passed_ns[key] = min(self._passed_ns.get(key, now_ns), now_ns)
         self._raised[key] = raised or now_ns - since_ns >= threshold.for_seconds * text.NANOSECONDS
         return self._raised[key]
 

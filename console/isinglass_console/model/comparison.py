@@ -9,9 +9,9 @@ half, whatever their units.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isnan, log, nan
+from math import inf, isfinite, isnan, log, nan
 
 from isinglass_console.model.figures import FIGURES
 from isinglass_console.model.frame import Frame
@@ -70,9 +70,15 @@ def means(seconds: Iterable[Figures]) -> dict[str, dict[str, float]]:
             for figure, value in values.items():
                 sums[node][figure].append(value)
     return {
-        node: {figure: sum(found) / len(found) for figure, found in values.items()}
+        node: {figure: _mean(found) for figure, found in values.items()}
         for node, values in sums.items()
     }
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean; a pace that was free for a while is told by the seconds that it was not."""
+    finite = [value for value in values if isfinite(value)]
+    return sum(finite) / len(finite) if finite else values[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,6 @@ def recent(series: Trends, frame: Frame) -> dict[str, dict[str, float]]:
             if figure in FIGURES
         }
         found[node.name] = {
-            figure: sum(values) / len(values) if values else node.figures[figure]
-            for figure, values in tails.items()
+            figure: _mean(values or [node.figures[figure]]) for figure, values in tails.items()
         }
     return found

@@ -7,12 +7,12 @@ letting go shows a live screen at once, and graphs have no gaps.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 _OFFSET = re.compile(r"^[-−]\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m(?:in)?)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?$")
 _CLOCK = re.compile(r"^(\d{1,2}):(\d{2})(?::(\d{2}))?$")
 DAY_SECONDS = 86_400
+LONGEST_SECONDS = 1e11  # back from now, that is before anything was recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Cursor:
 def parse_moment(text: str, now_wall_ns: int) -> int | None:
     """Return the wall time that `-3m`, `-90`, `-1h 2m` or `14:02:30` (UTC) means, or None.
 
-    A time of day later than now is yesterday's.
+    A time of day later than now is yesterday's; nothing is before 1970.
     """
     text = text.strip()
     if match := _CLOCK.match(text):
@@ -59,16 +59,4 @@ def parse_moment(text: str, now_wall_ns: int) -> int | None:
         return None
     hours_back, minutes_back, seconds_back = (float(part or 0) for part in match.groups())
     back = hours_back * 3600 + minutes_back * 60 + seconds_back
-    return now_wall_ns - int(back * 1e9)
-
-
-def nearest(times_ns: Sequence[int], wanted_ns: int) -> int:
-    """Return the index of the last time not after `wanted_ns`, or 0."""
-    low, high = 0, len(times_ns)
-    while low < high:
-        middle = (low + high) // 2
-        if times_ns[middle] <= wanted_ns:
-            low = middle + 1
-        else:
-            high = middle
-    return max(0, low - 1)
+    return max(now_wall_ns - int(min(back, LONGEST_SECONDS) * 1e9), 0)

@@ -30,8 +30,9 @@ class Filter:
         flags = 0 if body != body.lower() else re.IGNORECASE
         try:
             return cls(text, inverse, "", re.compile(body, flags))
-        except re.error as reason:
-            sentence = f"searched for as plain text: {reason.msg}"
+        except (re.error, OverflowError, RecursionError) as reason:
+            why = reason.msg if isinstance(reason, re.error) else "it is too large for a pattern"
+            sentence = f"searched for as plain text: {why}"
             return cls(text, inverse, sentence, re.compile(re.escape(body), flags))
 
     def __bool__(self) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from math import isfinite
+from math import inf, isfinite
 
 from isinglass.glass.histogram import HistogramValue
 from isinglass.glass.panel_views import FieldView
 
 NANOSECONDS = 1_000_000_000
 DAY_NANOSECONDS = 86_400 * NANOSECONDS
+LAST_SECOND = 253_402_300_799  # of the year 9999: a clock that is wrong may be beyond any date
 NOTHING = "--"
 
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -38,6 +39,11 @@ def count(value: float) -> str:
 def rate(value: float) -> str:
     """Return events per second: `9 340 /s`."""
     return f"{count(value)} /s" if isfinite(value) else NOTHING
+
+
+def pace(per_second: float) -> str:
+    """Return a rate that flow control allows; without a limit it says so."""
+    return "free" if per_second == inf else count(per_second)
 
 
 def share(value: float) -> str:
@@ -102,7 +108,7 @@ def clock(wall_ns: int, milliseconds: bool = False) -> str:
 
 def date(wall_ns: int, seconds: bool = False) -> str:
     """Return day and time of day in UTC: `11-28 14:03`; with seconds also the year and these."""
-    day = datetime.fromtimestamp(wall_ns // NANOSECONDS, UTC)
+    day = datetime.fromtimestamp(min(wall_ns // NANOSECONDS, LAST_SECOND), UTC)
     return day.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M")
 
 

@@ -23,8 +23,6 @@ from __future__ import annotations
 
 import struct
 from array import array
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,7 +32,6 @@ import msgpack
 from isinglass.errors import IsinglassError, PackedSnapshotError
 from isinglass.glass.columns import Turned
 from isinglass.glass.differences import Source, put_number
-from isinglass.glass.panel_views import Catalogue
 from isinglass.glass.schedstat import Usage
 from isinglass.glass.snapshot import Snapshot
 from isinglass.glass.snapshot_codec import (
@@ -43,36 +40,28 @@ from isinglass.glass.snapshot_codec import (
     base_of,
     checksum_of,
 )
-from isinglass_console.model.board import BUILT_IN, Levels, Severity, Threshold, Trouble
+from isinglass_console.model.board import Levels, Severity, Threshold, Trouble
 from isinglass_console.model.frame import Frame, NodeFrame
 from isinglass_console.model.heat import MICROSECOND_NS, Tally
+from isinglass_console.model.lives import Lives
 from isinglass_console.model.log import LogEntry
 
 LARGEST_KEY_BYTES = 16384  # a key that is larger is better the difference to a new whole one
 _KEY = b"\xc3"  # true, in msgpack
 _pack: Callable[[Any], bytes] = msgpack.packb
-_WRONG = (ValueError, TypeError, KeyError, IndexError, struct.error, msgpack.UnpackException)
+_WRONG = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    struct.error,
+    msgpack.UnpackException,
+)
 
 
 class FrameDamaged(IsinglassError):
     """A row is not what was kept."""
-
-
-class Lives:
-    """What rows leave out of each node: schemas by generation, whole snapshots by checksum.
-
-    `levels`: the levels that judged the frames, each with the number of the first of these.
-    """
-
-    def __init__(self) -> None:
-        self.catalogues: defaultdict[str, dict[int, Catalogue]] = defaultdict(dict)
-        self.wholes: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
-        self.levels: list[tuple[int, Levels]] = []
-
-    def levels_at(self, number: int) -> Levels:
-        """Return what judged a frame; the built-in ones when that was not kept."""
-        at = bisect_right(self.levels, number, key=lambda pair: pair[0])
-        return self.levels[at - 1][1] if at else BUILT_IN
 
 
 class FrameEncoder:
@@ -85,6 +74,7 @@ class FrameEncoder:
     def __init__(self, *, deflate: bool) -> None:
         self._deflate = deflate
         self._encoders: dict[str, SnapshotEncoder] = {}
+        self._packed_at: dict[str, int] = {}  # the number of each node's last frame
         self._levels: Levels | None = None
         self.lives = Lives()
 
@@ -98,14 +88,17 @@ class FrameEncoder:
         if frame.levels != self._levels:
             self._levels = frame.levels
             self.lives.levels.append((frame.number, frame.levels))
-        nodes = [self._node(node, key) for node in frame.nodes]
+        nodes = [self._node(node, frame.number, key) for node in frame.nodes]
         told = [_event(entry) for entry in events]
         return _pack([key, frame.number, frame.wall_ns, frame.interval_seconds, nodes, told])
 
-    def _node(self, node: NodeFrame, key: bool) -> list[object]:
+    def _node(self, node: NodeFrame, number: int, key: bool) -> list[object]:
         packed = None
         if node.snapshot is not None:
-            packed = self._packed(node.name, node.snapshot, key)
+            # Whoever begins at the key row before it has not seen a node that was away.
+            away = self._packed_at.get(node.name) != number - 1
+            self._packed_at[node.name] = number
+            packed = self._packed(node.name, node.snapshot, number, key or away)
         tally = node.tally
         return [
             node.name,
@@ -121,7 +114,7 @@ class FrameEncoder:
             packed,
         ]
 
-    def _packed(self, name: str, snapshot: Snapshot, key: bool) -> bytes:
+    def _packed(self, name: str, snapshot: Snapshot, number: int, key: bool) -> bytes:
         if name not in self._encoders:
             self._encoders[name] = SnapshotEncoder(schema=False, deflate=self._deflate)
         encoder = self._encoders[name]
@@ -131,7 +124,7 @@ class FrameEncoder:
             if not key or len(packed) <= LARGEST_KEY_BYTES:
                 return packed
         whole = encoder.encode(snapshot, whole=True)
-        self.lives.wholes[name][checksum_of(whole)] = whole
+        self.lives.begin(name, number, snapshot.generation, checksum_of(whole), whole)
         return encoder.encode(snapshot, key=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from math import isfinite, nan
 
 from isinglass.glass.panel_views import PanelView
-from isinglass.glass.snapshot import Snapshot
+from isinglass.glass.snapshot import Process, Snapshot
 from isinglass_console.model.figures import panels_of
 from isinglass_console.model.members import peers_of
 from isinglass_console.model.rates import Pair, growth, number, word
@@ -56,16 +56,21 @@ def repair_row(pair: Pair, since_mark: bool) -> RepairRow | None:
     streams = panels_of(pair.now, "stream")
     values = {"missing": _sum(number(stream, "missing") for stream in streams)}
     for name in _STREAM:
-        values[name] = _sum(
-            growth(before.panel("stream", stream.instance) if before else None, stream, name)
-            if since_mark
-            else number(stream, name)
-            for stream in streams
-        )
+        if since_mark and before is None:
+            values[name] = nan
+        else:
+            earlier = before if since_mark else None
+            values[name] = _sum(_counted(earlier, stream, name) for stream in streams)
     for name in _CLUSTER:
         grown = pair.growth(owner, "cluster", name)
         values[name] = grown if since_mark else number(cluster, name)
     return RepairRow(**values)
+
+
+def _counted(earlier: Process | None, stream: PanelView, name: str) -> float:
+    """Return what a stream has counted, since an earlier moment if it was there then."""
+    before = earlier.panel("stream", stream.instance) if earlier is not None else None
+    return growth(before, stream, name) if before is not None else number(stream, name)
 
 
 def _sum(values: Iterable[float]) -> float:

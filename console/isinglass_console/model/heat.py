@@ -157,12 +157,3 @@ def _heat(word: int, share: Share, total: int) -> LineHeat:
     return LineHeat(
         word, part, share.running_ns * scale, share.queued_ns * scale, share.blocked_ns * scale
     )
-
-
-def by_line(tally: Tally, thread: ThreadKey, lines: Mapping[int, int]) -> dict[int, LineHeat]:
-    """Return the heat of the lines of one file, by line number.
-
-    Args:
-        lines: probe word to line number, for the words of that file.
-    """
-    return {lines[heat.word]: heat for heat in hottest(tally, thread) if heat.word in lines}

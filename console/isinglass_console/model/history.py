@@ -12,9 +12,11 @@ from collections import deque
 from dataclasses import replace
 
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.frame_codec import FrameEncoder, Lives, bare_frame
+from isinglass_console.model.frame_codec import FrameEncoder, bare_frame
 from isinglass_console.model.heat import Tally
+from isinglass_console.model.lives import Lives
 from isinglass_console.model.rows import Recent, Run
+from isinglass_console.model.timeline import frames_before
 
 KEPT_SECONDS = 900
 KEPT_BYTES = 96 * 1024 * 1024
@@ -68,6 +70,7 @@ class History:
         while self._runs[0].last < self._oldest:
             rows = self._runs.popleft().rows
             self.size_bytes -= sum(len(row) + ROW_OVERHEAD_BYTES for row in rows)
+        self._encoder.lives.let_go(self._runs[0].first)
 
     @property
     def oldest(self) -> int:
@@ -109,19 +112,13 @@ class History:
         """Return the probe samples of a node in the last `seconds` before frame `number`."""
         if self._run(number) is None:
             return []
-        start = self.wall_ns(number) - int(seconds * 1e9)
-        found: list[Tally] = []
-        while number >= self._oldest and self.wall_ns(number) > start:
-            there = self._bare_frame(number).node(node)
-            if there is not None:
-                found.append(there.tally)
-            number -= 1
-        return found
+        nodes = (self._bare_frame(at).node(node) for at in frames_before(self, number, seconds))
+        return [there.tally for there in nodes if there is not None]
 
     def rows_since(self, number: int) -> tuple[list[bytes], Lives]:
         """Return the rows from a frame on, or from the key row before it, and their lives."""
         rows = [row for run in self._runs if run.last >= number for row in run.rows]
-        return rows, self._encoder.lives
+        return rows, self._encoder.lives.copied()
 
     def _bare_frame(self, number: int) -> Frame:
         run = self._run(number)

@@ -86,6 +86,18 @@ class LagMatrix:
     rows: tuple[LagRow, ...]
     stale: tuple[StaleOrigin, ...]
 
+    @property
+    def furthest(self) -> LagRow | None:
+        """The replica that is furthest behind, None when none is."""
+        rows = [row for row in self.rows if row.waits_on and row.worst is not None]
+        return max(rows, key=lambda row: row.worst.seconds if row.worst else 0.0, default=None)
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody says now how far another is behind; who is alone is behind nobody."""
+        told = (cell for row in self.rows for cell in row.cells.values() if not cell.stale)
+        return len(self.origins) < 2 or any(isfinite(cell.updates) for cell in told)
+
 
 def lag_matrix(frame: Frame, node: NodeFrame) -> LagMatrix:
     """Return the lags within a node's cluster, as far as they are known on this machine."""

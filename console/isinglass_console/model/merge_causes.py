@@ -84,6 +84,6 @@ def _cause(now: Level, before: Level) -> Cause:
     if change < 0 and now.offered >= before.offered * FLOODED_FACTOR:
         return Cause.FLOOD
     fewer, more = (now, before) if change < 0 else (before, now)
-    if fewer.length * WAITS_FACTOR <= more.length:
+    if fewer.length * WAITS_FACTOR <= more.length and more.length > 0:
         return Cause.WAITS
     return Cause.KEYS

@@ -1,6 +1,7 @@
 """Plays a timeline: which moment is shown at which time, at some speed; moves a cursor, no more.
 
-Pure: the caller owns the clock. A time in which nothing was recorded is skipped.
+Pure: the caller owns the clock. A time in which nothing was recorded is skipped, and where the
+clock of who recorded was set back it goes on from the time of then.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from isinglass_console.model.timeline import Timeline
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
-GAP_NS = 5_000_000_000  # nothing for longer than that: nothing was recorded
+GAP_INTERVALS, GAP_SECONDS = 5.0, 5.0  # no frame for longer than both: nothing was recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,24 @@ class Player:
         """Return the player going on at another speed."""
         return Player(speed, self.moment(now_ns), now_ns)
 
-    def number(self, timeline: Timeline, now_ns: int) -> tuple[Player, int]:
-        """Return the number of the frame to show now, and the player, past a gap if in one."""
-        number = timeline.number_at(self.moment(now_ns))
-        if number >= timeline.newest:
-            return self, number
-        following = timeline.wall_ns(number + 1)
-        if following - max(timeline.wall_ns(number), self.moment(now_ns)) <= GAP_NS:
-            return self, number
-        return replace(self, moment_ns=following, since_ns=now_ns), number + 1
+    def number(
+        self, timeline: Timeline, shown: int, interval_seconds: float, now_ns: int
+    ) -> tuple[Player, int]:
+        """Return the number of the frame to show now, and the player, past a gap if in one.
+
+        Args:
+            shown: the number of the frame that is shown, and `interval_seconds` its interval.
+        """
+        moment = self.moment(now_ns)
+        gap_ns = int(max(GAP_INTERVALS * interval_seconds, GAP_SECONDS) * 1e9)
+        while shown < timeline.newest:
+            at, following = timeline.wall_ns(shown), timeline.wall_ns(shown + 1)
+            if following < at or following - max(at, moment) > gap_ns:
+                return replace(self, moment_ns=following, since_ns=now_ns), shown + 1
+            if following > moment:
+                break
+            shown += 1
+        return self, shown
 
 
 def next_speed(speed: float, steps: int) -> float:

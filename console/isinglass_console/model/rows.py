@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from isinglass.glass.columns import Turned
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.frame_codec import FrameDecoder, Lives, is_key
+from isinglass_console.model.frame_codec import FrameDecoder, is_key
+from isinglass_console.model.lives import Lives
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

@@ -42,6 +42,19 @@ class Timeline(Protocol):
         """Return the probe samples of a node in the last `seconds` before frame `number`."""
 
 
+def frames_before(timeline: Timeline, number: int, seconds: float) -> Iterator[int]:
+    """Yield the numbers of the frames of the last seconds before one, that one first.
+
+    They end where the clock was set back: what was recorded before that bears later times.
+    """
+    later_ns = timeline.wall_ns(number)
+    start_ns = later_ns - int(seconds * 1e9)
+    while number >= timeline.oldest and start_ns < timeline.wall_ns(number) <= later_ns:
+        later_ns = timeline.wall_ns(number)
+        yield number
+        number -= 1
+
+
 class Trends(Protocol):
     """The figures of nodes from frame to frame."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from math import isnan
+from math import isfinite, isinf, isnan
 
 from isinglass.cli import tables
 from isinglass.cli.options import Command, Option, Positional, Values
@@ -129,9 +129,9 @@ def _row(change: Change) -> tables.Row:
 
 
 def _known(row: tables.Row) -> tables.Row:
-    """Return a row with nothing where there is no number: JSON has no NaN."""
+    """Return a row with nothing where there is no number, or no limit: JSON has neither."""
     return {
-        name: None if isinstance(value, float) and isnan(value) else value
+        name: None if isinstance(value, float) and not isfinite(value) else value
         for name, value in row.items()
     }
 
@@ -161,6 +161,8 @@ def _shown(row: tables.Row, name: str) -> str:
         return str(value)
     if isnan(value):
         return text.NOTHING
+    if name != "ratio" and isinf(value):
+        return text.pace(value)
     if name == "ratio":
         return f"{value:.3g}"
     unit = str(row["unit"])

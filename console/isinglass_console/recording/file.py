@@ -25,7 +25,7 @@ from isinglass.glass.panel_views import Catalogue
 from isinglass.glass.snapshot_codec import LARGEST_BODY_BYTES
 from isinglass.store.engine import DAMAGED, FILE_MODE
 from isinglass.store.room import DISK_FULL_CODES
-from isinglass_console.model.frame_codec import Lives
+from isinglass_console.model.lives import Lives, Name
 from isinglass_console.recording.board_tables import (
     ALARMS,
     BOARD,
@@ -57,7 +57,7 @@ PAGE_BYTES = 4096
 LOCK_SUFFIX, PART_SUFFIX = "-lock", ".part"
 WRITER_BYTE = 0  # locked by who writes; a reader asks who has it, and takes no lock itself
 
-Parts = Mapping[tuple[str, int], bytes]  # by node and generation, or checksum
+Parts = Mapping[Name, bytes]
 
 
 class RecordingFile:
@@ -80,14 +80,17 @@ class RecordingFile:
         self.path, self._writes, self._durable = path, writes, durable
         self._held = -1
         self._environment: Any = None
-        if not writes and not path.is_file():
-            raise RecordingError(f"There is no recording {path}.")
-        if writes:
-            self._hold()
+        self._identity: tuple[int, bool] | None = None
         try:
+            if writes:
+                self._hold()
+            elif not path.is_file():
+                raise RecordingError(f"There is no recording {path}.")
             self._environment = self._opened()
             self._identity = self._identity_now()
             self._check_size()
+            if writes:
+                self._check_whose()
             self._tables = {name: self._table(name) for name in TABLES}
             with suppress(lmdb.NotFoundError):
                 self._tables.update({name: self._table(name) for name in BOARD_TABLES})
@@ -101,15 +104,12 @@ class RecordingFile:
 
     def _hold(self) -> None:
         """Keep other recorders off."""
-        try:
-            self._held = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-        except OSError as error:
-            raise explained(error, self.path) from error
+        self._held = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         if not try_lock(self._held, WRITER_BYTE):
-            self._release()
             raise RecordingError(f"Another recorder writes {self.path}: choose another file.")
 
     def _release(self) -> None:
+        self._identity = None
         if self._environment is not None:
             self._environment.close()
         if self._held >= 0:
@@ -144,6 +144,13 @@ class RecordingFile:
             raise RecordingDamaged(
                 f"{self.path} has {size:,} of {needed:,} bytes, somebody cut it: copy it again."
             )
+
+    def _check_whose(self) -> None:
+        """Make no tables in a database of somebody else."""
+        with self._environment.begin() as transaction:
+            names = {bytes(name) for name, _ in transaction.cursor()}
+        if names - {name.encode() for name in (*TABLES, *BOARD_TABLES)}:
+            raise RecordingDamaged(f"{self.path} is no recording that could be gone on with.")
 
     def _check_format(self, began_ns: int) -> None:
         told = self._get("meta", META)
@@ -204,17 +211,27 @@ class RecordingFile:
         except lmdb.Error as error:
             raise explained(error, self.path) from error
 
-    def forget(self, chapters: Sequence[Chapter], oldest: Chapter) -> None:
+    def forget(
+        self,
+        chapters: Sequence[Chapter],
+        oldest: Chapter,
+        schemas: Iterable[Name],
+        wholes: Iterable[Name],
+    ) -> None:
         """Take chapters out; their pages are used again. Raises as `append` does.
 
         Args:
             oldest: the chapter that is the first one then.
+            schemas, wholes: those that no chapter needs any more.
         """
         try:
             with self._environment.begin(write=True) as transaction:
                 for chapter in chapters:
                     for table in OF_CHAPTERS:
                         transaction.delete(key_of(chapter.first), db=self._tables[table])
+                for table, lives in (("schemas", schemas), ("wholes", wholes)):
+                    for life in lives:
+                        transaction.delete(life_key(*life), db=self._tables[table])
                 for table in (LEVELS, BOARD):
                     keys = [key for key, _ in transaction.cursor(db=self._tables[table])]
                     earlier = [key for key in keys if key <= key_of(oldest.first)]
@@ -227,14 +244,18 @@ class RecordingFile:
             raise explained(error, self.path) from error
 
     def copy(self, path: Path) -> None:
-        """Write a copy without unused pages; raises as `append` does."""
+        """Write a copy without unused pages, or nothing; raises as `append` does."""
+        whole = False
         try:
             target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
             try:
                 self._environment.copyfd(target, compact=True)
                 os.fsync(target)
+                whole = True
             finally:
                 os.close(target)
+                if not whole:
+                    os.unlink(path)
         except (lmdb.Error, OSError) as error:
             raise explained(error, path) from error
 
@@ -243,12 +264,13 @@ class RecordingFile:
 
         Without room for a copy the file stays as it is.
         """
-        part = self.path.with_name(self.path.name + PART_SUFFIX)
+        whole = self.path.resolve()  # a link to it stays one
+        part = whole.with_name(whole.name + PART_SUFFIX)
         with suppress(OSError):
             os.unlink(part)
         try:
             self.copy(part)
-            os.replace(part, self.path)
+            os.replace(part, whole)
         except (RecordingError, DiskFull, OSError):
             with suppress(OSError):
                 os.unlink(part)
@@ -277,7 +299,7 @@ class RecordingFile:
 
     def is_another(self) -> bool:
         """Tell whether the file must be opened again: it was replaced, or a recorder took it."""
-        return self._identity_now() not in (self._identity, None)
+        return self._identity is None or self._identity_now() not in (self._identity, None)
 
     def _identity_now(self) -> tuple[int, bool] | None:
         try:
@@ -307,18 +329,25 @@ class RecordingFile:
 
     def add_lives(self, lives: Lives) -> None:
         """Add what the rows leave out: schemas, and the snapshots that are whole."""
-        for (node, generation), area in self._parts("schemas"):
+        found = dict(self._parts("schemas"))
+        lives.keep_alone(found)
+        for (node, generation), area in found.items():
             catalogue = lives.catalogues[node].setdefault(generation, Catalogue())
             if catalogue.used < len(area):
                 catalogue.extend(area[catalogue.used :])
+        lives.wholes.clear()
         for (node, checksum), whole in self._parts("wholes"):
             lives.wholes[node][checksum] = whole
+
+    def lives(self, table: str) -> set[Name]:
+        """Return of which lives there are `schemas`, or `wholes`."""
+        return {life_of(key) for key, _ in self._pairs(table)}
 
     def board(self) -> RecordedBoard:
         """Return the levels and the alarms."""
         return RecordedBoard(*(self._pairs(table) for table in BOARD_TABLES))
 
-    def _parts(self, table: str) -> Iterator[tuple[tuple[str, int], bytes]]:
+    def _parts(self, table: str) -> Iterator[tuple[Name, bytes]]:
         for key, data in self._pairs(table):
             try:
                 part = zlib.decompressobj().decompress(data, LARGEST_BODY_BYTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ def opened(path: str, beside: str = "", at: str = "", beside_at: str = "") -> Op
     if not beside:
         return Opened(recording, at_ns, None)
     # A process has a file open once.
-    same = Path(beside).exists() and Path(beside).samefile(path)
+    same = os.path.exists(beside) and os.path.samefile(beside, path)
     other = recording if same else Recording(Path(beside))
     beside_ns = _moment(other, beside_at)
     name = Path(beside).stem

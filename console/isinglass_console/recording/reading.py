@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from isinglass.glass.severity import WARNING
 from isinglass_console.model.alarms import Alarm, AlarmSheet
 from isinglass_console.model.frame import Condition, Frame
 from isinglass_console.model.frame_codec import (
-    Lives,
     entries_of,
     events_of,
     figures_of,
@@ -29,8 +29,10 @@ from isinglass_console.model.frame_codec import (
 )
 from isinglass_console.model.heat import Tally
 from isinglass_console.model.hub import LAGS
+from isinglass_console.model.lives import Lives
 from isinglass_console.model.log import KEPT, Log, LogEntry
 from isinglass_console.model.rows import Recent, Run
+from isinglass_console.model.timeline import frames_before
 from isinglass_console.recording.file import RecordingFile
 from isinglass_console.recording.format import (
     KEY_ROWS,
@@ -59,6 +61,12 @@ def _moving(nodes: dict[str, tuple[str, dict[str, float]]]) -> NodeFigures:
     }
 
 
+def _once(entries: Iterable[LogEntry]) -> list[LogEntry]:
+    """Return events in order of time: a second recorder found in the rings what the first did."""
+    every = {entry.key: entry for entry in entries}
+    return sorted(every.values(), key=lambda entry: entry.wall_ns)
+
+
 class Recording:
     """The frames of a recording; a `Timeline`, its `Trends` and its `Events`.
 
@@ -79,24 +87,29 @@ class Recording:
         self._tallies: Recent[tuple[str, int], Tally | None] = Recent(TALLIES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
         self._logs: Recent[tuple[int, int], Log] = Recent(2)
-        self._take_in()
+        try:
+            self._take_in()
+        except BaseException:
+            self._file.close()
+            raise
 
     def _take_in(self) -> None:
-        """Read what there is now; what was read before is not unpacked again."""
+        """Read what there is now; what was read before is not unpacked again.
+
+        What cannot be read leaves all as it was: the screens go on with it.
+        """
         self._version, self.grows = self._file.version, self._file.is_written()
-        chapters, self._open_rows = self._file.contents(self._finished)
-        self._finished = {chapter.first: chapter for chapter in chapters}
+        chapters, open_rows = self._file.contents(self._finished)
+        finished = {chapter.first: chapter for chapter in chapters}
+        if open_rows:
+            first = chapters[-1].last + 1 if chapters else 0
+            chapters.append(Chapter(first, 1, tuple(wall_of(row) for row in open_rows)))
+        walls = self._checked(chapters)
         self._file.add_lives(self._lives)
         self._board = self._file.board()
         self._lives.levels = self._board.levels
-        if self._open_rows:
-            first = chapters[-1].last + 1 if chapters else 0
-            walls = tuple(wall_of(row) for row in self._open_rows)
-            chapters.append(Chapter(first, 1, walls))
-        self._chapters = chapters
-        self._firsts = [chapter.first for chapter in chapters]
-        self._walls = array("q", (wall for each in chapters for wall in each.walls_ns))
-        self._check()
+        self._finished, self._chapters, self._open_rows = finished, chapters, open_rows
+        self._firsts, self._walls = [chapter.first for chapter in chapters], walls
 
     def follow(self) -> bool:
         """Take in what was recorded since; return whether there is anything new.
@@ -131,12 +144,17 @@ class Recording:
         elif run.last < last or first < self.oldest:
             del self._runs[first]
 
-    def _check(self) -> None:
-        if not self._chapters:
+    def _checked(self, chapters: Sequence[Chapter]) -> array[int]:
+        """Return the times of all frames of chapters, when these are whole."""
+        if not chapters:
             raise RecordingDamaged(f"{self.path} is a recording without a single frame.")
-        for before, chapter in zip(self._chapters, self._chapters[1:], strict=False):
+        for before, chapter in pairwise(chapters):
             if chapter.first != before.last + 1:
                 raise RecordingDamaged(f"{self.path} has lost frames before {chapter.first}.")
+        try:
+            return array("q", (wall_ns for each in chapters for wall_ns in each.walls_ns))
+        except (OverflowError, TypeError) as reason:
+            raise RecordingDamaged(f"{self.path} has frames of no time ({reason}).") from reason
 
     def close(self) -> None:
         """Let go of the file."""
@@ -184,16 +202,10 @@ class Recording:
 
     def tallies(self, node: str, number: int, seconds: float) -> list[Tally]:
         """Return the probe samples of a node in the last `seconds` before frame `number`."""
-        found: list[Tally] = []
         if not self.oldest <= number <= self.newest:
-            return found
-        start = self.wall_ns(number) - int(seconds * 1e9)
-        while number >= self.oldest and self.wall_ns(number) > start:
-            tally = self._tally(node, number)
-            if tally is not None:
-                found.append(tally)
-            number -= 1
-        return found
+            return []
+        found = (self._tally(node, at) for at in frames_before(self, number, seconds))
+        return [tally for tally in found if tally is not None]
 
     def tail(self, key: Hashable, length: int, number: int) -> list[float]:
         """Return the `length` values of a figure that end with frame `number`, oldest first."""
@@ -295,7 +307,7 @@ class Recording:
         for chapter in self._chapters:
             if chapter.first <= last and chapter.last >= first:
                 found.extend(self._events(chapter))
-        return sorted(found, key=lambda entry: entry.wall_ns)
+        return _once(found)
 
     def warnings(self, wall_ns: int, step: int) -> Iterator[LogEntry]:
         """Yield the events that warn, or are errors, from a moment on, or back from it (-1)."""
@@ -320,7 +332,7 @@ class Recording:
             events = self._events(chapter)
             before += len(events)
             found.extend(events)
-        return Log(sorted(found, key=lambda entry: entry.wall_ns))
+        return Log(_once(found))
 
     def _events(self, chapter: Chapter) -> list[LogEntry]:
         if not chapter.events:

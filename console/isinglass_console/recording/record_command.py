@@ -18,6 +18,7 @@ from isinglass.cli.nodes import SSH_COMMAND, all_or_one
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
+from isinglass_console.configuration import given_interval
 from isinglass_console.model import format as text
 from isinglass_console.model.hub import Hub
 from isinglass_console.recording.places import new_name
@@ -99,12 +100,12 @@ def record(values: Values, names: str = "NODE") -> int:
     Args:
         names: the word of the table that has the nodes.
     """
-    keep_seconds = _keep_seconds(values)
+    keep_seconds, interval = _keep_seconds(values), given_interval(values.number("interval"))
     path = Path(values.text("output")) if values.given("output") else new_name(clock.wall_ns())
     recorder = Recorder(path, clock.wall_ns(), keep_seconds)
     tidy = False
     try:
-        _Recording(recorder, values, values.texts(names)).run()
+        _Recording(recorder, values, values.texts(names), interval).run()
         tidy = True
     finally:
         recorder.close(tidy=tidy)
@@ -124,19 +125,25 @@ def _keep_seconds(values: Values) -> float:
 class _Recording:
     """One run of the command: the feed, the end, and what a terminal is told meanwhile."""
 
-    def __init__(self, recorder: Recorder, values: Values, names: Sequence[str]) -> None:
+    def __init__(
+        self, recorder: Recorder, values: Values, names: Sequence[str], interval_seconds: float
+    ) -> None:
         self._recorder, self._values = recorder, values
         # Not an event: a signal that comes while this very thread holds its lock would wait for it.
         self._came: SimpleQueue[None] = SimpleQueue()
         self._ended = False
+        self._said: dict[str, str] = {}  # what was said of each node last
         self._hub = Hub()
-        interval = values.number("interval")
-        self._feed = Feed(names, interval, self._wake, values.text("ssh-command"))
-        self._monitor = MonitorFeed(values.text("monitor"), self._monitor_arrived)
+        self._feed = Feed(names, interval_seconds, self._wake, values.text("ssh-command"))
+        self._monitor = MonitorFeed(
+            values.text("monitor"), self._monitor_arrived, values.text("ssh-command")
+        )
 
     def run(self) -> None:
         """Record until a signal, or until the time is over."""
-        before = {one: signal.signal(one, self._end) for one in ENDING}
+        # What `nohup`, or a shell that began it in the background, has it ignore stays ignored.
+        heard = [one for one in ENDING if signal.getsignal(one) != signal.SIG_IGN]
+        before = {one: signal.signal(one, self._end) for one in heard}
         until_ns = clock.monotonic_ns() + int(self._seconds() * clock.NANOSECONDS_PER_SECOND)
         self._feed.start()
         self._monitor.start()
@@ -169,12 +176,23 @@ class _Recording:
         """The next frame takes what it tells."""
 
     def _take(self) -> None:
+        self._say("", self._feed.problem)
+        self._say("monitor: ", self._monitor.told.sentence)
         for delivery in self._feed.take():
             frame = self._hub.take(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
             self._recorder.take(frame, self._hub.fresh, self._monitor.told.sheet)
+            for node in frame.nodes:
+                self._say(f"{node.name}: ", node.sentence)
             nodes = f"{len(frame.nodes)} node{'s' if len(frame.nodes) > 1 else ''}"
             size = text.size(self._recorder.size_bytes)
             self._tell(f"\r{self._recorder.frames:,} frames of {nodes}, {size}   ")
+
+    def _say(self, who: str, sentence: str) -> None:
+        """Say what is wrong with a node, or the reading, until it is something else."""
+        if sentence and sentence != self._said.get(who):
+            self._tell("\n")
+            print(f"isinglass: {who}{sentence}", file=sys.stderr)
+        self._said[who] = sentence
 
     def _tell(self, progress: str) -> None:
         if sys.stderr.isatty():

@@ -18,6 +18,7 @@ from pathlib import Path
 from isinglass_console.model.alarms import AlarmSheet
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.frame_codec import FrameEncoder, wall_of
+from isinglass_console.model.lives import Name
 from isinglass_console.model.log import LogEntry
 from isinglass_console.model.own_alarms import OwnAlarms
 from isinglass_console.recording.board_tables import BoardWriter
@@ -50,7 +51,9 @@ class Recorder:
         self._walls: list[int] = []
         self._encoder = FrameEncoder(deflate=False)
         self._own, self._board = OwnAlarms(), BoardWriter(self._file.board().alarms)
-        self._schemas: dict[tuple[str, int], int] = {}
+        self._schemas: dict[Name, int] = {}
+        # What an earlier recorder left goes with the last of its chapters.
+        self._left = {table: self._file.lives(table) for table in ("schemas", "wholes")}
         self.frames = 0  # taken by this recorder
         self._take_over()
 
@@ -61,6 +64,7 @@ class Recorder:
             self._walls = [wall_of(row) for row in self._rows]
             self._next += len(self._rows)
             self._finish_chapter()
+        self._first = self._next  # of its own frames
 
     @property
     def size_bytes(self) -> int:
@@ -83,7 +87,10 @@ class Recorder:
         row = self._encoder.encode(frame, events, key=key)
         own = self._own.sheet(frame)
         board = self._board.puts(frame, own if sheet is None else sheet)
-        self._file.append(self._next, row, self._new_schemas(frame), self._new_wholes(), board)
+        schemas, wholes = self._new_schemas(frame), self._new_wholes()
+        self._file.append(self._next, row, schemas, wholes, board)
+        self._left["schemas"].difference_update(schemas)
+        self._left["wholes"].difference_update(wholes)
         self._rows.append(row)
         self._walls.append(frame.wall_ns)
         self._next += 1
@@ -92,7 +99,7 @@ class Recorder:
             self._finish_chapter()
             self._forget_old(frame.wall_ns)
 
-    def _new_schemas(self, frame: Frame) -> dict[tuple[str, int], bytes]:
+    def _new_schemas(self, frame: Frame) -> dict[Name, bytes]:
         found = {}
         for node in frame.nodes:
             if node.snapshot is None:
@@ -104,7 +111,7 @@ class Recorder:
                 self._schemas[life] = len(found[life])
         return found
 
-    def _new_wholes(self) -> dict[tuple[str, int], bytes]:
+    def _new_wholes(self) -> dict[Name, bytes]:
         found = {
             (name, checksum): whole
             for name, wholes in self._encoder.lives.wholes.items()
@@ -130,7 +137,19 @@ class Recorder:
         old = list(takewhile(lambda chapter: chapter.walls_ns[-1] < oldest, before))
         if old:
             self._chapters = self._chapters[len(old) :]
-            self._file.forget(old, self._chapters[0])
+            self._file.forget(old, self._chapters[0], *self._lives_over())
+
+    def _lives_over(self) -> tuple[list[Name], list[Name]]:
+        """Return schemas and whole snapshots that no chapter needs any more."""
+        oldest = self._chapters[0].first
+        schemas, wholes = self._encoder.lives.let_go(oldest)
+        for life in schemas:
+            del self._schemas[life]
+        if oldest >= self._first:
+            for gone, table in ((schemas, "schemas"), (wholes, "wholes")):
+                gone.extend(self._left[table])
+                self._left[table].clear()
+        return schemas, wholes
 
     def close(self, *, tidy: bool = True) -> None:
         """End the recording.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from isinglass import clock
@@ -70,12 +71,12 @@ class RecordingThread(threading.Thread):
 
     def stop(self) -> str:
         """Record what waits, end, and return what to say."""
-        try:
-            self._waiting.put(None, timeout=END_SECONDS)
-        except queue.Full:
-            return f"the disk does not take what is recorded into {self.path}"
-        self.join(END_SECONDS)
+        with suppress(queue.Full):
+            self._waiting.put(None, timeout=0 if self.problem else END_SECONDS)
+            self.join(END_SECONDS)
         if self.problem:
             return self.problem
+        if self.is_alive():
+            return f"the disk does not take what is recorded into {self.path}"
         frames = self._recorder.frames
         return f"recorded {frames:,} frames into {self.path}, {text.size(self.size_bytes)}"

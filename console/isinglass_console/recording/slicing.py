@@ -14,7 +14,8 @@ from pathlib import Path
 from isinglass import clock
 from isinglass_console.model.alarms import AlarmSheet
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.frame_codec import FrameDecoder, Lives
+from isinglass_console.model.frame_codec import FrameDecoder
+from isinglass_console.model.lives import Lives
 from isinglass_console.model.log import LogEntry
 from isinglass_console.recording.file import LOCK_SUFFIX
 from isinglass_console.recording.format import RecordingError
@@ -42,9 +43,10 @@ def write_slice(
     Raises:
         RecordingError, DiskFull: it cannot be written; nothing is left behind.
     """
-    if target.exists():
+    if os.path.lexists(target):
         raise RecordingError(f"{target} is there already: choose another name.")
     part = target.with_name(target.name + CUTTING_SUFFIX)
+    _remove(part)  # what a cut that was killed left would be gone on with
     try:
         recorder = Recorder(part, clock.wall_ns(), durable=False)
         try:
@@ -61,10 +63,14 @@ def write_slice(
         finally:
             recorder.close(tidy=False)
     finally:
-        for leftover in (part, Path(f"{part}{LOCK_SUFFIX}")):
-            with suppress(OSError):
-                os.unlink(leftover)
+        _remove(part)
     return recorder.frames
+
+
+def _remove(part: Path) -> None:
+    for leftover in (part, Path(f"{part}{LOCK_SUFFIX}")):
+        with suppress(OSError):
+            os.unlink(leftover)
 
 
 def frames_of(rows: Iterable[bytes], lives: Lives, since: int) -> Iterator[Frame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass_console.model import format as text
 from isinglass_console.recording.places import SUFFIX
 from isinglass_console.recording.reading import Recording
@@ -50,13 +50,21 @@ def main(arguments: list[str]) -> int:
     if values.given("output"):
         target = Path(values.text("output"))
     recording = Recording(path)
-    end_ns = recording.wall_ns(recording.newest)
-    first, last = recording.oldest, recording.newest
-    if values.given("since"):
-        first = recording.number_from(parse_time(values.text("since"), end_ns))
-    if values.given("until"):
-        last = recording.number_at(parse_time(values.text("until"), end_ns))
+    first, last = _period(recording, values)
     frames, entries = recording.frames(first, last), recording.entries(first, last)
     count = write_slice(target, frames, entries, recording.sheet)
     print(f"{count:,} frames, {text.size(target.stat().st_size)}: {target}")
     return 0
+
+
+def _period(recording: Recording, values: Values) -> tuple[int, int]:
+    """Return the numbers of the first frame and the last; the first is greater if there is none."""
+    end_ns = recording.wall_ns(recording.newest)
+    first, last = recording.oldest, recording.newest
+    if values.given("since"):
+        since_ns = parse_time(values.text("since"), end_ns)
+        first = recording.number_from(since_ns) + (end_ns < since_ns)
+    if values.given("until"):
+        until_ns = parse_time(values.text("until"), end_ns)
+        last = recording.number_at(until_ns) - (recording.wall_ns(recording.oldest) > until_ns)
+    return first, last

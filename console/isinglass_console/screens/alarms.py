@@ -58,7 +58,8 @@ def selected(scene: Scene, rows: list[Row]) -> Alarm | None:
     sheet = scene.every_alarm
     if not rows or sheet is None:
         return None
-    return sheet.alarm(int(rows[selected_index(rows, scene.settings.table(ALARM_TABLE))].key))
+    key = rows[selected_index(rows, scene.settings.table(ALARM_TABLE))].key
+    return next((alarm for alarm in sheet.alarms if alarm.key == key), None)
 
 
 def _heading(scene: Scene, sheet: AlarmSheet) -> Line:
@@ -93,7 +94,7 @@ def _row(scene: Scene, alarm: Alarm) -> Row:
     sign, role = glyph_of(alarm)
     seconds = _seconds(scene, alarm)
     return Row(
-        key=str(alarm.number),
+        key=alarm.key,
         cells={
             "state": ((sign, role), (f" {alarm.state}", role)),
             "since": cell(text.moment(alarm.raised_ns, scene.newest.wall_ns), "dim"),

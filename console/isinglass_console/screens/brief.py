@@ -17,7 +17,6 @@ from isinglass_console.model.timers import timer_rows
 from isinglass_console.screens import reasons, words
 from isinglass_console.screens.cluster_panes import (
     allowed_pen,
-    furthest,
     held_writers,
     limit_span,
     waits_text,
@@ -104,10 +103,10 @@ def _lag(scene: Scene, node: NodeFrame) -> list[Pen]:
         return []
     matrix = lag_matrix(scene.frame, node)
     own = next((row for row in matrix.rows if row.replica == node.name and row.waits_on), None)
-    row = own or furthest(matrix)
+    row = own or matrix.furthest
     pen = _label(scene, "LAG")
     if row is None or row.worst is None:
-        return [pen.put("nobody is behind", "dim")]
+        return [reasons.behind_pen(pen, scene, matrix)]
     cell = row.worst
     pen.put(*words.glyph(cell.severity)).put(f" {row.replica} ", "bright")
     pen.put(f"behind {row.worst_origin} ", "dim").put(text.seconds(cell.seconds))

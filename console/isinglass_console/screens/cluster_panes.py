@@ -138,7 +138,7 @@ def lag_pane(scene: Scene, node: NodeFrame) -> Block:
         if pen.at + cells <= width:
             pen.put(f"from {origin}" if both else origin, "title", cells, right=True)
     block.add(pen.line())
-    tail = [reasons.behind_pen(Pen(width).put(" "), scene, furthest(matrix))]
+    tail = [reasons.behind_pen(Pen(width).put(" "), scene, matrix)]
     waits = waits_pen(width, matrix)
     if waits is not None:
         tail.insert(0, waits)
@@ -187,7 +187,7 @@ def lag_span(cell: LagCell | None, room: int) -> Span:
 
 def waits_pen(width: int, matrix: LagMatrix) -> Pen | None:
     """Write what the replica that is furthest behind waits for; None when none is behind."""
-    behind = furthest(matrix)
+    behind = matrix.furthest
     if behind is None:
         return None
     pen = Pen(width).put(f" {behind.replica}", "bright").put(" waits on ", "dim")
@@ -203,9 +203,3 @@ def waits_text(row: LagRow, room: int) -> str:
             break
         shown += more
     return shown
-
-
-def furthest(matrix: LagMatrix) -> LagRow | None:
-    """Return the replica that is furthest behind, None when none is."""
-    rows = [row for row in matrix.rows if row.waits_on and row.worst is not None]
-    return max(rows, key=lambda row: row.worst.seconds if row.worst else 0.0, default=None)

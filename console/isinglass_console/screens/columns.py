@@ -7,6 +7,7 @@ furthest from the selected one are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 
 from isinglass.glass.snapshot import Thread
 from isinglass_console.model import format as text
@@ -99,7 +100,7 @@ def _state(node: NodeFrame) -> Cell:
 def shown(value: float, unit: str) -> str:
     """Return a figure of the table `FIGURES` with its unit, as short as it goes."""
     if unit.endswith("/s"):
-        return text.rate(value)
+        return text.rate(value) if isfinite(value) else text.pace(value)
     return text.count(value) if unit in ("updates", "records") else text.quantity(value, unit)
 
 

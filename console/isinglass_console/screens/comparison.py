@@ -6,7 +6,7 @@ offset. Both sides are means of the ten seconds before, as the hot lines are.
 
 from __future__ import annotations
 
-from math import inf, isfinite, isnan
+from math import inf, isfinite
 
 from isinglass_console.model import format as text
 from isinglass_console.model.comparison import Change, changes, recent
@@ -75,13 +75,15 @@ def _row(change: Change) -> Row:
 
 
 def _shown(value: float, unit: str) -> str:
-    return text.NOTHING if isnan(value) else text.quantity(value, unit)
+    if not isfinite(value):
+        return text.pace(value)
+    return text.quantity(value, unit)
 
 
 def shown_ratio(change: Change) -> str:
     """Return how many times as much it is: `×2.1`, `=`, `new` when it was nothing."""
-    if change.weight < 0:
-        return text.NOTHING
+    if not (isfinite(change.before) and isfinite(change.after)):
+        return "=" if change.weight == 0 else text.NOTHING
     if change.weight == 0:
         return "="
     if change.weight == inf:

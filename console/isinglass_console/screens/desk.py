@@ -290,7 +290,9 @@ class Desk(DeskTables):
         if self.player is None:
             return False
         before = self.number
-        self.player, number = self.player.number(self.history, now_ns)
+        frame = self._frame(before)
+        interval = frame.interval_seconds if frame is not None else 1.0
+        self.player, number = self.player.number(self.history, before, interval, now_ns)
         if number >= self.history.newest:
             self._look_at(Cursor(None if self._goes_on else number))
             return True
@@ -333,7 +335,10 @@ class Desk(DeskTables):
         shown_ns = scene.request.at_ns or scene.frame.wall_ns
         step = -1 if scene.live else step
         at_ns = scene.newest.wall_ns + 1 if scene.live else shown_ns
-        found = moments.beyond(self._moments(least, at_ns, step), least, at_ns, step)
+        try:
+            found = moments.beyond(self._moments(least, at_ns, step), least, at_ns, step)
+        except IsinglassError as reason:
+            return str(reason)
         word = "error" if least >= ERROR else "warning"
         if found is None:
             where = "before this moment" if step < 0 or scene.live else "after this moment"

@@ -24,7 +24,7 @@ from isinglass_console.model.frame import NodeFrame, process_freshness
 from isinglass_console.model.layout import Column, place
 from isinglass_console.model.members import cluster_of
 from isinglass_console.model.table import Cell, Row
-from isinglass_console.screens import reasons, words
+from isinglass_console.screens import reasons
 from isinglass_console.screens.cluster_panes import (
     SWING_WARNING,
     allowed_pen,
@@ -149,7 +149,7 @@ def _row(scene: Scene, row: FlowRow, limit: Limit, widths: dict[str, int]) -> Ro
             "backlog": _bar(row.backlog, widths.get("backlog", 0), high, TARGET),
             "by": cell(row.by, "warning" if limits else "dim"),
             "outlook": _outlook_cell(going),
-            **{key: cell(words.pace(value)) for key, value in rates.items()},
+            **{key: cell(text.pace(value)) for key, value in rates.items()},
             "held": cell(text.share(shares["held"]), "plain" if shares["held"] > 0 else "dim"),
             "trend": cell(_signed(shares["trend"]), "dim"),
             "swing": cell(text.share(shares["swing"]), "warning" if swings else "dim"),
@@ -226,7 +226,7 @@ def _writer(scene: Scene, row: WriterRow, widths: dict[str, int]) -> Row:
             "node": cell(row.node, "dim"),
             "pid": cell(str(row.process.pid), "dim"),
             "actual": cell(text.count(actual)),
-            "allowed": cell(words.pace(nan if fresh.blank else row.allowed)),
+            "allowed": cell(text.pace(nan if fresh.blank else row.allowed)),
             "demand": cell(text.count(demand)),
             "held": _bar(held, widths.get("held", 0), False),
             "total": cell(text.seconds(row.held_seconds), "dim"),

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from isinglass import __version__
 from isinglass.durations import seconds_of
@@ -25,6 +24,7 @@ from isinglass_console.model.table import selected_index
 from isinglass_console.screens import hot_lines
 from isinglass_console.screens.desk import ALL_THREADS, THREAD_TABLE
 from isinglass_console.screens.monitor_keys import NO_MONITOR
+from isinglass_console.screens.outside import path_of
 from isinglass_console.screens.probes import find_thread
 from isinglass_console.screens.prompt import ConfirmScreen, PromptScreen
 from isinglass_console.screens.stacks_screen import StacksScreen
@@ -288,14 +288,14 @@ class HandKeys(TimeKeys):
             if not value or not value.strip():
                 self.say("nothing was written")
                 return
-            path = Path(value.strip()).expanduser()
             about = hot_lines.about(scene, node, process, thread)
-            self._wait_and_say(lambda: self._write(path, entries, f"{node.name}: {about}"))
+            self._wait_and_say(lambda: self._write(value, entries, f"{node.name}: {about}"))
 
         label = "write to (.json: speedscope, .folded: flame graphs)"
         await self.app.push_screen(PromptScreen(label, name, "FILE"), done)
 
-    def _write(self, path: Path, entries: list[spots.Entry], title: str) -> str:
+    def _write(self, said: str, entries: list[spots.Entry], title: str) -> str:
+        path = path_of(said)
         if path.suffix == ".folded":
             content = spots.folded_stacks(entries)
         else:

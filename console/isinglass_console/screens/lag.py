@@ -17,7 +17,6 @@ from isinglass_console.screens import reasons, words
 from isinglass_console.screens.cluster_panes import (
     BOTH_CELLS,
     SECONDS_CELLS,
-    furthest,
     lag_span,
     waits_text,
 )
@@ -59,7 +58,7 @@ def build(scene: Scene) -> Page:
         note = _note(matrix, cells, narrow)
         page.block.extend(heading("REPLICATION LAG", cluster_of(node.snapshot), note, scene.width))
     title = Pen(scene.width).put(" LAG  " if narrow and not matrix.stale else " ", "title")
-    behind = reasons.behind_pen(title, scene, furthest(matrix)).line()
+    behind = reasons.behind_pen(title, scene, matrix).line()
     if narrow:
         page.block.add(behind)
     height = min(len(rows) + 1, max(3, scene.height // 3))

@@ -55,6 +55,18 @@ def _no_resume(node: str) -> str:
     return _no_drain(node, "", "")
 
 
+def path_of(said: str) -> Path:
+    """Return the file that the operator named, `~` being somebody's home.
+
+    Raises:
+        UsageError: nobody of that name has one.
+    """
+    try:
+        return Path(said.strip()).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{said.strip()!r} begins with nobody's home; give the folder") from None
+
+
 def write(path: Path, text: str) -> None:
     """Write a new file; one that is there is left as it is.
 

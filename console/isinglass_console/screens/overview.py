@@ -178,7 +178,7 @@ def _row(scene: Scene, node: NodeFrame, widths: dict[str, int]) -> Row:
             "state": (glyph, (f" {state}", glyph[1] if node.severity else "plain")),
             "load": _bar_cell(load, widths.get("load", 0), load >= 0.9),
             "backlog": _bar_cell(backlog, widths.get("backlog", 0), backlog >= 0.75, TARGET),
-            "pace": cell(words.pace(node.figure("pace"))),
+            "pace": cell(text.pace(node.figure("pace"))),
             "merged": cell(text.share(node.figure("merged_share"))),
             "lag": _lag_cell(scene, node),
             "lag_trend": _spark(scene, node, "lag_seconds", widths.get("lag_trend", 1)),

@@ -74,6 +74,7 @@ class ConfirmScreen(ModalScreen[bool]):
     def __init__(self, question: str) -> None:
         super().__init__()
         self._question = question
+        self._over = False
 
     def compose(self) -> ComposeResult:
         """Give Textual the question."""
@@ -83,4 +84,6 @@ class ConfirmScreen(ModalScreen[bool]):
     def on_key(self, event: events.Key) -> None:
         """Take the answer."""
         event.stop()
-        self.dismiss(event.character in ("y", "Y"))
+        if not self._over:
+            self._over = True
+            self.dismiss(event.character in ("y", "Y"))

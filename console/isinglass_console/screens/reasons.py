@@ -13,7 +13,7 @@ from isinglass_console.model import heat
 from isinglass_console.model.catching_up import FRAMES, CatchUp, Course, catch_up
 from isinglass_console.model.flow import Limit, WriterRow, writer_rows
 from isinglass_console.model.frame import NodeFrame
-from isinglass_console.model.lag import LagRow
+from isinglass_console.model.lag import LagMatrix
 from isinglass_console.model.merge_causes import (
     BEFORE_FRAMES,
     NOW_FRAMES,
@@ -104,10 +104,12 @@ def course_words(going: CatchUp) -> tuple[str, str]:
     return going.course.value, ""
 
 
-def behind_pen(pen: Pen, scene: Scene, row: LagRow | None) -> Pen:
+def behind_pen(pen: Pen, scene: Scene, matrix: LagMatrix) -> Pen:
     """Write which replica is furthest behind, how far, and when it will have caught up."""
+    row = matrix.furthest
     if row is None or row.worst is None:
-        return pen.put("nobody is behind", "dim")
+        known = "nobody is behind" if matrix.known else "nobody says now who is behind"
+        return pen.put(known, "dim")
     going, worst = catch_up_of(scene, row.replica), row.worst
     if going.course is Course.EVEN:
         pen.put("all keep up", "dim").fact("; furthest behind is ", row.replica, "dim")

@@ -158,9 +158,11 @@ def _code(source: str, number: int, hot: spots.Spot | None, here: bool, width: i
 def _trend(scene: Scene, node: str, key: heat.ThreadKey, thread: Thread) -> Line:
     """Return how much of each of the last seconds the thread stood on its line."""
     tallies = scene.history.tallies(node, scene.frame.number, TREND_SECONDS)
+    each = -(-len(tallies) // TREND_SECONDS) or 1  # frames may be more often than seconds
+    parts = [heat.window(tallies[at : at + each]) for at in range(0, len(tallies), each)]
     shares = [
-        next((hot.share for hot in heat.hottest(tally, key) if hot.word == thread.word), 0.0)
-        for tally in reversed(tallies)
+        next((hot.share for hot in heat.hottest(part, key) if hot.word == thread.word), 0.0)
+        for part in reversed(parts)
     ]
     site = thread.site
     verb = "waits" if site is not None and site.waits else "now"

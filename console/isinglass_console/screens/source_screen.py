@@ -49,6 +49,8 @@ class SourceScreen(LiveScreen):
         if node is None or node.snapshot is None:
             return
         keys = [thread_key(p, t) for p in node.snapshot.processes for t in p.threads]
+        if not keys:
+            return
         at = keys.index(self.thread_key) if self.thread_key in keys else 0
         self.thread_key = keys[(at + steps) % len(keys)]
         self.desk.select("threads", self.thread_key)

@@ -54,11 +54,12 @@ def trends_row(scene: Scene, node: NodeFrame, trends: Sequence[Trend]) -> Block:
 
 
 def has_trends(scene: Scene, node: NodeFrame, trends: Sequence[Trend]) -> bool:
-    """Return whether any of these figures was ever known."""
+    """Return whether any of these figures was ever known; a recording is asked for much last."""
     return any(
         isfinite(value)
+        for frames in (1, MOST_FRAMES)
         for figure, _, _ in trends
-        for value in scene.trend(node, figure, MOST_FRAMES)
+        for value in scene.trend(node, figure, frames)
     )
 
 

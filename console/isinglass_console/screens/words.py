@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Thread, Verdict
 from isinglass_console.model import format as text
@@ -45,7 +43,7 @@ def life_sentence(node: NodeFrame, now_wall_ns: int, interval_seconds: float) ->
     if node.condition == Condition.STARTING:
         return "STARTING: its segment is not whole yet"
     since_restart = (now_wall_ns - node.restarted_wall_ns) / 1e9
-    if node.restarted_wall_ns and since_restart < RESTART_SHOWN_SECONDS:
+    if node.restarted_wall_ns and 0 <= since_restart < RESTART_SHOWN_SECONDS:
         return f"RESTARTED {text.seconds(since_restart)} ago; attached to it again"
     if freshness(node.age_seconds, interval_seconds).dim:
         return f"has not moved for {age}"
@@ -92,8 +90,3 @@ def place_glyph(site: Site | None) -> Span:
     if site is None:
         return (" ", "dim")
     return (WAITS, "dim") if site.waits else (WORKS, "accent")
-
-
-def pace(per_second: float) -> str:
-    """Return a rate that flow control allows; without a limit it says so."""
-    return "free" if per_second == inf else text.count(per_second)

@@ -100,7 +100,8 @@ def compared(content: bytes, source_hash: str, of: str = "") -> SourceFile:
         source_hash: the hash of what the process runs; empty when it is not known.
         of: the node whose file it is; empty for one of this machine.
     """
-    lines = tuple(content.decode("utf-8", "replace").expandtabs(4).splitlines())
+    # Lines of bytes end where Python's do; those of text also at a form feed.
+    lines = tuple(line.decode("utf-8", "replace").expandtabs(4) for line in content.splitlines())
     if not source_hash:
         return SourceFile(lines, True, "the file of that name; the process told no hash")
     if sha256(content).hexdigest().startswith(source_hash):

@@ -86,7 +86,9 @@ class MonitorFeed(ReadingThread):
                 known = isinstance(reason, IsinglassError | OSError)
                 sentence = str(reason) if known else f"reading the monitor failed: {reason!r}"
                 self._detach()
-                self._tell(replace(self.told, sentence=sentence, page=None))
+                # Its alarms are those that were known last: whoever records them must know.
+                sheet = self.told.sheet and replace(self.told.sheet, runs=False)
+                self._tell(replace(self.told, sentence=sentence, page=None, sheet=sheet))
                 self._ended.wait(ALARMS_SECONDS)
             self._hurry.wait(LOOK_SECONDS)
         self._detach()

@@ -8,8 +8,9 @@ old with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from copy import copy
+from itertools import chain, count
 
 from isinglass import clock
 from isinglass.glass.snapshot import Process, Snapshot
@@ -47,6 +48,7 @@ class RemoteSource:
         self.tick_ns = 0
         self._last: Arrival | None = None
         self._seen: Snapshot | None = None
+        self._seen_ns = 0  # when that was taken, on this machine's monotonic clock
 
     def read(self) -> Reading:
         """Return the node as it was when its newest frame was taken."""
@@ -56,7 +58,7 @@ class RemoteSource:
             self._last, self.in_time = arrival, True
             if arrival.snapshot is None:
                 continue
-            self._seen, came = arrival.snapshot, True
+            self._seen, self._seen_ns, came = arrival.snapshot, arrival.taken_ns, True
             restarted = restarted or arrival.restarted
             tally.add(tally_of(arrival.snapshot, arrival.threads, arrival.sampling))
             events.extend(self._entries(arrival.snapshot, arrival))
@@ -103,9 +105,7 @@ class RemoteSource:
     @property
     def age_seconds(self) -> float:
         """How long ago, at most, the newest frame was taken."""
-        if self._last is None:
-            return 0.0
-        return max(clock.monotonic_ns() - self._last.taken_ns, 0) / 1e9
+        return _since(self._last.taken_ns) if self._last is not None else 0.0
 
     def _state(self) -> tuple[str, str]:
         """Return the condition and its sentence."""
@@ -133,10 +133,15 @@ class RemoteSource:
             Condition.CONNECTING,
         ):
             return None, 0
-        age, now_ns = self.age_seconds, clock.wall_ns()
+        # What came last may have said that the node cannot be read: what is shown is older.
+        age, now_ns = _since(self._seen_ns), clock.wall_ns()
         if age <= DIM_AFTER_INTERVALS * self.interval_seconds and condition == Condition.ALIVE:
             return self._seen, now_ns - int(age * 1e9)
         return aged(self._seen, age), now_ns
+
+
+def _since(taken_ns: int) -> float:
+    return max(clock.monotonic_ns() - taken_ns, 0) / 1e9
 
 
 def aged(snapshot: Snapshot, seconds: float) -> Snapshot:
@@ -149,6 +154,13 @@ def aged(snapshot: Snapshot, seconds: float) -> Snapshot:
         for process in snapshot.processes
     )
     return later
+
+
+def _free(name: str, address: Address, taken: Collection[str]) -> str:
+    """Return what to call a node, so that no other one is called that."""
+    wanted = (name, f"{name}@{address.host.host}", f"{name}@{address.host}")
+    numbered = (f"{wanted[-1]} ({number})" for number in count(2))
+    return next(each for each in chain(wanted, numbered) if each not in taken)
 
 
 class Fleet:
@@ -192,7 +204,8 @@ class Fleet:
         used, readings = set(taken), []
         for number, address in enumerate(self._addresses):
             link = self.links.link(address.way)
-            names = (address.node,) if address.node else link.names
+            # A host without any node lists the empty name.
+            names = (address.node,) if address.node else tuple(filter(None, link.names))
             for name in names:
                 source = self._source(number, address, name, used)
                 source.interval_seconds, source.looks_per_second = interval_seconds, looks
@@ -226,8 +239,8 @@ class Fleet:
         source = self._sources.get((number, name))
         if source is None:
             assert self.links is not None
-            shown = name if name not in used else f"{name}@{address.host.host}"
-            source = RemoteSource(shown, self.links.node(address, name))
+            taken = used | {each.name for each in self._sources.values()}
+            source = RemoteSource(_free(name, address, taken), self.links.node(address, name))
             self._sources[number, name] = source
         return source
 

@@ -189,6 +189,8 @@ def crossing(width: int, above: Collection[int], below: Collection[int]) -> Line
     """Return a thin rule that meets the upright ones above and below it."""
     letters = ["─"] * width
     for column in {*above, *below}:
+        if not 0 <= column < width:
+            continue
         letters[column] = "┼" if column in above and column in below else "┬"
         if column not in below:
             letters[column] = "┴"
