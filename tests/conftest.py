@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from isinglass.glass import region
 from needs import NEEDS, missing, needs
@@ -29,6 +30,12 @@ LEAK_GRACE_SECONDS = 5.0
 INHERITED_SETTINGS = ("ISINGLASS_RUNTIME_DIR", "ISINGLASS_DATA_DIR", "ISINGLASS_NODE")
 
 _leaked: list[str] = []
+
+# Property tests try the same examples in each run, and none fails because the machine is busy.
+# `pytest --hypothesis-profile=others` looks for examples that nobody has tried.
+settings.register_profile("others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("others"), derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def programs(draw: st.DrawFn) -> bytes:
     return f"{docstring}{HEAD}{indented(body)}\n    return a, b\nresult = main()\n".encode()
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(programs())
 def test_random_programs_keep_behaviour_and_lines(source: bytes) -> None:
     calls, stores, out = (watched(make(source)) for make in (as_calls, as_stores, taken_out))

@@ -288,7 +288,7 @@ def _process(draw: st.DrawFn, slot: int, snapshot: Snapshot) -> Process:
     return Process(slot, words, region(draw, claim), verdict, snapshot)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(snapshots(), min_size=1, max_size=5), st.booleans())
 def test_whatever_stands_in_a_segment_comes_back(found: list[Snapshot], deflate: bool) -> None:
     encoder, decoder = SnapshotEncoder(deflate=deflate), SnapshotDecoder()

@@ -270,7 +270,7 @@ WORLDS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(WORLDS)
 def test_no_silence_is_missed_and_none_is_outlived(
     world: list[tuple[float, bool, str, int]],

@@ -129,7 +129,7 @@ def test_it_never_ends_without_having_been_clear(
             assert clear >= round(timing.clear_seconds * SECOND)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(1, 40)), min_size=1, max_size=400),
     st.sampled_from((0.0, 1.0, 5.0, 60.0, 400.0)),

@@ -320,7 +320,7 @@ def test_what_an_earlier_life_missed_stands_in_the_log_near_its_neighbours() -> 
     assert (gap.stamp, gap.sequence, gap.missing) == (NOW, 3, 2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1 << 32))
 def test_two_monitors_with_other_losses_end_with_the_same_events(seed: int) -> None:
     chance = random.Random(seed)

@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alarm_stage import AlarmStage
@@ -40,7 +40,6 @@ KEYS = (
 FIGURES = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, NUMBERS))
 
 
-@settings(deadline=None)
 @given(st.lists(FIGURES, min_size=1, max_size=8), st.integers(0, 3))
 def test_what_has_no_outlook_does_not_hold(
     seconds: list[dict[str, float | str]], rest: int

@@ -111,7 +111,7 @@ class Simulation:
         assert len(window.holes) <= windows.HOLES_LIMIT
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 1 << 32), st.sampled_from((0.0, 0.05, 0.3, 0.7)), st.sampled_from((30, 10**6))
 )
@@ -142,7 +142,7 @@ def test_some_of_these_runs_had_events_that_came_late() -> None:
     assert not LATE or any(LATE)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1 << 32))
 def test_who_is_never_answered_gives_up_within_a_minute(seed: int) -> None:
     run = Simulation(seed, 0.2, 10**6)

@@ -180,7 +180,7 @@ class OneNode(RuleBasedStateMachine):
 
 
 TestOneNode: Any = OneNode.TestCase
-TestOneNode.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestOneNode.settings = settings(max_examples=100, stateful_step_count=60)
 
 
 def test_what_is_applied_has_been_taken() -> None:

@@ -38,7 +38,7 @@ def fits(order: tuple[Operation, ...]) -> bool:
     return True
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(st.lists(operations(), max_size=4))
 def test_the_checker_agrees_with_trying_every_order(history: list[Operation]) -> None:
     answered = [o for o in history if o.end]

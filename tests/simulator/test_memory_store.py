@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isinglass.errors import TableMissing
@@ -51,7 +51,7 @@ def same(twin: MemoryStore, store: Store) -> None:
     assert twin.newest_stamp() <= store.newest_stamp()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.lists(STEPS, max_size=4), NOTES), max_size=6), TABLES, KEYS)
 def test_the_twin_is_the_store(
     batches: list[tuple[list[Step], dict[bytes, bytes]]], table: str, key: bytes
@@ -67,7 +67,7 @@ def test_the_twin_is_the_store(
         assert found_in(twin, table, key) == found_in(store, table, key)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.lists(STEPS, max_size=5), st.lists(STEPS, max_size=5))
 def test_a_power_loss_takes_back_what_was_not_flushed(
     flushed: list[Step], lost: list[Step]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isinglass import clock
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield made
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(STEPS, max_size=12), st.randoms(use_true_random=False))
 def test_any_order_and_any_duplication_make_the_same_store(
     steps: list[Step], shuffler: random.Random
@@ -58,7 +58,7 @@ def test_any_order_and_any_duplication_make_the_same_store(
         assert shuffled.verify().problems == []
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(
     st.lists(STEPS, max_size=8),
     st.text("gkh/!1é", max_size=3),
@@ -89,7 +89,7 @@ def test_scans_are_slices_of_the_model(
                 assert store.get_value(table, record.key) == record.value
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(
     st.lists(
         st.builds(lambda found: Writes("t", found), st.dictionaries(KEYS, RECORDS)), max_size=8

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isinglass.errors import StoreError
@@ -136,7 +136,7 @@ def step_of(action: tuple, stamp: int) -> Step:
     return CreateTable(table, action[3], version(stamp + action[2]))
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(
     st.lists(st.tuples(ACTIONS, st.booleans()), max_size=60),
     st.sampled_from([PLAIN, GROUPED, INDEXED]),

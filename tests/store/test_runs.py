@@ -67,7 +67,7 @@ class Twin:
         return self.panel.words[:].tolist()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(STEP, max_size=20), st.booleans(), st.integers(3, 12),
     st.sampled_from([1 << 20, 300]),

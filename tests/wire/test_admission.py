@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass.wire.admission import (
@@ -21,7 +21,6 @@ from isinglass.wire.admission import (
 )
 
 SECOND = 1_000_000_000
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass
@@ -202,7 +201,6 @@ def test_demand_fades_when_nobody_asks() -> None:
     assert admission.demand(10 * SECOND) < 10
 
 
-@PATIENT
 @given(
     st.lists(
         st.tuples(st.integers(0, 10**9), st.integers(0, 9), st.integers(0, 500)), max_size=200

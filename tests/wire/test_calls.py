@@ -224,7 +224,7 @@ def test_an_answer_that_is_none_ends_the_connection(message: Any) -> None:
     assert isinstance(failed, Failed) and failed.reason == "malformed"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=3000), max_size=8), st.randoms(use_true_random=False))
 def test_calls_come_whole_however_the_stream_is_cut(
     keys: list[bytes], generator: random.Random

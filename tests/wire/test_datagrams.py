@@ -234,7 +234,7 @@ def test_the_network_s_losses_show_by_the_gaps() -> None:
     assert receiver.lost(3) == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(1, 3000), max_size=300))
 def test_the_window_takes_each_number_once(numbers: list[int]) -> None:
     window, seen, highest = ReplayWindow(), set[int](), 0

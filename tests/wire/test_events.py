@@ -194,7 +194,7 @@ def told_whole(event: WireEvent) -> bool:
     return size < 1200 and len(event.flag) <= 64 and len(event.where) <= 256 and event.severity != 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(event_strategy, min_size=1, max_size=8), st.integers(1, (1 << 62)))
 def test_packed_events_come_in_order_and_whole_or_marked(
     given_events: list[WireEvent], first: int
@@ -215,7 +215,7 @@ def test_packed_events_come_in_order_and_whole_or_marked(
             assert told.fields.endswith("truncated=1")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.integers(1, 1 << 62), event_strategy, min_size=1, max_size=6))
 def test_repeated_events_come_with_their_numbers(by_number: dict[int, WireEvent]) -> None:
     sender, receiver = sealer(), opener()
@@ -237,7 +237,7 @@ figures = st.dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.text("abc", max_size=64), any_text, figures), max_size=12))
 def test_figures_come_in_parts_that_say_how_many(rows: list[Any]) -> None:
     sender, receiver = sealer(), opener()
@@ -255,7 +255,7 @@ def test_figures_come_in_parts_that_say_how_many(rows: list[Any]) -> None:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 8), st.recursive(
     st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | st.text()
     | st.binary(),
@@ -273,7 +273,7 @@ def test_arbitrary_bodies_are_refused_or_pass_their_check(kind: int, body: Any) 
         assert error.reason == "malformed"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=1500))
 def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     reason(opener(), data)

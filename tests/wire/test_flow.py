@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass.wire import flow
@@ -14,7 +14,6 @@ from isinglass.wire.flow import Governor, Report, fair_share
 from isinglass.wire.limiters import KEPT_NS, KEPT_SPELLS, Limiters, Spell, Swing
 
 SECOND = 1_000_000_000
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MILLISECOND = 1_000_000
 LIMITS = Limits(1000, 100_000, 10.0)
 
@@ -43,7 +42,6 @@ def test_the_worst_limit_is_the_backlog(
     assert backlog(LIMITS, entries, size_bytes, oldest, drain) == pytest.approx(expected)
 
 
-@PATIENT
 @given(
     st.integers(0, 10**6), st.integers(0, 10**9), st.floats(0, 1e4), st.floats(0, 1e6),
     st.integers(1, 10**6), st.integers(1, 10**9), st.floats(0.01, 1e4),
@@ -94,7 +92,6 @@ def test_everything_merging_away_is_no_infinite_speed() -> None:
     assert retirement.rate == pytest.approx(50)
 
 
-@PATIENT
 @given(st.lists(st.floats(0.02, 0.5), min_size=10, max_size=50), st.integers(1000, 10**5))
 def test_how_long_the_windows_are_does_not_change_the_speed(
     windows: list[float], speed: int
@@ -139,7 +136,6 @@ def test_nobody_gets_more_than_asked_for_and_the_rest_is_shared_equally() -> Non
     assert fair_share(0.0, [5]) == 0
 
 
-@PATIENT
 @given(st.floats(0, 1e6), st.lists(st.floats(0, 1e6), max_size=8))
 def test_shares_add_up_and_nobody_with_a_larger_one_could_give(
     total: float, demands: list[float]
@@ -320,7 +316,6 @@ shares = st.floats(0, 3)
 rates = st.floats(0, 1e7)
 
 
-@PATIENT
 @given(
     st.lists(
         st.tuples(st.sampled_from("abcd"), shares, st.floats(1, 1e7), rates, rates,

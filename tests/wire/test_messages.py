@@ -25,7 +25,7 @@ def body(message: Any) -> bytes:
     return bytes(msgpack.packb(message))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(PUTS, max_size=6), st.randoms(use_true_random=False))
 def test_requests_come_back_however_the_stream_is_cut(
     requests: list[list[Any]], generator: random.Random

@@ -59,7 +59,7 @@ def unpacked(sent: list[Outgoing]) -> list[tuple[int, str, bytes, bytes]]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(CHANGES, max_size=120), st.integers(1, 2**62), st.randoms(use_true_random=False))
 def test_every_update_comes_back_under_its_number(
     changes: list[Change], first: int, generator: random.Random
@@ -78,7 +78,7 @@ def test_every_update_comes_back_under_its_number(
     assert unpacked(sent) == [(first + n, *change) for n, change in enumerate(changes)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 400), st.integers(0, 1300), TABLES)
 def test_a_datagram_under_load_is_nearly_full(key: int, value: int, table: str) -> None:
     packer = Packer(3, 9)
@@ -110,7 +110,7 @@ def test_an_update_too_large_for_parts_gets_no_number() -> None:
     assert [(n, key) for n, _, key, _ in unpacked(packer.take())] == [(1, b"a"), (2, b"c")]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.sets(st.integers(1, 2**63 - 1), min_size=1), CHANGES), max_size=20),
     st.integers(0, 300),
