@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import isinglass
 from daemon_process import DaemonProcess, daemon
 from held_thread import held, wait_until_held
+from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Verdict
 
 
@@ -53,3 +56,41 @@ def test_an_applier_that_hangs_in_a_commit_is_left_behind(
         stored = {key: value["n"] for key, value in database.scan("t")}
     expected = {f"key {number}": number for number in range(100)}
     assert stored == {"before": 0, "last": 100, **expected}
+
+
+STARTING = """
+import resource
+import threading
+from isinglass.errors import IsinglassError
+from isinglass.node import service
+from isinglass.settings import load
+
+STACK_BYTES = 256 << 20
+PAGE_BYTES = 4096
+
+class Poor(service.Service):
+    def start(self):
+        # Room for the stack of one thread, and not of a second one.
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * PAGE_BYTES
+        threading.stack_size(STACK_BYTES)
+        resource.setrlimit(resource.RLIMIT_AS, (used + STACK_BYTES * 3 // 2,) * 2)
+        super().start()
+
+service.Service = Poor
+try:
+    service.run(load({"node": "oak", "map_size_bytes": 1 << 20}), lambda: print("serving"))
+except IsinglassError as error:
+    print(error)
+"""
+
+
+def test_a_daemon_that_gets_too_few_threads_says_so_and_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTING], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("not all threads could be started (can't start new thread): ")
+    assert (done.returncode, done.stderr) == (0, "")
+    with SegmentReader("oak") as reader:
+        owner = reader.snapshot().owner
+    assert owner is not None and owner.verdict == Verdict.CLEAN_EXIT

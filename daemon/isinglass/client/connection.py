@@ -126,7 +126,7 @@ class Connection:
 
     def _collect(self, numbers: range) -> list[list[Any]]:
         found: dict[int, list[Any]] = {}
-        lost: Exception = BrokenConnection(f"the daemon of node {self.node} closed the connection")
+        lost: Exception
         try:
             while data := self._receive(RECEIVE_BYTES):
                 for body in self._buffer.feed(data):
@@ -134,6 +134,7 @@ class Connection:
                     found[answer[0]] = answer
                 if all(number in found for number in numbers):
                     return [found[number] for number in numbers]
+            lost = BrokenConnection(f"the daemon of node {self.node} closed the connection")
         except OSError as error:
             lost = self._lost(error)
         except messages.BadFrame as error:

@@ -18,11 +18,13 @@ THREAD_LIMIT_SECONDS = 10.0
 
 
 def join(thread: threading.Thread, limit_seconds: float = THREAD_LIMIT_SECONDS) -> None:
-    """Wait for a thread that was told to end.
+    """Wait for a thread that was told to end; one that was never started has ended.
 
     Raises:
         ThreadStuck: it has not ended within the limit, and where it stands.
     """
+    if thread.ident is None:
+        return
     thread.join(limit_seconds)
     if thread.is_alive():
         raise ThreadStuck(

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from isinglass import emit
-from isinglass.errors import ThreadStuck
+from isinglass.errors import IsinglassError, ThreadStuck
 from isinglass.glass.probe import mark
 from isinglass.glass.segment import Segment
 from isinglass.glass.severity import ERROR, WARNING
@@ -66,12 +66,35 @@ class Service(Protocol):
 
     troubles: Troubles
 
+    def start(self) -> None:
+        """Start its threads."""
+
     def stop(self) -> None:
-        """End it.
+        """End it, also when not all of its threads were started.
 
         Raises:
             ThreadStuck: one of its threads does not end.
         """
+
+
+def start(service: Service) -> None:
+    """Start a service; when not all of it can be started, end what was.
+
+    The interpreter would wait for threads that nobody ends any more, and for ever.
+
+    Raises:
+        IsinglassError: the machine has no more threads for it.
+    """
+    try:
+        service.start()
+    except BaseException as error:
+        _stop(service)
+        if isinstance(error, RuntimeError):
+            raise IsinglassError(
+                f"not all threads could be started ({error}): allow the service some ten of them"
+                " (`ulimit -u`, pids.max of its control group), and memory for their stacks"
+            ) from error
+        raise
 
 
 def serve(service: Service, signals: StopSignals, ready: Callable[[], None]) -> None:
@@ -87,6 +110,12 @@ def serve(service: Service, signals: StopSignals, ready: Callable[[], None]) -> 
     mark.waiting("for a signal to stop")
     signals.wait()
     transport.notify_supervisor("STOPPING=1")
+    _stop(service)
+    if service.troubles.failure is not None:
+        raise service.troubles.failure
+
+
+def _stop(service: Service) -> None:
     try:
         service.stop()
     except ThreadStuck as error:
@@ -96,5 +125,3 @@ def serve(service: Service, signals: StopSignals, ready: Callable[[], None]) -> 
         with suppress(OSError):  # perhaps nobody reads it any more
             print(f"isinglass: {error}", file=sys.stderr, flush=True)
         os._exit(error.exit_code)
-    if service.troubles.failure is not None:
-        raise service.troubles.failure

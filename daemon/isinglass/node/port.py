@@ -210,7 +210,8 @@ class Port:
         """
         stopped = threading.Event()
         self.loop.call_soon_threadsafe(self._stop_reading, stopped)
-        stopped.wait(STOP_LIMIT_SECONDS)
+        if self._thread.ident is not None:
+            stopped.wait(STOP_LIMIT_SECONDS)
 
     def _stop_reading(self, stopped: threading.Event) -> None:
         self.stopping = True

@@ -326,7 +326,7 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
     with StopSignals() as signals, segment.create(settings.node) as glass:
         _offer_stacks(glass)
         service = Service(settings, glass, signals.end, past)
-        service.start()
+        lifetime.start(service)
         collecting.settle()
         lifetime.serve(service, signals, ready)
     return 0
