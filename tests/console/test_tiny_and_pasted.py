@@ -119,7 +119,9 @@ def test_a_clock_that_was_set_back_does_not_keep_a_restart_on_the_screen() -> No
     assert words.life_sentence(node, 1400 * SECOND, 1.0) == ""
 
 
-@pytest.mark.parametrize("name", ["~~~/saved", "a" * 300, "nowhere/saved"])
+@pytest.mark.parametrize(
+    "name", ["~~~/saved", "a" * 300, "nowhere/saved"], ids=["nobody's", "long", "nowhere"]
+)
 def test_a_part_is_saved_into_no_such_file(
     alder: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
