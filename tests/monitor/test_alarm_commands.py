@@ -117,10 +117,12 @@ def test_without_a_monitor_it_says_so(tmp_path: Path) -> None:
     [
         ("alarms", "acknowledge"),
         ("alarms", "ack", "one"),
+        ("alarms", "end", "1" * 5000),
         ("alarms", "ack"),
         ("alarms", "check", "/none/such.toml"),
         ("incident", "soon"),
     ],
+    ids=lambda line: " ".join(line)[:30],
 )
 def test_a_line_that_cannot_be_meant_is_a_sentence(line: tuple[str, ...]) -> None:
     assert isinglass(*line, expect=2).stderr.startswith("isinglass: ")

@@ -179,7 +179,7 @@ def test_cursors_in_files(folder: Path, tmp_path: Path) -> None:
     assert "leave one out" in both.stderr
     kept.write_text("no cursor\n")
     wrong = isinglass("log", "--cursor-file", str(kept), expect=2)
-    assert "is no cursor" in wrong.stderr
+    assert f"What {kept} has is no cursor: remove it" in wrong.stderr
     away = isinglass("log", "--cursor-file", str(tmp_path / "none" / "cursor"), expect=2)
     assert "cannot be kept" in away.stderr
 

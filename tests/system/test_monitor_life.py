@@ -80,7 +80,7 @@ def test_what_a_monitor_cannot_be_is_said_before_anything_is_made(data_dir: Path
         ((), "A monitor listens to a cluster: set `cluster`"),
         (("--cluster", "x"), "has no cluster_key_file"),
         (("--cluster", "x", "--insecure", "--keep-bytes", "much"), "--keep-bytes cannot be"),
-        (("--cluster", "x", "--insecure", "--keep-days", "-1"), "--keep-days cannot be"),
+        (("--cluster", "x", "--insecure", "--keep-days", "-1"), "'-1': it is days, from"),
         (("--cluster", "x", "--insecure", "--interface", "nowhere0"), "is not to be had"),
         (("--cluster", "x", "--insecure", "--alarms", "/nowhere.toml"), "/nowhere.toml"),
     ):

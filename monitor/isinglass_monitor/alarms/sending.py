@@ -90,7 +90,8 @@ def _to_command(notifier: Notifier, message: Message) -> None:
         try:
             process.communicate(_json(message), notifier.timeout_seconds)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             raise
         if process.returncode:
             why = f"exit code {process.returncode}: {_last_line(said)}"

@@ -6,6 +6,7 @@ and says so. All else is an order to the running monitor (`orders`), which answe
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -210,7 +211,7 @@ def _order(values: Values, order: dict[str, Any], sentence: str) -> dict[str, An
 
 
 def _whole(text: str, what: str) -> int:
-    if not text.isascii() or not text.isdigit():
+    if not re.fullmatch("[0-9]{1,18}", text):
         raise UsageError(f"{text!r} is not the number of {what}: `isinglass alarms` prints them.")
     return int(text)
 

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from isinglass import clock
-from isinglass.errors import SettingsError
+from isinglass.errors import SettingsError, UsageError
 from isinglass_monitor.atomic_file import replace_text
 from isinglass_monitor.otlp import Exporter, NotDelivered
 from isinglass_monitor.spool.reading import Cursor, parse_cursor
@@ -80,11 +80,15 @@ def kept_cursor(path: Path) -> Cursor | None:
         UsageError: what is in it is no cursor.
     """
     try:
-        return parse_cursor(path.read_text("utf-8").strip())
+        text = path.read_text("utf-8").strip()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as reason:
         raise SettingsError(f"The cursor in {path} cannot be read: {reason}.") from None
+    try:
+        return parse_cursor(text)
+    except UsageError:
+        raise UsageError(f"What {path} has is no cursor: remove it to begin anew.") from None
 
 
 def keep_cursor(path: Path, cursor: str) -> None:

@@ -7,6 +7,7 @@ a name, and under it a segment and a folder for its spool, so several can live o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -132,7 +133,8 @@ def _options(settings: Settings, values: Values) -> Options:
             ) from None
 
     usual, whole = Limits(), size(2**20, 2**50)
-    days = chosen("keep-days", seconds(1e-6, 36_500), usual.age_seconds / DAY_SECONDS)
+    in_days = replace(seconds(1e-6, 36_500), allowed="days, from 0.000001 to 36,500")
+    days = chosen("keep-days", in_days, usual.age_seconds / DAY_SECONDS)
     limits = Limits(
         days * DAY_SECONDS,
         int(chosen("keep-bytes", whole, usual.size_bytes)),

@@ -38,7 +38,7 @@ def parse_level(text: str) -> int:
         UsageError: it is neither.
     """
     found = LEVELS.get(text.lower())
-    if found is None and text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST:
+    if found is None and re.fullmatch("[0-9]{1,2}", text) and 1 <= int(text) <= HIGHEST:
         found = int(text)
     if found is None:
         raise UsageError(
