@@ -23,7 +23,7 @@ from typing import Any
 
 import isinglass
 from isinglass import clock, mark
-from isinglass.errors import AddUnknown, StoreError
+from isinglass.errors import AddUnknown, NodeDrained, StoreError
 from isinglass_console import demo_workload as workload
 
 PR_SET_PDEATHSIG = 1
@@ -87,16 +87,16 @@ def counter(task: dict[str, Any]) -> int:
 def _count(
     database: isinglass.Client, adds: list[tuple[str, int]], batch: int, patient: bool
 ) -> None:
-    """Count occurrences; while the store refuses writes, who is patient waits and asks again."""
+    """Count occurrences; while the node takes no writes, who is patient waits and asks again."""
     for start in range(0, len(adds), batch):
         while True:
             try:
                 database.add_many(workload.TABLE, adds[start : start + batch], workload.FIELD)
                 break
-            except StoreError:
+            except (StoreError, NodeDrained):
                 if not patient:
                     raise
-            mark.waiting("for the store to take writes again")
+            mark.waiting("for the node to take writes again")
             clock.sleep(REFUSED_PAUSE_SECONDS)
 
 

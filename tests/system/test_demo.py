@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cli.commands import isinglass
 from isinglass.glass.reader import SegmentReader
 from isinglass.store.reading import StoreReader
 from isinglass_console import demo_workload as workload
@@ -246,6 +247,33 @@ def test_a_daemon_that_dies_ends_the_demo_with_a_sentence(tmp_path: Path, data_d
     _, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 1
     assert "birch ended with code -9" in err
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+def waits_for_writes(runtime: Path) -> bool:
+    """Tell whether the counter at alder waits until its writes are taken again."""
+    with SegmentReader(str(runtime / "alder" / "segment")) as reader:
+        processes = reader.snapshot().processes
+    threads = [t for each in processes if each.name.startswith("counter") for t in each.threads]
+    return any(t.site and t.site.label == "for the node to take writes again" for t in threads)
+
+
+@pytest.mark.slow
+def test_the_clients_of_a_drained_node_wait_and_go_on(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = demo("--headless", "--seconds", "600", name=str(tmp_path))
+    try:
+        runtime = runtime_of(str(tmp_path))
+        monkeypatch.setenv("ISINGLASS_RUNTIME_DIR", str(runtime))
+        isinglass("daemon", "drain", "alder", "--for", "10m")
+        wait_until(lambda: waits_for_writes(runtime), "a counter that waits")
+        isinglass("daemon", "resume", "alder")
+        wait_until(lambda: not waits_for_writes(runtime), "a counter that goes on")
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.communicate(timeout=WAIT_SECONDS)
     wait_until_nothing_is_left(str(tmp_path), data_dir)
 
 
