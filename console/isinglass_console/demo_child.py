@@ -23,7 +23,14 @@ from typing import Any
 
 import isinglass
 from isinglass import clock, mark
-from isinglass.errors import AddUnknown, NodeDrained, StoreError
+from isinglass.errors import (
+    AddUnknown,
+    DaemonAway,
+    NodeDrained,
+    RequestRefused,
+    RequestTimeout,
+    StoreError,
+)
 from isinglass_console import demo_workload as workload
 
 PR_SET_PDEATHSIG = 1
@@ -31,6 +38,7 @@ READS_TOGETHER = 200
 READ_PAUSE_SECONDS = 0.02
 SCAN_PAUSE_SECONDS = 0.5
 REFUSED_PAUSE_SECONDS = 0.2
+LIMIT_SECONDS, ONCE_LIMIT_SECONDS = 5.0, 60.0  # that a counter waits for its daemon at a time
 MOST_FREQUENT = 20
 COMMON = "self", "name", "len", "path", "os"
 
@@ -63,7 +71,8 @@ def counter(task: dict[str, Any]) -> int:
     name = task["process"]
     files = [Path(file) for file in task["files"]]
     occurrences = 0
-    with isinglass.connect(task["node"], process=name, timeout_seconds=60.0) as database:
+    limit = ONCE_LIMIT_SECONDS if task["once"] else LIMIT_SECONDS
+    with isinglass.connect(task["node"], process=name, timeout_seconds=limit) as database:
         while True:
             for file in files:
                 mark("finding the identifiers of a file")
@@ -72,10 +81,10 @@ def counter(task: dict[str, Any]) -> int:
                 try:
                     patient = not task["once"]
                     _count(database, workload.adds_of(found, file), task["batch"], patient)
-                except AddUnknown:
+                except (AddUnknown, DaemonAway, RequestTimeout):
                     if task["once"]:
                         raise
-                    continue  # the daemon was killed meanwhile: the rest of this file is left out
+                    continue  # the daemon was stopped or killed: the rest of this file is left out
                 occurrences += len(found)
             if task["once"] or not files:
                 break
@@ -93,7 +102,7 @@ def _count(
             try:
                 database.add_many(workload.TABLE, adds[start : start + batch], workload.FIELD)
                 break
-            except (StoreError, NodeDrained):
+            except (StoreError, NodeDrained, RequestRefused):
                 if not patient:
                     raise
             mark.waiting("for the node to take writes again")
