@@ -18,6 +18,7 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,6 +79,9 @@ class Report:
 
 def options(description: str, rounds: int = 9) -> argparse.ArgumentParser:
     """Return a parser with the flags that all benchmarks have; add your own to it."""
+    # A shell has its background jobs ignore interrupts, and what they start with them: a tool that
+    # is ended by one would never end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write", action="store_true", help="replace the section in RESULTS.md")

@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
 
-from isinglass import clock
+from isinglass import clock, collecting
 from isinglass.errors import UsageError
 from isinglass_console import commanding, keys
 from isinglass_console.configuration import Configuration
@@ -126,6 +126,8 @@ class IsinglassApp(App[int]):
         )
         self.desk.settings.notice = self._problem or self._keymap_problem
         self.push_screen(self._main)
+        if not self.is_headless:  # then the process is another's
+            self.call_after_refresh(collecting.settle)
         self.theme_changed_signal.subscribe(self, self._dress)
         if self.feed is not None:
             self.feed.start()

@@ -22,8 +22,9 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 
-# These look and end; collecting their garbage would cost a tenth of their time.
-SHORT_LIVED = frozenset(("dump", "ps", "complete-nodes"))
+# Collecting garbage would cost a tenth of the time of those that look and end, and of the time to
+# the console's first page; the console collects after that (`isinglass.collecting`).
+NOT_COLLECTING = frozenset(("dump", "ps", "complete-nodes", "console"))
 
 # What these look at may be a recording, which only the top layer can read.
 OF_RECORDINGS = frozenset(("dump", "ps"))
@@ -117,7 +118,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     if name not in COMMANDS:
         return _unknown(name)
-    if name in SHORT_LIVED:
+    if name in NOT_COLLECTING:
         gc.disable()
     module = __import__(COMMANDS[name][0], fromlist=["main"])
     from isinglass.cli.options import HelpAsked

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import isinglass
-from isinglass import clock, emit
+from isinglass import clock, collecting, emit
 from isinglass.emit.figures import figures_of
 from isinglass.emit.target import Target, target_of
 from isinglass.errors import SettingsError
@@ -251,5 +251,6 @@ def run(settings: Settings, options: Options, ready: Callable[[], None]) -> int:
     with StopSignals() as signals, segment.create(settings.node, ROLE) as glass:
         service = Service(settings, options, where, glass, signals.end)
         service.start()
+        collecting.settle()
         lifetime.serve(service, signals, ready)
     return 0

@@ -204,6 +204,25 @@ def test_the_events_about_a_moment_are_there(
         assert until == [entry for entry in every if entry.wall_ns <= wall_ns]
 
 
+def test_of_the_events_before_a_moment_no_more_is_read_than_is_wanted(
+    frames: list[tuple[Frame, list[LogEntry]]], tmp_path: Path
+) -> None:
+    path = tmp_path / "long"
+    turns = [
+        (replace(frame, wall_ns=frame.wall_ns + turn * 150 * SECOND), [event])
+        for turn in range(5)
+        for frame, _ in frames
+        for event in [LogEntry(frame.wall_ns + turn * 150 * SECOND, "alder", "d", 9, "f", "m")]
+    ]
+    record(path, turns)
+    recording, (last, (event,)) = Recording(path), turns[-1]
+    every = [entry for _, events in turns for entry in events]
+    few = recording.around(last.wall_ns, 10).entries
+    assert event in few and few == every[-len(few) :]
+    assert 10 < len(few) <= 2 * CHAPTER_ROWS
+    assert recording.around(last.wall_ns).entries == every
+
+
 def test_what_is_too_old_goes_and_the_file_stays_small(
     frames: list[tuple[Frame, list[LogEntry]]], tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from isinglass_console.model.alarms import Alarm, AlarmSheet
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.heat import Tally
-from isinglass_console.model.log import Log, LogEntry
+from isinglass_console.model.log import KEPT, Log, LogEntry
 
 
 class Timeline(Protocol):
@@ -52,8 +52,8 @@ class Trends(Protocol):
 class Events(Protocol):
     """The events of all nodes."""
 
-    def around(self, wall_ns: int) -> Log:
-        """Return the events about a moment: some thousand before it, and some after it."""
+    def around(self, wall_ns: int, least: int = KEPT) -> Log:
+        """Return the events about a moment: at least so many before it, and some after it."""
 
 
 class Replayed(Timeline, Trends, Events, Protocol):

@@ -78,7 +78,7 @@ class Recording:
         self._decoded: Recent[int, Frame] = Recent(DECODED_FRAMES)
         self._tallies: Recent[tuple[str, int], Tally | None] = Recent(TALLIES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
-        self._logs: Recent[int, Log] = Recent(2)
+        self._logs: Recent[tuple[int, int], Log] = Recent(2)
         self._take_in()
 
     def _take_in(self) -> None:
@@ -284,10 +284,10 @@ class Recording:
         return self._board.alarms
 
     # ------------------------------------------------------------------ events
-    def around(self, wall_ns: int) -> Log:
-        """Return the events about a moment: the newest 4,000 before it, a chapter after it."""
+    def around(self, wall_ns: int, least: int = KEPT) -> Log:
+        """Return the events about a moment: the newest `least` before it, a chapter after it."""
         at = bisect_right(self._firsts, self.number_at(wall_ns)) - 1
-        return self._logs.get_or(at, lambda: self._log(at))
+        return self._logs.get_or((at, least), lambda: self._log(at, least))
 
     def entries(self, first: int, last: int) -> list[LogEntry]:
         """Return the events of the chapters that hold the frames, in order of time."""
@@ -307,12 +307,19 @@ class Recording:
             beyond = [entry for entry in bad if (entry.wall_ns - wall_ns) * step > 0]
             yield from sorted(beyond, key=lambda entry: entry.wall_ns * step)
 
-    def _log(self, at: int) -> Log:
-        found: list[LogEntry] = []
-        for index in range(min(at + 1, len(self._chapters) - 1), -1, -1):
-            if len(found) >= KEPT or index < at - EVENT_CHAPTERS:
+    def _log(self, at: int, least: int) -> Log:
+        """Return the events of a chapter and the next, and of those before until there are enough.
+
+        Each chapter is unpacked for it, a millisecond or two.
+        """
+        found = [entry for each in self._chapters[at : at + 2] for entry in self._events(each)]
+        before = 0
+        for chapter in self._chapters[max(0, at - EVENT_CHAPTERS) : at][::-1]:
+            if before >= least:
                 break
-            found.extend(self._events(self._chapters[index]))
+            events = self._events(chapter)
+            before += len(events)
+            found.extend(events)
         return Log(sorted(found, key=lambda entry: entry.wall_ns))
 
     def _events(self, chapter: Chapter) -> list[LogEntry]:

@@ -22,7 +22,7 @@ from isinglass_console.model.filter import Filter
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
-from isinglass_console.model.log import Log
+from isinglass_console.model.log import KEPT, Log
 from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.moments import Moment
 from isinglass_console.model.player import Player, next_speed
@@ -35,7 +35,8 @@ from isinglass_console.screens.settings import Settings
 
 # Their rows are nodes: a row that is selected in one is the node of all views.
 NODE_TABLES = ("nodes", "flow", "lag")
-LOG_TABLE = "log"
+LOG_TABLE = "log"  # and its view
+EVENTS_BELOW = 100  # the newest, for what a filter lets through below other views
 THREAD_TABLE, ALL_THREADS = "threads", "all threads"
 HEAT_OF = {
     spots.THREAD: "the thread",
@@ -171,8 +172,9 @@ class Desk(DeskTables):
 
     def _log(self, wall_ns: int) -> Log:
         """Return the events about a moment; those that cannot be read are none, and it is told."""
+        least = KEPT if self.settings.view == LOG_TABLE else EVENTS_BELOW
         try:
-            return self._events.around(wall_ns)
+            return self._events.around(wall_ns, least)
         except IsinglassError as reason:
             self.settings.notice = str(reason)
             return Log()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from isinglass.glass.severity import INFO, WARNING
 from isinglass.wire.membership import DOWN, LEFT, SUSPECTED, UP
-from isinglass.wire.reports import LIVE, PHASES
+from isinglass.wire.reports import HEALING, LIVE, PHASES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ class ClusterNews:
         """Tell what has changed since the last look."""
         if replica.phase != self._phase:
             # To join, or to catch up at the start, is ordinary; to be live no more is not.
-            severity = WARNING if self._phase == LIVE else INFO
-            self._event(severity, "cluster", f"this node is {PHASES[replica.phase]}")
+            was_live = self._phase == LIVE
+            why = {"why": replica.healing.why} if was_live and replica.phase == HEALING else {}
+            severity = WARNING if was_live else INFO
+            self._event(severity, "cluster", f"this node is {PHASES[replica.phase]}", **why)
             self._phase = replica.phase
         for member in replica.members.members.values():
             known = self._states.get(member.origin)

@@ -28,6 +28,7 @@ from typing import Any
 
 from isinglass.errors import TableMissing
 from isinglass.node.outside import Outside, Shelf
+from isinglass.node.primary import DEAF_NS
 from isinglass.node.repairs import Repairs
 from isinglass.node.vectors import Vectors
 from isinglass.store.buckets import COUNT
@@ -50,7 +51,9 @@ _NANOSECONDS = 1_000_000_000
 
 COPIED, ALONE = "a copy stands in line", f"nobody is live for {ALONE_SECONDS:g} s, it is the first"
 CAUGHT_UP = "it has what the others had"
-BEHIND = "a gap no journal reaches, a stop, or a member came back with more"
+STOOD_STILL = f"its process stood still for {DEAF_NS / _NANOSECONDS:g} s, and heard nobody"
+CAME_BACK = "a member came back with more than it has"
+GAP = "a gap that no journal reaches, or a member with another past"
 LEAVES = "its daemon ends on purpose"
 MACHINE: Machine[int] = Machine(
     (JOINING, HEALING),
@@ -58,7 +61,7 @@ MACHINE: Machine[int] = Machine(
         (JOINING, COPIED): HEALING,
         (JOINING, ALONE): LIVE,
         (HEALING, CAUGHT_UP): LIVE,
-        (LIVE, BEHIND): HEALING,
+        **{(LIVE, behind): HEALING for behind in (STOOD_STILL, CAME_BACK, GAP)},
         **{(phase, LEAVES): LEAVING for phase in (JOINING, HEALING, LIVE)},
     },
 )
@@ -117,6 +120,7 @@ class Healing:
         self._repairs, self._shelf, self._outside, self._panel = repairs, shelf, outside, panel
         self._horizon, self._on_copying, self._on_copied = horizon, on_copying, on_copied
         self.phase = JOINING if fresh else HEALING
+        self.why = ""  # the event by which it was live no more
         self._since_ns = now_ns
         self._goal: dict[tuple[int, int], int] | None = None
         self._copy: _Copy | None = None
@@ -142,9 +146,19 @@ class Healing:
         """Say that this node ends on purpose."""
         self._step(LEAVES)
 
-    def catch_up(self, now_ns: int) -> None:
+    def was_deaf(self, now_ns: int) -> None:
+        """This process stood still: what it knows of the others is old."""
+        self._catch_up(STOOD_STILL, now_ns)
+
+    def hear_of_more(self, now_ns: int) -> None:
+        """A member came back that has more than this node."""
+        self._catch_up(CAME_BACK, now_ns)
+
+    def _catch_up(self, event: str, now_ns: int) -> None:
         """Stop being live until this node has what the others have now."""
-        self._step(BEHIND)
+        if self.phase == LIVE:
+            self.why = event
+        self._step(event)
         self._goal, self._since_ns = None, now_ns
 
     def tick(self, now_ns: int) -> int:
@@ -159,7 +173,7 @@ class Healing:
             self._join(now_ns)
         elif sources := self._able() or self._strange():
             if self.phase == LIVE:
-                self.catch_up(now_ns)
+                self._catch_up(GAP, now_ns)
             self._start(sources, now_ns)
         elif self.phase == HEALING and self._caught_up(now_ns):
             self._step(CAUGHT_UP)

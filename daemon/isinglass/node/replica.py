@@ -217,7 +217,7 @@ class Replica:
                 more = more or progress.received > inbox.received
                 inbox.known_last = max(inbox.known_last, progress.received)
         if returned and more:
-            self.healing.catch_up(now_ns)
+            self.healing.hear_of_more(now_ns)
 
     # ------------------------------------------------------------------ time
     def tick(self, now_ns: int) -> int:
@@ -273,7 +273,7 @@ class Replica:
     def _was_deaf(self, now_ns: int) -> None:
         """This process stood still: what it knew of the others is old."""
         self.roster.was_deaf()
-        self.healing.catch_up(now_ns)
+        self.healing.was_deaf(now_ns)
 
     def beat(self, now_ns: int) -> None:
         """Send a heartbeat, behind all updates that it counts."""

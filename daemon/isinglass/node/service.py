@@ -19,12 +19,11 @@ store has every batch whose commit had ended; what was only queued is lost, as `
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from collections.abc import Callable
 
 import isinglass
-from isinglass import clock, emit
+from isinglass import clock, collecting, emit
 from isinglass.emit import target
 from isinglass.errors import LockTimeout, SegmentError, StoreCorrupt, StoreError, ThreadStuck
 from isinglass.glass import layout, segment
@@ -59,7 +58,6 @@ from isinglass.wire import messages, transport
 
 SOCKET_NAME = "port.sock"
 SERVING, DRAINED = "serving", "drained"
-COLLECT_AFTER = (20_000, 20, 20)  # new objects, and turns of the younger generations (module gc)
 
 
 class Service:
@@ -324,8 +322,6 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         _offer_stacks(glass)
         service = Service(settings, glass, signals.end, past)
         service.start()
-        # Cycles are rare here, and what queue and journal hold is much to look through for them.
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
+        collecting.settle()
         lifetime.serve(service, signals, ready)
     return 0
