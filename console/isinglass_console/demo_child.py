@@ -66,13 +66,24 @@ def monitor(task: dict[str, Any]) -> int:
     return run_monitor(["run", "--name", task["node"], "--alarms", task["rules"]])
 
 
+def _connected(task: dict[str, Any]) -> isinglass.Client:
+    """Connect to the node, whose daemon may be stopped or down just now; but for one count."""
+    once = bool(task.get("once"))
+    limit = ONCE_LIMIT_SECONDS if once else LIMIT_SECONDS
+    while True:
+        try:
+            return isinglass.connect(task["node"], process=task["process"], timeout_seconds=limit)
+        except (DaemonAway, RequestTimeout):
+            if once:
+                raise
+
+
 def counter(task: dict[str, Any]) -> int:
     """Count identifiers, again and again or once, and print what was counted."""
     name = task["process"]
     files = [Path(file) for file in task["files"]]
     occurrences = 0
-    limit = ONCE_LIMIT_SECONDS if task["once"] else LIMIT_SECONDS
-    with isinglass.connect(task["node"], process=name, timeout_seconds=limit) as database:
+    with _connected(task) as database:
         while True:
             for file in files:
                 mark("finding the identifiers of a file")
@@ -112,7 +123,7 @@ def _count(
 def reader(task: dict[str, Any]) -> int:
     """Look up identifiers, some thousand times a second."""
     generator = random.Random(task["seed"])
-    with isinglass.connect(task["node"], process=task["process"]) as database:
+    with _connected(task) as database:
         while True:
             mark("choosing what to read")
             start = "".join(generator.choices("abcdefghijklmnopqrstuvwxyz_", k=2))
@@ -127,7 +138,7 @@ def reader(task: dict[str, Any]) -> int:
 
 def scanner(task: dict[str, Any]) -> int:
     """Ask which identifiers are the most frequent, and sum some groups."""
-    with isinglass.connect(task["node"], process=task["process"]) as database:
+    with _connected(task) as database:
         while True:
             mark("asking the index for the most frequent")
             list(

@@ -275,7 +275,7 @@ def test_the_clients_of_a_drained_node_wait_and_go_on(
         assert process.poll() is None
     finally:
         process.terminate()
-        process.communicate(timeout=WAIT_SECONDS)
+        print(process.communicate(timeout=WAIT_SECONDS))
     wait_until_nothing_is_left(str(tmp_path), data_dir)
 
 
@@ -303,7 +303,7 @@ def test_the_clients_of_a_stopped_node_go_on_however_long_it_stood(
         assert process.poll() is None
     finally:
         process.terminate()
-        process.communicate(timeout=WAIT_SECONDS)
+        print(process.communicate(timeout=WAIT_SECONDS))
     wait_until_nothing_is_left(str(tmp_path), data_dir)
 
 
