@@ -23,7 +23,14 @@ from typing import Any
 
 import isinglass
 from isinglass import clock, mark
-from isinglass.errors import AddUnknown, StoreError
+from isinglass.errors import (
+    AddUnknown,
+    DaemonAway,
+    NodeDrained,
+    RequestRefused,
+    RequestTimeout,
+    StoreError,
+)
 from isinglass_console import demo_workload as workload
 
 PR_SET_PDEATHSIG = 1
@@ -31,6 +38,7 @@ READS_TOGETHER = 200
 READ_PAUSE_SECONDS = 0.02
 SCAN_PAUSE_SECONDS = 0.5
 REFUSED_PAUSE_SECONDS = 0.2
+LIMIT_SECONDS, ONCE_LIMIT_SECONDS = 5.0, 60.0  # that a counter waits for its daemon at a time
 MOST_FREQUENT = 20
 COMMON = "self", "name", "len", "path", "os"
 
@@ -58,12 +66,24 @@ def monitor(task: dict[str, Any]) -> int:
     return run_monitor(["run", "--name", task["node"], "--alarms", task["rules"]])
 
 
+def _connected(task: dict[str, Any]) -> isinglass.Client:
+    """Connect to the node, whose daemon may be stopped or down just now; but for one count."""
+    once = bool(task.get("once"))
+    limit = ONCE_LIMIT_SECONDS if once else LIMIT_SECONDS
+    while True:
+        try:
+            return isinglass.connect(task["node"], process=task["process"], timeout_seconds=limit)
+        except (DaemonAway, RequestTimeout):
+            if once:
+                raise
+
+
 def counter(task: dict[str, Any]) -> int:
     """Count identifiers, again and again or once, and print what was counted."""
     name = task["process"]
     files = [Path(file) for file in task["files"]]
     occurrences = 0
-    with isinglass.connect(task["node"], process=name, timeout_seconds=60.0) as database:
+    with _connected(task) as database:
         while True:
             for file in files:
                 mark("finding the identifiers of a file")
@@ -72,10 +92,10 @@ def counter(task: dict[str, Any]) -> int:
                 try:
                     patient = not task["once"]
                     _count(database, workload.adds_of(found, file), task["batch"], patient)
-                except AddUnknown:
+                except (AddUnknown, DaemonAway, RequestTimeout):
                     if task["once"]:
                         raise
-                    continue  # the daemon was killed meanwhile: the rest of this file is left out
+                    continue  # the daemon was stopped or killed: the rest of this file is left out
                 occurrences += len(found)
             if task["once"] or not files:
                 break
@@ -87,23 +107,23 @@ def counter(task: dict[str, Any]) -> int:
 def _count(
     database: isinglass.Client, adds: list[tuple[str, int]], batch: int, patient: bool
 ) -> None:
-    """Count occurrences; while the store refuses writes, who is patient waits and asks again."""
+    """Count occurrences; while the node takes no writes, who is patient waits and asks again."""
     for start in range(0, len(adds), batch):
         while True:
             try:
                 database.add_many(workload.TABLE, adds[start : start + batch], workload.FIELD)
                 break
-            except StoreError:
+            except (StoreError, NodeDrained, RequestRefused):
                 if not patient:
                     raise
-            mark.waiting("for the store to take writes again")
+            mark.waiting("for the node to take writes again")
             clock.sleep(REFUSED_PAUSE_SECONDS)
 
 
 def reader(task: dict[str, Any]) -> int:
     """Look up identifiers, some thousand times a second."""
     generator = random.Random(task["seed"])
-    with isinglass.connect(task["node"], process=task["process"]) as database:
+    with _connected(task) as database:
         while True:
             mark("choosing what to read")
             start = "".join(generator.choices("abcdefghijklmnopqrstuvwxyz_", k=2))
@@ -118,7 +138,7 @@ def reader(task: dict[str, Any]) -> int:
 
 def scanner(task: dict[str, Any]) -> int:
     """Ask which identifiers are the most frequent, and sum some groups."""
-    with isinglass.connect(task["node"], process=task["process"]) as database:
+    with _connected(task) as database:
         while True:
             mark("asking the index for the most frequent")
             list(

@@ -16,8 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cli.commands import isinglass
+from isinglass import clock
 from isinglass.glass.reader import SegmentReader
 from isinglass.store.reading import StoreReader
+from isinglass_console import demo_child
 from isinglass_console import demo_workload as workload
 from isinglass_console.demo_nodes import NAMES
 from waiting import wait_until
@@ -246,6 +249,61 @@ def test_a_daemon_that_dies_ends_the_demo_with_a_sentence(tmp_path: Path, data_d
     _, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 1
     assert "birch ended with code -9" in err
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+def waits_for_writes(runtime: Path) -> bool:
+    """Tell whether the counter at alder waits until its writes are taken again."""
+    with SegmentReader(str(runtime / "alder" / "segment")) as reader:
+        processes = reader.snapshot().processes
+    threads = [t for each in processes if each.name.startswith("counter") for t in each.threads]
+    return any(t.site and t.site.label == "for the node to take writes again" for t in threads)
+
+
+@pytest.mark.slow
+def test_the_clients_of_a_drained_node_wait_and_go_on(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = demo("--headless", "--seconds", "600", name=str(tmp_path))
+    try:
+        runtime = runtime_of(str(tmp_path))
+        monkeypatch.setenv("ISINGLASS_RUNTIME_DIR", str(runtime))
+        isinglass("daemon", "drain", "alder", "--for", "10m")
+        wait_until(lambda: waits_for_writes(runtime), "a counter that waits")
+        isinglass("daemon", "resume", "alder")
+        wait_until(lambda: not waits_for_writes(runtime), "a counter that goes on")
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        print(process.communicate(timeout=WAIT_SECONDS))
+    wait_until_nothing_is_left(str(tmp_path), data_dir)
+
+
+def requests_answered(runtime: Path) -> int:
+    """Return how many requests the daemon of alder has answered."""
+    with SegmentReader(str(runtime / "alder" / "segment")) as reader:
+        panel = reader.snapshot().panel("port")
+    return int(str(panel["requests"])) if panel else 0
+
+
+@pytest.mark.slow
+def test_the_clients_of_a_stopped_node_go_on_however_long_it_stood(
+    tmp_path: Path, data_dir: Path
+) -> None:
+    process = demo("--headless", "--seconds", "600", name=str(tmp_path))
+    try:
+        runtime = runtime_of(str(tmp_path))
+        wait_until(lambda: requests_answered(runtime) > 100, "clients at work")
+        alder = process_of(tmp_path, "alder.json")
+        alder.send_signal(signal.SIGSTOP)
+        clock.sleep(demo_child.LIMIT_SECONDS + 2)  # longer than they wait for an answer
+        answered = requests_answered(runtime)
+        alder.send_signal(signal.SIGCONT)
+        wait_until(lambda: requests_answered(runtime) > answered + 100, "clients at work again")
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        print(process.communicate(timeout=WAIT_SECONDS))
     wait_until_nothing_is_left(str(tmp_path), data_dir)
 
 
