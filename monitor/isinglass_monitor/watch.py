@@ -195,9 +195,9 @@ class Watch:
         self._event(
             severity,
             FLAG,
-            f"alarm {alarm.number} {change.what}: {alarm.subject.rule}"
+            f"alarm {change.number} {change.what}: {alarm.subject.rule}"
             f" {' '.join(alarm.nodes)}{': ' + change.text if change.text else ''}",
-            alarm=alarm.number,
+            alarm=change.number,
             rule=alarm.subject.rule,
             node=alarm.subject.node,
             what=change.what,

@@ -118,6 +118,17 @@ def test_the_scoreboard_file_is_as_its_schema_says(scene: WatchStage) -> None:
     }
 
 
+def test_the_log_calls_an_alarm_by_its_number_from_its_beginning_to_its_end(
+    scene: WatchStage,
+) -> None:
+    number = in_trouble(scene)
+    scene.figures["alder"]["store.state"] = "ready"
+    scene.run(40)
+    told = [fields for _, _, fields in scene.events if fields.get("rule") == "store-refuses"]
+    assert [fields["what"] for fields in told][-1] == "cleared"
+    assert {fields["alarm"] for fields in told} == {number}
+
+
 def test_an_alarm_is_acknowledged_and_silenced_by_order(scene: WatchStage) -> None:
     number = in_trouble(scene)
     answer = scene.ask({"do": "acknowledge", "alarm": number, "by": "ada"})

@@ -34,8 +34,12 @@ RAISED_NOTICE, CLEARED_NOTICE = "raised", "cleared"
 
 
 class Change(NamedTuple):
-    """Something happened to an alarm: goes to the log, and into its timeline."""
+    """Something happened to an alarm: goes to the log, and into its timeline.
 
+    `number` is the alarm's then: one that has ended gives it back.
+    """
+
+    number: int
     alarm: Alarm
     what: str
     text: str
@@ -196,7 +200,7 @@ class AlarmBook:
 
     def _change(self, alarm: Alarm, what: str, text: str) -> None:
         alarm.note(self._now.wall_ns, what, text)
-        self._changes.append(Change(alarm, what, text))
+        self._changes.append(Change(alarm.number, alarm, what, text))
 
     def _taken(self) -> tuple[list[Change], list[Notice]]:
         taken = self._changes, self._notices
