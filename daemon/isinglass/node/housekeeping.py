@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from isinglass import clock
-from isinglass.glass.segment import Segment, command_of
+from isinglass.glass.processes import command_of
+from isinglass.glass.segment import Segment
 from isinglass.glass.severity import INFO, WARNING
 from isinglass.node.intake import Intake
 from isinglass.node.panels import ReaderPanel
