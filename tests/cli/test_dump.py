@@ -117,6 +117,9 @@ def test_json_is_valid_for_a_number_that_is_not_finite(bakery: Program, real: st
         ]  # fmt: skip
         found = {one["field"]: one["value"] for one in fields}
         assert found["load"] is None and found["queue.oldest"] is None
+    named = isinglass("dump", "bakery", "--fields", "oven.load,oven.queue.oldest", "--json").stdout
+    (row,) = json.loads(named, parse_constant=pytest.fail)["rows"]
+    assert row["oven.load"] is None and row["oven.queue.oldest"] is None
     rows = csv.DictReader(io.StringIO(isinglass("dump", "bakery", "--csv").stdout))
     assert {row["value"] for row in rows if row["field"] == "load"} == {real}
     assert re.search(rf"^  load +{real} %$", isinglass("dump", "bakery").stdout, re.M)

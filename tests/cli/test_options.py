@@ -57,6 +57,8 @@ def test_defaults_and_plain_words_that_look_like_options() -> None:
         (["x", "--heat"], "needs its value, DEGREES"),
         (["x", "--heat", "hot"], "takes a number, not 'hot'"),
         (["x", "--heat", "nan"], "takes a number"),
+        (["x", "--heat", "inf"], "takes a number"),
+        (["x", "--heat", "1e10"], "takes a number"),
         (["x", "--times", "0"], "whole number above 0"),
         (["x", "--times", "1.5"], "whole number above 0"),
         (["x", "--flour", "oat"], "rye or wheat, not 'oat'"),

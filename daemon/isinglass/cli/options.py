@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Converted = str | float | int | bool | list[str] | None
 
+GREATEST = 1e9  # as seconds 31 years; the kernel waits for 292 at most
+
 
 class HelpAsked(Exception):
     """The user asked for the help of a command; carries the command."""
@@ -30,7 +32,7 @@ class HelpAsked(Exception):
 
 def _number(text: str) -> float:
     number = float(text)
-    if number != number:
+    if not abs(number) <= GREATEST:  # NaN neither
         raise ValueError(text)
     return number
 

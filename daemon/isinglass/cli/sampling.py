@@ -188,7 +188,7 @@ class Sampler(Sampled):
         return fits(process.name, self._globs) or fits(str(process.pid), self._globs)
 
     def _add_threads(self, process: Process, threads: dict[ThreadKey, _Thread]) -> None:
-        self._sites[process.slot, process.claim, process.pid] = process
+        self.remember(process)
         idle = idle_words(process)
         for thread in process.threads:
             key = ThreadKey(
