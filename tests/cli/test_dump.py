@@ -186,6 +186,20 @@ def test_all_nodes_when_none_is_named(bakery: Program, source: str) -> None:
         assert "node bakery:" in text and "node mill:" in text
 
 
+@pytest.mark.parametrize("command", ["dump", "ps"])
+def test_a_node_that_cannot_be_read_hides_no_other(
+    bakery: Program, runtime_dir: Path, command: str
+) -> None:
+    broken = runtime_dir / "abbey" / "segment"
+    broken.parent.mkdir()
+    broken.write_bytes(b"cut")
+    done = isinglass(command, expect=1)
+    assert "bakery" in done.stdout
+    assert "abbey/segment has 3 of" in done.stderr
+    assert "has 3 of" in isinglass(command, "abbey", expect=1).stderr
+    assert "abbey" not in isinglass(command, "bakery").stderr
+
+
 def test_a_segment_can_be_named_by_its_path(bakery: Program, runtime_dir: Path) -> None:
     assert "1,234,567" in isinglass("dump", str(runtime_dir / "bakery" / "segment")).stdout
 
