@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from isinglass import clock
+from isinglass.cli.documents import json_figure
 from isinglass.cli.options import Command, Option
 from isinglass.errors import IsinglassError, UsageError
 from isinglass_console import demo_monitor, demo_nodes, demo_stage, demo_workload
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from isinglass.cli.options import Values
+    from isinglass.glass.panel_views import PanelView
     from isinglass.glass.snapshot import Snapshot
 
 NODES = 3
@@ -77,20 +79,20 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"--source {source} is no folder.")
     if values.number("nodes") > demo_nodes.MOST_NODES:
         raise UsageError(f"--nodes can be 1 to {demo_nodes.MOST_NODES}.")
-    plan = _plan(values, source or demo_workload.standard_library())
-    os.environ["ISINGLASS_RUNTIME_DIR"] = plan["runtime"]
-    os.environ["ISINGLASS_DATA_DIR"] = plan["data"]
+    folders = demo_stage.new_folders()
     try:
+        plan = _plan(values, source or demo_workload.standard_library(), *folders)
+        os.environ["ISINGLASS_RUNTIME_DIR"] = plan["runtime"]
+        os.environ["ISINGLASS_DATA_DIR"] = plan["data"]
         with Performance(plan) as performance:
             return _watch(performance, values)
     finally:
-        for folder in plan["remove"]:
+        for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _plan(values: Values, source: Path) -> dict[str, Any]:
+def _plan(values: Values, source: Path, runtime: Path, data: Path) -> dict[str, Any]:
     nodes = demo_nodes.NAMES[: int(values.number("nodes"))]
-    runtime, data = demo_stage.new_folders()
     once = values.flag("once")
     batch = ONCE_BATCH if once else 1
     workers = values.number("workers") if values.given("workers") else demo_nodes.LEAST_WORKERS
@@ -184,9 +186,9 @@ def _panel(snapshot: Snapshot, name: str) -> dict[str, Any]:
     return _fields(panel) if panel else {}
 
 
-def _fields(panel: Any) -> dict[str, Any]:
+def _fields(panel: PanelView) -> dict[str, Any]:
     plain = (int, float, str)
-    return {field.name: field.value for field in panel.fields if isinstance(field.value, plain)}
+    return {f.name: json_figure(f.value) for f in panel.fields if isinstance(f.value, plain)}
 
 
 class Performance:

@@ -230,6 +230,8 @@ def main() -> int:
         tell({"event": "failed", "sentence": str(error)})
         return 1
     finally:
+        # A second one, as from a service manager, must not leave half of it behind.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         stage.clear_away()
 
 

@@ -117,6 +117,9 @@ def test_json_is_valid_for_a_number_that_is_not_finite(bakery: Program, real: st
         ]  # fmt: skip
         found = {one["field"]: one["value"] for one in fields}
         assert found["load"] is None and found["queue.oldest"] is None
+    named = isinglass("dump", "bakery", "--fields", "oven.load,oven.queue.oldest", "--json").stdout
+    (row,) = json.loads(named, parse_constant=pytest.fail)["rows"]
+    assert row["oven.load"] is None and row["oven.queue.oldest"] is None
     rows = csv.DictReader(io.StringIO(isinglass("dump", "bakery", "--csv").stdout))
     assert {row["value"] for row in rows if row["field"] == "load"} == {real}
     assert re.search(rf"^  load +{real} %$", isinglass("dump", "bakery").stdout, re.M)
@@ -181,6 +184,20 @@ def test_all_nodes_when_none_is_named(bakery: Program, source: str) -> None:
         assert [node["node"] for node in document["nodes"]] == ["bakery", "mill"]
         text = isinglass("dump").stdout
         assert "node bakery:" in text and "node mill:" in text
+
+
+@pytest.mark.parametrize("command", ["dump", "ps"])
+def test_a_node_that_cannot_be_read_hides_no_other(
+    bakery: Program, runtime_dir: Path, command: str
+) -> None:
+    broken = runtime_dir / "abbey" / "segment"
+    broken.parent.mkdir()
+    broken.write_bytes(b"cut")
+    done = isinglass(command, expect=1)
+    assert "bakery" in done.stdout
+    assert "abbey/segment has 3 of" in done.stderr
+    assert "has 3 of" in isinglass(command, "abbey", expect=1).stderr
+    assert "abbey" not in isinglass(command, "bakery").stderr
 
 
 def test_a_segment_can_be_named_by_its_path(bakery: Program, runtime_dir: Path) -> None:

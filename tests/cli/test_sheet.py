@@ -30,6 +30,11 @@ def test_sections_without_heading_headers_or_rows() -> None:
     assert plain([Section("alone"), Section("two", lines=["x"])]) == "alone\n\ntwo\nx\n"
 
 
+def test_control_characters_of_what_others_named_never_reach_the_terminal() -> None:
+    evil = Section("a\x1b[2J", ("name",), [("b\x07\n",)], lines=["c\x1b]0;", "one\ntwo"])
+    assert plain([evil]) == "a·[2J\nc·]0;\none\ntwo\n  name\n  b··\n"
+
+
 def test_what_fits_is_not_touched() -> None:
     assert fit(FRUIT, 80) == [(0, 5), (1, 5), (2, 5)]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import re
 import signal
 import subprocess
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,10 @@ import pytest
 
 from cli.commands import isinglass, on_terminal, start
 from cli.test_profiles import check_schema
+from isinglass import clock
+from isinglass.cli.sampling import WINDOW_NS, Sampler
 from isinglass.cli.top_report import LINE_COLUMNS
+from isinglass.glass.reader import SegmentReader
 from programs import program
 from waiting import wait_until
 
@@ -185,6 +190,23 @@ def test_processes_that_come_and_go_while_it_looks(workshop: Program, plan: str)
     assert verdicts[pids[0]] == "killed" and verdicts[workshop.pid] == "alive"
 
 
+def test_of_processes_that_are_gone_it_keeps_no_bytes(workshop: Program, plan: str) -> None:
+    """A node whose clients come and go can be looked at for days."""
+    sampler = Sampler(SegmentReader("workshop"), 100.0)
+    two_looks_ns = 3 * WINDOW_NS
+    with program(WORKSHOP, "client", plan):
+        sampler.run(clock.monotonic_ns() + two_looks_ns, lambda: None)
+        process = sampler.snapshot.process("client")
+        assert process is not None
+        client = weakref.ref(process)
+        del process
+    sampler.run(clock.monotonic_ns() + two_looks_ns, lambda: None)
+    assert {"daemon", "client"} == {key.process for key, _ in sampler.tally.shares}
+    gc.collect()
+    assert client() is None
+    sampler.close()
+
+
 def test_a_dead_node_shows_its_last_lines(workshop: Program) -> None:
     workshop.kill()
     workshop.wait()
@@ -214,6 +236,14 @@ def test_an_interrupt_ends_it_with_what_it_has(workshop: Program) -> None:
         assert top.stdout
         assert json.loads(top.stdout.read())["samples"]["taken"] > 0
         assert top.wait(timeout=20) == 0
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sampled(
+    workshop: Program, tmp_path: Path
+) -> None:
+    for name in ("--speedscope", "--folded"):
+        done = isinglass("top", "workshop", "-s", "600", name, str(tmp_path / "no/x"), expect=2)
+        assert "no/x cannot be written" in done.stderr and done.stdout == ""
 
 
 @pytest.mark.parametrize("rate", ["0.5", "1001", "0", "fast"])

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
+from itertools import pairwise
+from threading import Event
 
 import pytest
 
@@ -42,6 +46,23 @@ def test_rates_of_what_moves(bakery: Program) -> None:
         *("process", "pid", "verdict", "heartbeat_age_seconds"),
         *("panel", "instance", "field", "unit", "value", "rate"),
     }
+
+
+def test_who_was_stopped_makes_no_look_up_for(bakery: Program) -> None:
+    """As after Ctrl-Z and fg: the next look is at once, the one after it an interval later."""
+    watch = start("watch", "bakery", "-i", "0.1", "--count", "9", "--json")
+    with watch:
+        assert watch.stdout is not None
+        texts = [watch.stdout.readline()]
+        watch.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, watch.pid, os.WSTOPPED)
+        Event().wait(1.0)
+        watch.send_signal(signal.SIGCONT)
+        texts += watch.stdout.readlines()
+    at = [json.loads(text)["taken_wall_ns"] / 1e9 for text in texts]
+    gaps = [after - before for before, after in pairwise(at)]
+    assert len(at) == 9 and max(gaps) > 0.9
+    assert sum(gap < 0.05 for gap in gaps) <= 1
 
 
 def test_a_condition_ends_it_when_it_holds(bakery: Program) -> None:

@@ -232,6 +232,21 @@ def test_no_mark_of_the_product_stays_a_call() -> None:
 
 
 # ---------------------------------------------------------------------- other ways to import
+def test_a_package_under_a_name_that_is_no_utf_8_is_imported(tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    write(place, {"work": WORK.replace("at work", "at \\udce9 work")})
+    assert run_code(place, SHOW_IF_STORES) == IS_REWRITTEN
+    code = """
+        import sys
+        sys.path.insert(0, "probed")
+        import work  # not instrumented: its marks are calls
+        from isinglass.glass.events import ERRORS
+        print(work.work())
+        ERRORS.record("Bad", "no bread", work.__file__)
+        """
+    assert run_code(place, code) == "1\n"
+
+
 def test_reload_and_errors_work_as_always(tmp_path: Path) -> None:
     package = write(tmp_path, {"work": WORK, "broken": "from isinglass import mark\nmark('a'\n"})
     code = f"""

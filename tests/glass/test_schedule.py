@@ -35,6 +35,18 @@ def test_no_period_is_planned_twice_or_left_out(ends: list[int], seed: int) -> N
     assert periods == list(range(max(ends) // PERIOD + 1))
 
 
+def test_after_a_long_stop_what_went_by_is_counted_and_not_listed() -> None:
+    schedule = Schedule(1000, START, random.Random(1).random)
+    assert len(schedule.instants(START + 10 * PERIOD - 1)) == 10
+    schedule.pass_over(START + 10 * PERIOD)
+    assert schedule.missed == 0
+    night = 10**8
+    schedule.pass_over(START + night * PERIOD)
+    assert schedule.missed == night - 1 - 10
+    periods = [(at - START) // PERIOD for at in schedule.instants(START + night * PERIOD)]
+    assert periods == [night - 1, night]
+
+
 def test_the_account() -> None:
     schedule = Schedule(100, START, random.random)
     assert schedule.on_time_share() == 1.0 and schedule.achieved_hz(START) == 0.0

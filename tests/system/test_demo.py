@@ -122,6 +122,16 @@ def count_independently(root: Path) -> Counter[str]:
     return counts
 
 
+def test_a_demo_that_is_refused_leaves_no_folders(tmp_path: Path, data_dir: Path) -> None:
+    place = tmp_path / "taken"
+    place.write_text("no folder")
+    done = demo("--headless", "--data-dir", str(place), name=str(tmp_path))
+    with done:
+        assert done.wait(timeout=WAIT_SECONDS) == 2
+        assert done.stderr is not None and "name another folder" in done.stderr.read()
+    assert not list(data_dir.glob("isinglass-demo-*"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("nodes", "workers"), [("1", "1"), ("1", "3"), ("3", "3")])
 def test_once_stores_the_counts_that_an_independent_count_finds(

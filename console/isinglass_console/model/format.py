@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from math import inf, isfinite
 
+from isinglass.cli.sheet import printable
 from isinglass.glass.histogram import HistogramValue
 from isinglass.glass.panel_views import FieldView
 
@@ -165,13 +166,6 @@ def when(wall_ns: int, now_wall_ns: int) -> str:
         return "never"
     distance = (now_wall_ns - wall_ns) / NANOSECONDS
     return f"{seconds(distance)} ago" if distance >= 0 else f"in {seconds(-distance)}"
-
-
-def printable(text: str) -> str:
-    """Return the text without the control characters that would drive the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
 def field_value(field: FieldView, now_wall_ns: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len, set_cell_size
 
-from isinglass_console.model.format import printable
+from isinglass.cli.sheet import printable
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]

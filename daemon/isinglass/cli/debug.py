@@ -51,7 +51,7 @@ COLUMNS = ("flag", "state", "left>", "until", "rate>", "switched by")
 
 def main(arguments: list[str]) -> int:
     """Switch what is asked for, and list the flags."""
-    switches = [word for word in arguments if re.fullmatch(r"\+.*|-[a-z0-9_.]+", word)]
+    switches = [word for word in arguments if re.fullmatch(r"\+.*|-[a-z0-9][a-z0-9_.-]*", word)]
     switches = [word for word in switches if word != "-h"]
     values = COMMAND.parse([word for word in arguments if word not in switches])
     if unknown := values.texts("SWITCH"):

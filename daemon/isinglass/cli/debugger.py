@@ -17,6 +17,7 @@ import sys
 
 from isinglass import clock
 from isinglass.errors import ProcessAway
+from isinglass.glass.processes import is_stopped, start_ticks
 from isinglass.glass.stacks import SIGNAL, stacks_path
 
 TYPE_CHECKING = False
@@ -72,30 +73,10 @@ def grasp(process: Process) -> int:
         descriptor = os.pidfd_open(process.pid)
     except (ProcessLookupError, ValueError):
         raise ProcessAway(f"{who} is not there: it ended, or runs in a container.") from None
-    if _start_ticks(process.pid) != process.start_ticks:
+    if start_ticks(process.pid) != process.start_ticks:
         os.close(descriptor)
         raise ProcessAway(f"Process {process.pid} is not {process.name} of this node any more.")
     return descriptor
-
-
-def _start_ticks(pid: int) -> int:
-    fields = _stat(pid)
-    return int(fields[19]) if fields else 0
-
-
-def _stat(pid: int) -> list[bytes]:
-    """Return the fields of /proc/PID/stat from the state on (proc(5), field 3)."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()
-    except OSError:
-        return []
-
-
-def is_stopped(pid: int) -> bool:
-    """Return whether a process stands still by a signal, or is traced."""
-    fields = _stat(pid)
-    return bool(fields) and fields[0] in (b"T", b"t")
 
 
 # ---------------------------------------------------------------------- py-spy

@@ -142,11 +142,14 @@ def field_document(field: FieldView) -> dict[str, object]:
     }
 
 
+def json_figure(value: int | float | str | None) -> int | float | str | None:
+    """Return a value as JSON has it: null for a number that is not finite."""
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def field_json(field: FieldView) -> object:
-    """Return the value of a field as JSON has it: null for a number that is not finite."""
+    """Return the value of a field as JSON has it; a histogram's is its figures."""
     value = field.value
-    if isinstance(value, float) and not isfinite(value):
-        return None
     if isinstance(value, int | float | str):
-        return value
+        return json_figure(value)
     return {"count": value.count, "sum": value.sum, **figures_of(value)}

@@ -57,8 +57,8 @@ COMMAND = Command(
     ),
     notes=(
         "Exit code: 0 the daemon of every node shown is alive; 1 one is stalled, killed or has"
-        " ended (its last state is still printed), or there is no such node; 2 the command line"
-        " is wrong.",
+        " ended (its last state is still printed), or cannot be read, or there is no such node;"
+        " 2 the command line is wrong.",
     ),
     examples=(
         "isinglass dump alder --panel queue --hide-zero",
@@ -76,13 +76,13 @@ def main(arguments: list[str]) -> int:
     values = COMMAND.parse(arguments)
     nodes.refuse_replay(values)
     wait_seconds = values.number("wait")
-    snapshots = nodes.snapshots(
+    snapshots, unread = nodes.snapshots(
         values.text("NODE"),
         wait_seconds,
         values.text("ssh-command"),
         events=values.flag("events"),
     )
-    return report(snapshots, values)
+    return max(report(snapshots, values), unread)
 
 
 def report(snapshots: list[Snapshot], values: Values) -> int:

@@ -44,7 +44,11 @@ def print_fields(snapshots: Sequence[Snapshot], values: Values) -> Iterator[Sect
     if values.flag("json"):
         import json
 
-        sys.stdout.write(json.dumps({"format": 1, "rows": rows}, indent=1) + "\n")
+        from isinglass.cli.documents import DOCUMENT_FORMAT, json_figure
+
+        plain = [{name: json_figure(value) for name, value in row.items()} for row in rows]
+        document = {"format": DOCUMENT_FORMAT, "rows": plain}
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
     elif between:
         write(rows, columns, between)
     else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from isinglass import clock
 from isinglass.cli.options import Option, Positional
-from isinglass.errors import SegmentHalfWritten, SegmentMissing, UsageError
+from isinglass.errors import SegmentError, SegmentHalfWritten, SegmentMissing, UsageError
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
 
@@ -116,20 +118,32 @@ def is_remote(name: str) -> bool:
 
 def snapshots(
     name: str, wait_seconds: float = 0.0, ssh_command: str = "", *, events: bool = False
-) -> list[Snapshot]:
+) -> tuple[list[Snapshot], int]:
     """Return one snapshot of the node that was named, on whichever host, or of all nodes.
 
+    Of all nodes those that can be read; one that cannot is told on stderr, and makes the exit code,
+    which comes second, 1.
+
     Raises:
-        SegmentError: one cannot be read, or did not come within `wait_seconds`.
+        SegmentError: none can be read, or came within `wait_seconds`.
         RemoteError: its host cannot be reached or does not relay.
     """
     if is_remote(name):
         # Imported here: who looks at his own machine needs no SSH.
         from isinglass.remote import attach
 
-        return attach.snapshots(name, wait_seconds, ssh_command, events=events)
-    names = wait_for_any(name, wait_seconds)
-    return [take_snapshot(each, wait_seconds, events=events) for each in names]
+        return attach.snapshots(name, wait_seconds, ssh_command, events=events), 0
+    found, reasons = [], []
+    for each in wait_for_any(name, wait_seconds):
+        try:
+            found.append(take_snapshot(each, wait_seconds, events=events))
+        except SegmentError as error:
+            reasons.append(error)
+    if not found:
+        raise reasons[0]
+    for reason in reasons:
+        print(f"isinglass: {reason}", file=sys.stderr)
+    return found, int(bool(reasons))
 
 
 def take_snapshot(name: str, wait_seconds: float = 0.0, *, events: bool = False) -> Snapshot:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Converted = str | float | int | bool | list[str] | None
 
+GREATEST = 1e9  # as seconds 31 years; the kernel waits for 292 at most
+
 
 class HelpAsked(Exception):
     """The user asked for the help of a command; carries the command."""
@@ -28,13 +30,9 @@ class HelpAsked(Exception):
         self.command = command
 
 
-# Times go to the kernel, which counts nanoseconds in 64 bits; as seconds this is thirty years.
-LARGEST_NUMBER = 1e9
-
-
 def _number(text: str) -> float:
     number = float(text)
-    if not -LARGEST_NUMBER <= number <= LARGEST_NUMBER:  # nor what is no number
+    if not abs(number) <= GREATEST:  # NaN neither
         raise ValueError(text)
     return number
 

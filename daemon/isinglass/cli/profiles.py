@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from isinglass.cli.sheet import printable
+
 SCHEMA_URL = "https://www.speedscope.app/file-format-schema.json"
 
 
@@ -104,6 +106,6 @@ def folded(counts: Mapping[tuple[str, int, str, Frame], int]) -> str:
     lines = []
     for (process, pid, thread, frame), count in counts.items():
         frames = (f"{process} {pid}", thread, frame.function, frame.title())
-        stack = ";".join(name.replace(";", ",") for name in frames if name)
+        stack = ";".join(printable(name).replace(";", ",") for name in frames if name)
         lines.append(f"{stack} {count}\n")
     return "".join(sorted(lines))

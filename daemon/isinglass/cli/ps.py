@@ -73,7 +73,8 @@ def main(arguments: list[str]) -> int:
     values = COMMAND.parse(arguments)
     nodes.refuse_replay(values)
     name, ssh_command = values.text("NODE"), values.text("ssh-command")
-    return report(nodes.snapshots(name, ssh_command=ssh_command), values)
+    snapshots, unread = nodes.snapshots(name, ssh_command=ssh_command)
+    return max(report(snapshots, values), unread)
 
 
 def report(snapshots: Sequence[Snapshot], values: Values) -> int:

@@ -83,7 +83,7 @@ class RemoteSampler(Sampled):
                 self._learn_process(process)
 
     def _learn_process(self, process: Process) -> None:
-        self._sites[process.slot, process.claim, process.pid] = process
+        self.remember(process)
         self._idle[process.slot, process.claim] = idle_words(process)
         head = (process.name, process.pid)
         for thread in process.threads:

@@ -6,8 +6,10 @@ from isinglass.cli.profiles import Frame, Track
 from isinglass.cli.tally import Tally, ThreadKey
 from isinglass.glass import layout
 from isinglass.glass.schedule import Schedule
-from isinglass.glass.schema import Site
-from isinglass.glass.snapshot import Process, Snapshot
+from isinglass.glass.schema import FileSchema, Site
+from isinglass.glass.snapshot import Process, Snapshot, site_of
+
+Files = dict[int, FileSchema]
 
 
 class Sampled:
@@ -20,11 +22,15 @@ class Sampled:
         self.tally = Tally(keep_order=keep_order)
         self.restarts = 0
         self.seen_ns = 0
-        self._sites: dict[tuple[int, int, int], Process] = {}
+        self._files: dict[tuple[int, int, int], Files] = {}
+
+    def remember(self, process: Process) -> None:
+        """Keep what the words of a process stand for, and not its bytes: clients come and go."""
+        self._files[process.slot, process.claim, process.pid] = process.files
 
     def site(self, key: ThreadKey, word: int) -> Site | None:
         """Return the mark that a word of a thread stands for."""
-        return self._sites[key.slot, key.claim, key.pid].site(word)
+        return site_of(self._files[key.slot, key.claim, key.pid], word)
 
     def frame(self, key: ThreadKey, word: int) -> Frame:
         """Return the mark that a word of a thread stands for, as a frame of a profile."""

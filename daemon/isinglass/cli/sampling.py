@@ -99,6 +99,7 @@ class Sampler(Sampled):
         samples: list[Sample] = []
         live, pick, take = self._live_words(), self._pick, samples.append
         sleep, now, period_ns = clock.sleep, clock.monotonic_ns, self.schedule.period_ns
+        self.schedule.pass_over(now())
         dues = [due for due in self.schedule.instants(end_ns) if due < until_ns]
         late, due_before = 0, now()
         for due_ns in dues:
@@ -188,7 +189,7 @@ class Sampler(Sampled):
         return fits(process.name, self._globs) or fits(str(process.pid), self._globs)
 
     def _add_threads(self, process: Process, threads: dict[ThreadKey, _Thread]) -> None:
-        self._sites[process.slot, process.claim, process.pid] = process
+        self.remember(process)
         idle = idle_words(process)
         for thread in process.threads:
             key = ThreadKey(

@@ -14,8 +14,15 @@ GAP = "  "
 LEAST_WIDTH = 6
 
 
+def printable(text: str) -> str:
+    """Return the text without the control characters that would drive the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "·" for letter in text)
+
+
 class Section:
-    """A heading, lines under it, and a table.
+    """A heading, lines under it, and a table, whose texts may come from anywhere.
 
     Args:
         heading: the line above the table; empty for none.
@@ -40,10 +47,10 @@ class Section:
         headers: bool = True,
         droppable: Sequence[str] = (),
     ) -> None:
-        self.heading = heading
+        self.heading = printable(heading)
         self.columns = tuple(columns)
-        self.rows = list(rows)
-        self.lines = list(lines)
+        self.rows = [tuple(map(printable, row)) for row in rows]
+        self.lines = [printable(line) for text in lines for line in text.split("\n")]
         self.alarming = alarming
         self.headers = headers
         self.droppable = tuple(droppable)

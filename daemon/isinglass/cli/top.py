@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import TextIO
 
 from isinglass import __version__, clock
 from isinglass.cli import nodes, tables, verdicts
@@ -92,13 +93,31 @@ def main(arguments: list[str]) -> int:
     if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ:
         raise UsageError(f"--rate is 1 to 1000 samples a second, not {rate_hz:g}.")
     sampler = _sampler(values, rate_hz)
-    try:
+    with ExitStack() as stack:
+        stack.callback(sampler.close)
+        # Before anything is sampled, which takes the operator's time.
+        files = {name: stack.enter_context(_new(values.text(name))) for name in _asked(values)}
         report = Report(sampler, rate_hz, values.text("sort"))
         _sample(sampler, report, values)
-        _finish(sampler, report, values)
+        _finish(sampler, report, values, files)
         return verdicts.exit_code(sampler.snapshot)
-    finally:
-        sampler.close()
+
+
+def _asked(values: Values) -> Iterator[str]:
+    """Yield the options whose values are files to write."""
+    return filter(values.given, ("speedscope", "folded"))
+
+
+def _new(path: str) -> TextIO:
+    """Open a file to write.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}): name another.") from error
 
 
 def _sampler(values: Values, rate_hz: float) -> Sampler | RemoteSampler:
@@ -160,15 +179,14 @@ def _drawer(report: Report, stack: ExitStack) -> Callable[[], None]:
     return each_window
 
 
-def _finish(sampler: Sampled, report: Report, values: Values) -> None:
+def _finish(sampler: Sampled, report: Report, values: Values, files: Mapping[str, TextIO]) -> None:
     """Write the files that were asked for, and the last word on stdout."""
-    if values.given("speedscope"):
+    if "speedscope" in files:
         title = f"{sampler.snapshot.node}: {summary(sampler)}"
         sample_seconds = 1.0 / (sampler.schedule.achieved_hz(sampler.seen_ns) or 1.0)
         document = speedscope(sampler.tracks(), sample_seconds, title, f"isinglass {__version__}")
-        with open(values.text("speedscope"), "w", encoding="utf-8") as file:
-            json.dump(document, file)
-    if values.given("folded"):
+        json.dump(document, files["speedscope"])
+    if "folded" in files:
         stacks = {
             (
                 key.process,
@@ -178,8 +196,7 @@ def _finish(sampler: Sampled, report: Report, values: Values) -> None:
             ): share.samples
             for (key, word), share in sampler.tally.shares.items()
         }
-        with open(values.text("folded"), "w", encoding="utf-8") as file:
-            file.write(folded(stacks))
+        files["folded"].write(folded(stacks))
     if values.flag("json"):
         sys.stdout.write(json.dumps(report.document(), indent=1) + "\n")
     elif between := tables.separator(values):

@@ -160,7 +160,7 @@ class _Pace:
         self._interval = values.number("interval")
         self._timeout = values.number("timeout") if values.given("timeout") else float("inf")
         self._count = values.whole("count") if values.given("count") else 0
-        self._looks = 0
+        self._looks, self._due = 0, 0.0
 
     def next(self) -> bool:
         """Sleep until the next look; return False, at once, when there is none."""
@@ -168,8 +168,9 @@ class _Pace:
         elapsed = (clock.monotonic_ns() - self._start_ns) / clock.NANOSECONDS_PER_SECOND
         if elapsed >= self._timeout or self._looks == self._count:
             return False
-        due = min(self._looks * self._interval, self._timeout)
-        clock.sleep(max(due - elapsed, 0))
+        # Who was stopped for a while goes on from now: nothing is made up for.
+        self._due = max(self._due, elapsed - self._interval) + self._interval
+        clock.sleep(max(min(self._due, self._timeout) - elapsed, 0))
         return True
 
 

@@ -60,19 +60,26 @@ def place_of(name: str) -> int:
 
 
 def create(path: str) -> None:
-    """Make the page when it is not there; one that is there keeps its flags.
+    """Make the page when it is not there, or is none; one that is there keeps its flags.
 
     Raises:
         OSError: it cannot be made.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS, MODE)
-    except FileExistsError:
+        os.close(open_page(path, write=False))
         return
+    except (FileNotFoundError, SegmentError):
+        pass
+    fresh = f"{path}.new"
+    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _OPEN_FLAGS, MODE)
     try:
         os.fchmod(descriptor, MODE)  # whatever the umask
         os.posix_fallocate(descriptor, 0, PAGE_BYTES)  # a full tmpfs must not be a SIGBUS later
         os.pwrite(descriptor, _HEADER.pack(MAGIC, VERSION), 0)
+        os.rename(fresh, path)
+    except OSError:
+        os.unlink(fresh)
+        raise
     finally:
         os.close(descriptor)
 

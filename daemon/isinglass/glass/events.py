@@ -161,7 +161,7 @@ class ErrorTable:
     """Counts errors that are the same by kind and place, so that a flood is one line."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # as in EventWriter
 
     def raised(self, error: BaseException) -> None:
         """Count an error by its kind and where it was raised."""
@@ -171,7 +171,7 @@ class ErrorTable:
 
     def record(self, kind: str, message: str, where: str) -> None:
         """Count one error; the 64 that came first have entries, later ones share the last."""
-        digest = crc32(f"{kind}\t{where}".encode()) | 1 << 32
+        digest = crc32(f"{kind}\t{where}".encode("utf-8", "replace")) | 1 << 32
         now = clock.wall_ns()
         with self._lock:
             entry = self._entry(digest)
@@ -200,7 +200,7 @@ class ErrorTable:
 
     def after_fork(self) -> None:
         """In a forked child: the lock may have been held by a thread that is not there."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 EVENTS = EventWriter()

@@ -8,10 +8,15 @@ Nobody waits without a limit: a stopped holder is a typed error, never a hang.
 from __future__ import annotations
 
 import fcntl
+import os
 import struct
 
 from isinglass import clock
 from isinglass.errors import LockTimeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FLOCK = struct.Struct("hhqqi4x")
 _POLL_SECONDS = 0.0002
@@ -41,10 +46,36 @@ def lock(descriptor: int, start: int, *, limit_seconds: float, what: str) -> Non
     Raises:
         LockTimeout: somebody held it all that time, so is most likely stopped.
     """
-    if try_lock(descriptor, start):
-        return
+    _wait(lambda: try_lock(descriptor, start), limit_seconds, what)
+
+
+def lock_folder(path: str, limit_seconds: float, what: str) -> int:
+    """Take the lock on a folder (flock(2)); return its open file, whose end gives the lock back.
+
+    Raises:
+        LockTimeout: somebody held it all the time.
+        OSError: the folder cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _wait(lambda: _try_folder(descriptor), limit_seconds, what)
+    except LockTimeout:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _try_folder(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait(take: Callable[[], bool], limit_seconds: float, what: str) -> None:
     deadline = clock.monotonic_ns() + int(limit_seconds * clock.NANOSECONDS_PER_SECOND)
-    while not try_lock(descriptor, start):
+    while not take():
         if clock.monotonic_ns() > deadline:
             raise LockTimeout(
                 f"the lock for {what} was not free within {limit_seconds:g} s: look for a stopped"

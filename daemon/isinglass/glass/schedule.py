@@ -41,6 +41,13 @@ class Schedule:
             for period in range(first, behind)
         ]
 
+    def pass_over(self, now_ns: int) -> None:
+        """Count what is a period late as missed, unlisted: after a long stop it is too much."""
+        passed = (now_ns - self.start_ns) // self.period_ns - 1 - self._following
+        if passed > 0:
+            self.missed += passed
+            self._following += passed
+
     def count(self, taken: int, late: int, missed: int) -> None:
         """Count how a list of instants went."""
         self.taken += taken

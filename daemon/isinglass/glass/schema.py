@@ -100,6 +100,11 @@ class FileSchema:
         return known or Site(self.path, self.source_hash, line, "?", "", False)
 
 
+def _encoded(rows: Iterable[str]) -> bytes:
+    # A path that is not UTF-8 comes as surrogates; it must not keep its module from being imported.
+    return "\n".join(rows).encode("utf-8", "replace")
+
+
 def _row(*columns: object) -> str:
     return "\t".join(str(column).translate(_WHITE) for column in columns)
 
@@ -116,7 +121,7 @@ def panel_text(panel: PanelSchema) -> bytes:
     for field in panel.fields:
         rows.append(_field_row("field", field))
         rows.extend(_field_row("part", part) for part in field.parts)
-    return "\n".join(rows).encode()
+    return _encoded(rows)
 
 
 def file_text(path: str, source_hash: str, sites: Iterable[tuple[int, str, str, bool]]) -> bytes:
@@ -124,7 +129,7 @@ def file_text(path: str, source_hash: str, sites: Iterable[tuple[int, str, str, 
     rows = [_row("file", path, source_hash)]
     for line, function, label, waits in sites:
         rows.append(_row("site", line, function, label, "waits" if waits else "works"))
-    return "\n".join(rows).encode()
+    return _encoded(rows)
 
 
 def block_bytes(kind: int, payload: bytes) -> bytes:

@@ -13,6 +13,7 @@ import atexit
 import mmap
 import os
 import sys
+from contextlib import suppress
 
 from isinglass import clock
 from isinglass.errors import (
@@ -27,28 +28,15 @@ from isinglass.glass.events import ERRORS, EVENTS
 from isinglass.glass.header import check_file, check_words
 from isinglass.glass.heartbeat import Heartbeat
 from isinglass.glass.layout import HeaderWord, RegionWord, SharedWord, SlotState, SlotWord, State
+from isinglass.glass.processes import command_of, start_ticks
 from isinglass.glass.region import OWN, fit
 from isinglass.glass.severity import WARNING
 from isinglass.glass.shared import Draws, FileLock, TableList
 
 _OPEN_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+MAKING_LIMIT_SECONDS = 10.0
 _SLOT_WORDS = layout.SLOT_BYTES // layout.WORD_BYTES
 _current: Segment | None = None
-
-
-def start_ticks(pid: int) -> int:
-    """Return when a process started, in clock ticks since boot (proc(5), stat field 22)."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[19])
-
-
-def command_of(pid: int) -> str:
-    """Return the command line of a process, "" when it is gone (proc(5))."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-    except OSError:
-        return ""
 
 
 def _allocate(descriptor: int, offset: int, length: int) -> None:
@@ -79,8 +67,8 @@ class Segment:
         self._heartbeat: Heartbeat | None = None
 
     def _reopen(self) -> None:
-        # The locks live on an open file of their own: a map keeps a copy of its descriptor, and a
-        # forked child would go on holding its parent's lock through it.
+        # On an open file of their own: a map keeps a copy of its descriptor, through which a forked
+        # child would go on holding its parent's lock.
         self._locks = os.open(f"/proc/self/fd/{self._file}", os.O_RDWR | os.O_CLOEXEC)
         self.draws = Draws(self._shared, self._locks)
         self._schema_lock = FileLock(self._locks, layout.SCHEMA_OFFSET, "the node's schema")
@@ -200,16 +188,15 @@ class Segment:
     def after_fork(self) -> None:
         """In a forked child: let go of the parent's lock and claim a region of its own."""
         global _current
+        # First: should the rest fail, the child's end must not be told as its parent's.
+        self._heartbeat, self.region, _current = None, -1, None
         os.close(self._locks)
-        self._reopen()
-        self._heartbeat, self.region = None, -1
         self.process = f"{self.process.removesuffix(' child')} child"
         try:
-            self.claim(range(1, layout.REGION_COUNT))
-        except SegmentError:
-            # The child works on without a glass; it must not fail for want of one.
-            _current = None
-            return
+            self._reopen()
+            _become(self, range(1, layout.REGION_COUNT))
+        except (SegmentError, OSError):
+            return  # The child works on without a glass; it must not fail for want of one.
         if (util := sys.modules.get("multiprocessing.util")) is not None:
             util.Finalize(None, self.close, exitpriority=0)
 
@@ -242,7 +229,10 @@ def _become(segment: Segment, wanted: range) -> Segment:
         _current.close()
     try:
         segment.claim(wanted)
-    except SegmentError:
+    except BaseException:
+        # Without the lock the region is anybody's: nothing may be stored into it any more.
+        OWN.unback()
+        segment.region = -1
         os.close(segment._locks)
         os.close(segment._file)
         raise
@@ -251,10 +241,7 @@ def _become(segment: Segment, wanted: range) -> Segment:
 
 
 def event(severity: int, flag: str, message: str, /, **fields: object) -> None:
-    """Store an event in this process's ring; severity 1 to 24 as in OpenTelemetry.
-
-    Also a process that is not behind the glass has a ring; nobody sees it before it joins a node.
-    """
+    """Store an event in this process's ring, which is seen once it joins; see `Segment.event`."""
     EVENTS.emit(severity, flag, message, fields)
 
 
@@ -306,13 +293,28 @@ def create(node: str, process: str = "daemon") -> Segment:
         SegmentNoSpace: the tmpfs is full.
     """
     path = layout.segment_path(node)
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, mode=0o750, exist_ok=True)
+        turn = locks.lock_folder(folder, MAKING_LIMIT_SECONDS, f"making node {node}'s segment")
+    except OSError as error:
+        raise SegmentError(f"{folder} cannot be used: {error.strerror}") from error
+    try:
+        return _make(node, path, process)
+    finally:
+        os.close(turn)
+
+
+def _make(node: str, path: str, process: str) -> Segment:
+    """Make the segment, while nobody else does."""
     if _owner_lives(path):
         raise SegmentError(
             f"node {node} is alive already: stop it first (`isinglass daemon stop {node}`)"
         )
-    fresh = f"{path}.{os.getpid()}"
+    fresh = f"{path}.new"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)  # of a maker that was killed
         descriptor = os.open(fresh, _OPEN_FLAGS | os.O_CREAT | os.O_EXCL, 0o640)
     except OSError as error:
         raise SegmentError(f"{fresh} cannot be made: {error.strerror}") from error
@@ -366,9 +368,15 @@ def open_or_create(node: str, process: str = "main") -> Segment:
     Raises:
         SegmentError: as `create` and `attach`.
     """
-    if _owner_lives(layout.segment_path(node)):
+    path = layout.segment_path(node)
+    if _owner_lives(path):
         return attach(node, process)
-    segment = create(node, process)
+    try:
+        segment = create(node, process)
+    except SegmentError:
+        if not _owner_lives(path):
+            raise
+        return attach(node, process)  # Another process was quicker.
     segment.ready()
     return segment
 

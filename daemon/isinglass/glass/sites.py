@@ -34,7 +34,7 @@ def home_id(module: str) -> int:
     # A C extension, which takes longer to load than this module, for the start after a change only.
     from binascii import crc32
 
-    return crc32(module.encode()) % (MODULE_IDS - 1) + 1
+    return crc32(module.encode("utf-8", "replace")) % (MODULE_IDS - 1) + 1
 
 
 def source_hash(source: bytes) -> str:

@@ -18,7 +18,7 @@ from isinglass.glass.panel_views import Catalogue, Directory, PanelView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from isinglass.glass.journal import RawEvent
 
@@ -49,6 +49,12 @@ class TableRow:
 
     def __init__(self, name: str, index_of: str, rows: int, size_bytes: int) -> None:
         self.name, self.index_of, self.rows, self.size_bytes = name, index_of, rows, size_bytes
+
+
+def site_of(files: Mapping[int, schema.FileSchema], word: int) -> schema.Site | None:
+    """Return the mark that a probe word stands for, by the files of its process."""
+    file = files.get(word >> layout.LINE_BITS)
+    return file.site(word & (1 << layout.LINE_BITS) - 1) if file and word else None
 
 
 class Process:
@@ -93,8 +99,7 @@ class Process:
 
     def site(self, word: int) -> schema.Site | None:
         """Return the mark that a probe word stands for; None when it was never marked."""
-        file = self.files.get(word >> layout.LINE_BITS)
-        return file.site(word & (1 << layout.LINE_BITS) - 1) if file and word else None
+        return site_of(self.files, word)
 
     @property
     def event_stream(self) -> int:

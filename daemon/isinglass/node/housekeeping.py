@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 from isinglass import clock
 from isinglass.errors import SegmentError
-from isinglass.glass.segment import Segment, command_of
+from isinglass.glass.processes import command_of
+from isinglass.glass.segment import Segment
 from isinglass.glass.severity import INFO, WARNING
 from isinglass.node.intake import Intake
 from isinglass.node.panels import ReaderPanel

@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 from isinglass import clock
 from isinglass.errors import StoreError
 from isinglass.glass.probe import mark
-from isinglass.glass.segment import command_of
+from isinglass.glass.processes import command_of
 
 HELD_LIMIT_SECONDS = 2.0
 LONGEST_COMMAND = 80
