@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands import COMMAND
 from isinglass import clock
 from isinglass.remote.frames import Kind
 from isinglass.remote.message_bodies import read_wrong
 from isinglass.remote.questions import packed, unpacked
 from isinglass_monitor.spool.folder import FOLDER
 from monitor.spooled import event, fill, piece
-from relay_client import ISINGLASS, RelayClient, relay
+from relay_client import RelayClient, relay
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def asked(client: RelayClient, number: int, word: str, **arguments: object) -> s
 
 
 def test_a_question_that_makes_no_sense_ends_no_session(spool: None) -> None:
-    with relay(command=(ISINGLASS, "monitor", "relay")) as client:
+    with relay(command=(COMMAND, "monitor", "relay")) as client:
         client.hello()
         assert "install a newer one" in asked(client, 1, "explode")
         assert "asked in another way" in asked(client, 2, "end", more=1)

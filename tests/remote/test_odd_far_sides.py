@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands import COMMAND
 from cluster_daemons import wait_until
 from isinglass.errors import HostAway, RelayMismatch, RemoteError
 from isinglass.remote.address import Hop, read_address
 from isinglass.remote.links import Links
 from isinglass.remote.ssh import Ssh
 from isinglass.remote.system_ssh import SystemSsh
-from relay_client import ISINGLASS
 
 ADDRESS = read_address("ssh://far/")
 LIMIT_SECONDS = 20.0
@@ -65,7 +65,7 @@ def test_a_host_without_nodes_names_none(
     in_place_of_ssh: Callable[[str], str], runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ISINGLASS_RUNTIME_DIR", str(runtime_dir))
-    links = Links(in_place_of_ssh(f"exec {ISINGLASS} relay"))
+    links = Links(in_place_of_ssh(f"exec {COMMAND} relay"))
     try:
         link = links.link(ADDRESS.way)
         wait_until(lambda: link.up, "the link", LIMIT_SECONDS)
