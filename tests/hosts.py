@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daemon_process import DaemonProcess
-from isinglass.client.local import borrow, give_back
+from isinglass.client.local import borrow, give_back, identity_of
 from isinglass.settings import data_directory
 from isinglass.store import pieces
+from isinglass.store.reading import StoreReader
 from isinglass.wire import cluster_key
 from network import Host, network, within
 from waiting import LIMIT_SECONDS, wait_until
@@ -38,35 +39,36 @@ class HostDaemon(DaemonProcess):
         self.environment: dict[str, str] = {}
         self.store = Path(str(settings.get("data_dir", data_directory()))) / name
 
+    @contextmanager
+    def _opened(self) -> Iterator[StoreReader]:
+        """Have the store open to read; a process has it open once."""
+        identity = identity_of(str(self.store))
+        store = borrow(identity, str(self.store))
+        try:
+            yield store
+        finally:
+            give_back(identity)
+
     def digests(self) -> list[int]:
         """Return the digest of each bucket of the store, all deletions included."""
-        store = borrow(str(self.store))
-        try:
+        with self._opened() as store:
             *_, digests = store.bucket_digests()
             return digests
-        finally:
-            give_back(str(self.store))
 
     def records(self, wanted: list[int]) -> dict[tuple[str, bytes], bytes]:
         """Return what the store has in some buckets, by table and key."""
-        store = borrow(str(self.store))
-        try:
+        with self._opened() as store:
             found: dict[tuple[str, bytes], bytes] = {}
             place: pieces.Place | None = pieces.START
             while place is not None:
                 items, place = store.bucket_records(set(wanted), place)
                 found.update({(table, key): record for table, key, record in items})
             return found
-        finally:
-            give_back(str(self.store))
 
     def keys(self, table: str = "t") -> dict[str, int]:
         """Return what the store has: the field `n` of each record, by key."""
-        store = borrow(str(self.store))
-        try:
+        with self._opened() as store:
             return {record.key: record.value["n"] for record in store.scan(table)}
-        finally:
-            give_back(str(self.store))
 
     def number(self, panel: str, field: str, instance: str = "") -> float:
         """Return a figure on its glass that is a number; 0 while there is no such panel."""

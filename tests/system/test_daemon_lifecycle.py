@@ -84,6 +84,7 @@ def test_a_daemon_whose_first_words_nobody_reads_serves_and_ends_cleanly(
         manager.settimeout(WAIT_SECONDS)
         manager.bind(str(runtime_dir / "notify"))
         environment = {**os.environ, "NOTIFY_SOCKET": str(runtime_dir / "notify")}
+        environment.pop("PYTHONUNBUFFERED", None)  # without it more is in line at the end
         with subprocess.Popen(
             [COMMAND, "daemon", "run", node], stderr=write_end, env=environment
         ) as process:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from isinglass.errors import IsinglassError, SettingsError, StoreLocked
 from isinglass.node import ownership
@@ -46,10 +46,12 @@ class Served:
         """Serve in the foreground; return the exit code."""
 
         def ready() -> None:
-            with suppress(
-                OSError
-            ):  # whoever started it may read no more, and it serves all the same
+            try:
                 print(f"{self._ready} (process {os.getpid()}).", file=sys.stderr)
+            except OSError:
+                # Whoever started it reads no more; it serves all the same, and what is still in
+                # line for him, which the interpreter tries again at its end, goes nowhere.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
         return serve(ready)
 
