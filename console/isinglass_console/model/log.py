@@ -64,7 +64,7 @@ class Log:
         if len(self.entries) > KEPT:
             del self.entries[: len(self.entries) - KEPT]
 
-    def around(self, _wall_ns: int, least: int = KEPT) -> Log:  # noqa: ARG002
+    def around(self, _wall_ns: int, _least: int = KEPT) -> Log:
         """Return the events about a moment: all that are kept."""
         return self
 

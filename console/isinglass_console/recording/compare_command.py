@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from math import isfinite, isinf, isnan
+from math import isinf, isnan
 
 from isinglass.cli import tables
+from isinglass.cli.documents import json_figure
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import show
 from isinglass.cli.sheet import Section
@@ -130,10 +131,7 @@ def _row(change: Change) -> tables.Row:
 
 def _known(row: tables.Row) -> tables.Row:
     """Return a row with nothing where there is no number, or no limit: JSON has neither."""
-    return {
-        name: None if isinstance(value, float) and not isfinite(value) else value
-        for name, value in row.items()
-    }
+    return {name: json_figure(value) for name, value in row.items()}
 
 
 def _sections(

@@ -48,8 +48,7 @@ from isinglass.wire.messages import DONE, PACED
 
 FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.2
-LEAST_ANSWER_SECONDS = 0.1
-"""What is asked again may take so long, however late it is by then."""
+LEAST_ANSWER_SECONDS = 0.1  # for what is asked again, however late it is by then
 _NO_PAUSE = 0.0
 _REQUESTS = ClientPanel.requests.index
 

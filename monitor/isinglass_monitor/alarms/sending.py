@@ -112,35 +112,27 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Follow nothing."""
 
 
-class _Http(urllib.request.HTTPHandler):
-    """Talks within a time limit."""
+class _Limited(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Talks within a time limit, encrypted or not."""
 
     def __init__(self, limit: TimeLimit) -> None:
         super().__init__()
-        self._made = partial(limit.connection, http.client.HTTPConnection)
+        self._limit = limit
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Open an address that begins with http."""
-        return self.do_open(self._made, req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    """Talks within a time limit."""
-
-    def __init__(self, limit: TimeLimit) -> None:
-        super().__init__()
-        self._made = partial(limit.connection, http.client.HTTPSConnection)
+        return self.do_open(partial(self._limit.connection, http.client.HTTPConnection), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Open an address that begins with https."""
-        return self.do_open(self._made, req)
+        return self.do_open(partial(self._limit.connection, http.client.HTTPSConnection), req)
 
 
 def _to_webhook(notifier: Notifier, message: Message) -> None:
     headers = {"Content-Type": "application/json", "User-Agent": "isinglass", **notifier.headers}
     request = urllib.request.Request(notifier.url, _json(message), headers, method="POST")
     with TimeLimit(notifier.timeout_seconds) as limit:
-        opener = urllib.request.build_opener(_NoRedirect, _Http(limit), _Https(limit))
+        opener = urllib.request.build_opener(_NoRedirect, _Limited(limit))
         try:
             with opener.open(request, timeout=notifier.timeout_seconds):
                 pass
