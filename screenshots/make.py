@@ -67,12 +67,12 @@ WELL = (
     Shot("source", ("2", "g", "j", "j", "Enter"), "same hash", after=("q",)),
     Shot("", ("2", "g", "S", "y"), "STACKS"),  # Its first lines name folders of this machine.
     Shot("stacks", ("j", "j", "j"), "MainThread", after=("q",)),
-    Shot("threads", ("2", "t", "u", "u", "u"), "all nodes", after=("t", "u"), size=(140, 36)),
+    Shot("threads", ("2", "t", "u", "u", "u"), "all nodes", after=("t", "u")),
     Shot("queue", ("3",), "MERGE RULE"),
     Shot("flow", ("4",), "WRITERS"),
     Shot("lag", ("5",), "HEALING"),
     Shot("store", ("6",), "LATENCY"),
-    Shot("panels", ("9",), "WHAT IT MEANS", size=(140, 36)),
+    Shot("panels", ("9",), "WHAT IT MEANS"),
     Shot("log", ("7",), "the spool of monitor"),
     Shot("help", ("?",), "keys; Esc goes back", after=("q",)),
 )
@@ -83,6 +83,7 @@ SLOW = (
     ),
     Shot("limiting", ("4", "g"), r"limited by cedar.*counter \d .*[1-9]\d %  ", 0.0),
     Shot("standing", ("j", "j", "Enter", "Enter"), r"store/writer_lock\.py", 3.0, after=("q",)),
+    Shot("compare", ("Space", *"{" * 8, "=", "L", "0"), "WHAT CHANGED MOST", 1.0, after=("=", "1")),
 )
 FAULTS = (
     Shot("stopped", ("5", "g", "k", "k", "j", "Z", "y"), "from birch: stopped", 12.0),

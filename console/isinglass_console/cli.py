@@ -11,6 +11,7 @@ option table as `COMMAND`.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -21,6 +22,7 @@ SUMMARY = "Watch a running daemon through shared memory: live, stopped or dead."
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Collecting garbage would cost a tenth of the time of those that look and end, and of the time to
 # the console's first page; the console collects after that (`isinglass.collecting`).
@@ -102,9 +104,20 @@ def main() -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at its end; let it flush into nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return EXIT_PIPE_CLOSED
+    except OSError as error:
+        # Errors of named files are told by the commands themselves.
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        _drop_output()
+        print(f"isinglass: the output cannot be written: {error.strerror}.", file=sys.stderr)
+        return IsinglassError.exit_code
+
+
+def _drop_output() -> None:
+    """Let the interpreter, which flushes stdout once more at its end, flush into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:

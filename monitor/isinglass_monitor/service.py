@@ -250,7 +250,7 @@ def run(settings: Settings, options: Options, ready: Callable[[], None]) -> int:
     where = target(settings)
     with StopSignals() as signals, segment.create(settings.node, ROLE) as glass:
         service = Service(settings, options, where, glass, signals.end)
-        service.start()
+        lifetime.start(service)
         collecting.settle()
         lifetime.serve(service, signals, ready)
     return 0

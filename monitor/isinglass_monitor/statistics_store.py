@@ -60,6 +60,11 @@ class StatisticsFile:
     def __init__(self, path: Path, *, writes: bool, map_bytes: int = MAP_BYTES) -> None:
         if writes:
             path.mkdir(parents=True, exist_ok=True)
+        elif not path.exists():
+            raise StoreError(
+                f"There are no statistics in {path}: no monitor of that name has run here; start"
+                " one with `isinglass monitor start`."
+            )
         try:
             self._environment = lmdb.open(
                 str(path), map_size=map_bytes, readonly=not writes, create=writes, mode=0o640

@@ -6,6 +6,8 @@ import csv
 import json
 import subprocess
 
+import pytest
+
 from cli.commands import isinglass
 from isinglass.cli import tables
 from isinglass.cli.options import Command
@@ -32,6 +34,11 @@ def test_rows_are_chosen_and_sorted() -> None:
     assert names("--sort", "-age") == ["c", "b", "a"], "what is not known is least"
     assert names("--select", "age > 1 and name != c") == ["b"]
     assert names("--select", "age > 5 or name = a") == ["a", "c"]
+
+
+def test_no_line_of_a_table_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.write([{"name": "\x1b[2Jred\n", "age": None}], NAMES, "\t")
+    assert capsys.readouterr().out == "name\tage\n\\e[2Jred\\n\t\n"
 
 
 def test_ps_is_narrowed(bakery: Program, customer: Program) -> None:
@@ -61,6 +68,9 @@ def test_values_of_a_dump_stand_in_a_row(bakery: Program, customer: Program) -> 
     tsv = isinglass("dump", "--fields", "oven.load", "--tsv").stdout
     head = "node\tprocess\tpid\tinstance\toven.load"
     assert tsv == f"{head}\nbakery\tdaemon\t{bakery.pid}\t\t0.5\n"
+    misspelt = isinglass("dump", "--fields", "oven.load,oven.loavse", "--tsv")
+    assert misspelt.stdout == tsv
+    assert "no process here has oven.loavse, did you mean oven.loaves" in misspelt.stderr
 
 
 def test_nodes_of_a_dump_are_chosen(bakery: Program) -> None:

@@ -48,15 +48,13 @@ def test_what_changed_most_is_first_whichever_way_it_went(
     weights = [change.weight for change in found]
     assert weights == sorted(weights, reverse=True)
     back = {(c.node, c.figure): c.weight for c in changes(after, before)}
-    assert all(
-        back[c.node, c.figure] == pytest.approx(c.weight, abs=1e-9)
-        for c in found
-        if c.before and c.after
-    )
+    assert all(back[c.node, c.figure] == pytest.approx(c.weight, abs=1e-9) for c in found)
 
 
 def test_nothing_and_unknown_are_told_apart() -> None:
-    assert Change("alder", "load", 0.0, 2.0).weight == inf
+    assert Change("alder", "load", 0.0, 2.0).weight > Change("alder", "load", 0.5, 2.0).weight
+    assert Change("alder", "load", 0.0, 0.005).weight == 0, "nobody would look at it"
+    assert Change("alder", "length", 0.0, 2.3).weight == 0
     assert Change("alder", "load", 0.0, 0.0).weight == 0
     assert Change("alder", "load", nan, 2.0).weight < 0
     assert isnan(Change("alder", "load", 0.0, 2.0).ratio)
@@ -70,6 +68,9 @@ def test_a_pace_without_a_limit_is_free_and_no_number(tmp_path: Path) -> None:
     assert means(seconds) == {"alder": {"pace": 6.0}}
     assert means(seconds[:1]) == {"alder": {"pace": inf}}
     assert [shown_ratio(Change("a", "pace", inf, after)) for after in (inf, 9.0)] == ["=", "--"]
+    pairs = ((0.0, 0.5), (0.5, 0.0), (0.5, 0.5), (2.0, 1.0), (0.0001, 0.95))
+    told = [shown_ratio(Change("a", "load", *pair)) for pair in pairs]
+    assert told == ["new", "gone", "=", "×0.5", "×9 500"]
     for name, pace in (("free", inf), ("held", 5000.0)):
         recorder = Recorder(tmp_path / name, START_NS, durable=False)
         node = NodeFrame("alder", "up", figures={"pace": pace})

@@ -28,6 +28,8 @@ RATES = st.lists(st.floats(0, 1e6), min_size=1, max_size=12)
         (0.5, 0.0, 0.0, True, Outlook("steady")),
         (0.5, 90_000.0, 0.0, True, Outlook("steady")),
         (0.001, 0.0, 0.2, True, Outlook("steady")),
+        (0.001, 2000.0, 0.0, True, Outlook("steady")),
+        (0.001, 30.0, 0.0, True, Outlook("rising", "full", 30.0)),
         (1.0, 0.0, 0.0, True, Outlook("full")),
         (0.5, nan, nan, True, Outlook("steady")),
         (0.5, nan, nan, False, Outlook("")),

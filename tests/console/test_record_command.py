@@ -85,7 +85,7 @@ def test_it_ends_by_itself_and_a_terminal_sees_how_far_it_is(tmp_path: Path) -> 
 
 def test_who_is_not_there_is_told_once(tmp_path: Path, home: Path) -> None:
     line = ("--interval", "0.1", "--seconds", "0.6", "-o", str(tmp_path / "a"))
-    told = isinglass("record", "nobody", "--monitor", "none", *line).stderr
+    told = isinglass("record", "nobody", "--monitor", "none", *line, expect=1).stderr
     assert told.count("isinglass: nobody: ") == told.count("isinglass: monitor: ") == 1
 
 
@@ -94,7 +94,8 @@ def test_nodes_and_monitor_are_reached_by_the_command_that_is_named(tmp_path: Pa
     ssh.write_text(f'#!/bin/sh\necho "$@" >> {asked}\nexit 1\n')
     ssh.chmod(0o755)
     far = ("ssh://far.invalid/alder", "--monitor", "ssh://far.invalid/", "--ssh-command", str(ssh))
-    told = isinglass("record", *far, "--seconds", "1", "-o", str(tmp_path / "a")).stderr
+    line = ("record", *far, "--seconds", "1", "-o", str(tmp_path / "a"))
+    told = isinglass(*line, expect=1).stderr
     words = asked.read_text().splitlines()
     assert any("isinglass relay" in each for each in words)
     assert any("isinglass monitor relay" in each for each in words)

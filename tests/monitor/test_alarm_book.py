@@ -147,6 +147,26 @@ def test_a_cause_holds_back_its_consequences() -> None:
     assert ("raised", "lag", "alder") not in told(scene.notices)
 
 
+def tick_timer(scene: AlarmStage, seconds: int, *, clock_ns: int, ran: bool = True) -> None:
+    """Let a node report that its tasks run, by a clock that is so far from the monitor's."""
+    for _ in range(seconds):
+        now_ns = scene.now.later(1).wall_ns + clock_ns
+        if ran:
+            times = {"timer.flush.last_run": now_ns, "timer.sweep.last_run": now_ns}
+            scene.says("alder", {**times, "timer.flush.interval": 1, "timer.sweep.interval": 1})
+        scene.run()
+
+
+def test_a_clock_that_is_set_back_makes_no_task_overdue() -> None:
+    scene = AlarmStage()
+    tick_timer(scene, 30, clock_ns=5 * 10**9)
+    scene.says("alder", {"store.last_commit": scene.now.wall_ns + 5 * 10**9})
+    tick_timer(scene, 120, clock_ns=-60 * 10**9)
+    assert not [change for change in scene.changes if change.alarm.subject.rule == "timer-overdue"]
+    tick_timer(scene, 30, clock_ns=0, ran=False)
+    assert [subject[0] for subject in scene.states()] == ["timer-overdue"]
+
+
 def test_tasks_that_a_hung_timer_holds_up_are_one_alarm_that_names_them() -> None:
     scene = AlarmStage()
     tasks = ("flush", "lag", "sweep")

@@ -102,7 +102,9 @@ def test_notifiers_are_tried(watch: WatchProcess) -> None:
 def test_without_a_monitor_it_says_so(tmp_path: Path) -> None:
     assert "No monitor monitor has run here" in isinglass("alarms", expect=1).stderr
     assert "No monitor monitor runs" in isinglass("alarms", "ack", "1", expect=1).stderr
-    assert "no statistics" in isinglass("history", "alder", "node.up", expect=1).stderr
+    told = isinglass("history", "alder", "node.up", expect=1).stderr
+    assert "no statistics" in told and "isinglass monitor start" in told
+    assert told.count("/statistics") == 1
     with running_watch(tmp_path) as watch:
         watch.say(TROUBLE)
         watch.wait_told(1)

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from test_sources import working_node
 
 from cli.commands import isinglass
+from isinglass.glass import layout
 from isinglass_monitor.figure_names import facts_told
 from isinglass_monitor.openmetrics import family
 from needs import needs
@@ -43,6 +44,16 @@ def test_a_dead_node_exports_that_it_is_dead_and_nothing_old(tmp_path: Path) -> 
     assert path.stat().st_mode & 0o777 == 0o644
     missing = tmp_path / "none" / "x"
     assert "cannot be written" in isinglass("export", "-o", str(missing), expect=2).stderr
+
+
+def test_a_node_that_cannot_be_read_hides_no_other() -> None:
+    with working_node("alder"):
+        broken = Path(layout.segment_path("birch"))
+        broken.parent.mkdir()
+        broken.write_bytes(b"no segment" * 1000)
+        done = isinglass("export", expect=1)
+    assert 'isinglass_node_up{node="alder"} 1.0' in done.stdout
+    assert "birch" in done.stderr
 
 
 def test_promtool_takes_it() -> None:

@@ -26,8 +26,8 @@ VALUE = records.pack_value({"n": 1})
 
 
 @pytest.fixture
-def intake(data_dir: Path) -> Iterator[Intake]:
-    """The way into a queue that a thread empties into a store; with a table "t"."""
+def at_work(data_dir: Path) -> Iterator[tuple[Intake, Applier]]:
+    """The way into a queue, with a table "t", and the thread that empties it into a store."""
     stamps = count(1000)
     with Store.open(data_dir / "store", durability="none") as store:
         made = Intake(
@@ -48,8 +48,14 @@ def intake(data_dir: Path) -> Iterator[Intake]:
         applied = threading.Event()
         made.await_place(0, False, lambda _: applied.set())
         assert applied.wait(LIMIT_NS / 1e9)
-        yield made
+        yield made, applier
         applier.stop(10)
+
+
+@pytest.fixture
+def intake(at_work: tuple[Intake, Applier]) -> Intake:
+    """The way into the queue alone."""
+    return at_work[0]
 
 
 def test_trouble_that_is_told_when_it_is_over_does_not_stay(intake: Intake) -> None:
@@ -60,3 +66,23 @@ def test_trouble_that_is_told_when_it_is_over_does_not_stay(intake: Intake) -> N
         assert clock.monotonic_ns() < until_ns
         clock.sleep(0.005)
     assert intake.offer("t", [(b"k", VALUE)])[1] == 1
+
+
+def test_what_is_asked_for_is_done_between_two_batches(at_work: tuple[Intake, Applier]) -> None:
+    """Two writers at once would put older notes over newer ones."""
+    intake, applier = at_work
+    seen: list[tuple[str, object]] = []
+    done = threading.Semaphore(0)
+
+    def look() -> None:
+        seen.append((threading.current_thread().name, intake.shelf.batch))
+        done.release()
+
+    for number in range(200):
+        intake.offer("t", [(b"k%d" % number, VALUE)])
+        applier.between(look)
+        applier.between(look)
+        if number % 10 == 0:
+            assert done.acquire(timeout=LIMIT_NS / 1e9)
+    assert set(seen) == {("applier", None)}
+    assert len(seen) <= 200 * 2

@@ -42,27 +42,44 @@ def test_what_is_kept_aside_comes_back_in_its_order(tmp_path: Path, seed: int) -
     first, second = some_steps(seed), some_steps(seed + 100)
     kept_aside.save([tmp_path], first)
     file = kept_aside.save([tmp_path], second)
-    assert kept_aside.load([tmp_path]) == (first + second, [file])
+    assert kept_aside.load([tmp_path]) == (first + second, [file], [])
     loose = len(first[2].records)  # type: ignore[union-attr]
     assert kept_aside.updates_of(first) == 2 + 9 + loose
 
 
 def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:
-    assert kept_aside.load([tmp_path, tmp_path / "none"]) == ([], [])
+    assert kept_aside.load([tmp_path, tmp_path / "none"]) == ([], [], [])
 
 
-def test_a_last_entry_that_is_cut_or_damaged_is_left_out(tmp_path: Path) -> None:
+def test_of_a_damaged_file_every_whole_entry_is_used(tmp_path: Path) -> None:
     steps = some_steps(3)
-    file = kept_aside.save([tmp_path], steps)
+    ends = [len(kept_aside.save([tmp_path], [step]).read_bytes()) for step in steps]
+    file = tmp_path / kept_aside.FILE_NAME
     whole = file.read_bytes()
     generator = random.Random(9)
     for _ in range(300):
-        damaged = bytearray(whole[: generator.randrange(len(whole) + 1)])
-        if damaged and generator.random() < 0.5:
-            damaged[generator.randrange(len(damaged))] ^= 1 << generator.randrange(8)
-        file.write_bytes(damaged)
-        found, _ = kept_aside.load([tmp_path])
-        assert found == steps[: len(found)]
+        damaged, length = bytearray(whole), generator.randrange(len(whole) + 1)
+        hit = {number for number, end in enumerate(ends) if end > length}
+        if generator.random() < 0.5:
+            place = generator.randrange(len(whole))
+            damaged[place] ^= 1 << generator.randrange(8)
+            hit.add(next(number for number, end in enumerate(ends) if place < end))
+        file.write_bytes(damaged[:length])
+        found = kept_aside.load([tmp_path])
+        assert found.steps == [step for number, step in enumerate(steps) if number not in hit]
+        is_whole = length in (0, *ends) and bytes(damaged[:length]) == whole[:length]
+        assert found.damaged == ([] if is_whole else [file])
+
+
+def test_what_follows_half_an_entry_is_used(tmp_path: Path) -> None:
+    first, second = some_steps(1), some_steps(2)
+    file = kept_aside.save([tmp_path], first)
+    file.write_bytes(file.read_bytes()[:-3])
+    kept_aside.save([tmp_path], second)
+    found = kept_aside.load([tmp_path])
+    assert found == (first[:-1] + second, [file], [file])
+    kept_aside.remove(found)
+    assert not file.exists() and (tmp_path / kept_aside.DAMAGED_NAME).exists()
 
 
 @contextmanager
@@ -86,4 +103,4 @@ def test_a_folder_that_does_not_take_it_is_left_as_it_was(tmp_path: Path) -> Non
     other.mkdir()
     saved = kept_aside.save([tmp_path / "none", other], some_steps(2))
     assert saved.parent == other
-    assert kept_aside.load([disk, other])[0] == some_steps(1) + some_steps(2)
+    assert kept_aside.load([disk, other]).steps == some_steps(1) + some_steps(2)

@@ -59,4 +59,4 @@ def test_files_that_were_left_stay_whatever_a_stuck_thread_does(data_dir: Path) 
         recovery = Recovery([data_dir], store, lambda _: None)
         recovery.leave()
         recovery.apply()
-        assert kept_aside.load([data_dir])[0] == [step]
+        assert kept_aside.load([data_dir]).steps == [step]

@@ -62,8 +62,8 @@ STARTING = """
 import resource
 import threading
 from isinglass.errors import IsinglassError
-from isinglass.node import service
 from isinglass.settings import load
+{imports}
 
 STACK_BYTES = 256 << 20
 PAGE_BYTES = 4096
@@ -79,16 +79,48 @@ class Poor(service.Service):
 
 service.Service = Poor
 try:
-    service.run(load({"node": "oak", "map_size_bytes": 1 << 20}), lambda: print("serving"))
+    {run}
 except IsinglassError as error:
     print(error)
 """
 
 
-def test_a_daemon_that_gets_too_few_threads_says_so_and_ends() -> None:
+DAEMON = {
+    "imports": "from isinglass.node import service",
+    "run": """service.run(
+        load({"node": "oak", "map_size_bytes": 1 << 20}), lambda: print("ready")
+    )""",
+}
+MONITOR = {
+    "imports": """
+from pathlib import Path
+from isinglass_monitor import service
+from isinglass_monitor.watch import WatchSettings
+key = Path("key").absolute()
+key.write_text("ab" * 32)
+key.chmod(0o600)
+""",
+    "run": """service.run(
+        load({
+            "node": "oak",
+            "cluster": "shop",
+            "cluster_key_file": str(key),
+            "interface": "lo",
+        }),
+        service.Options(WatchSettings({}, {})),
+        lambda: print("ready"),
+    )""",
+}
+
+
+@pytest.mark.parametrize("kind", [DAEMON, MONITOR], ids=["daemon", "monitor"])
+def test_a_service_that_gets_too_few_threads_says_so_and_ends(
+    kind: dict[str, str], tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STARTING], capture_output=True, text=True, timeout=60
-    )
+        [sys.executable, "-c", STARTING.format(**kind)],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
     assert done.stdout.startswith("not all threads could be started (can't start new thread): ")
     assert (done.returncode, done.stderr) == (0, "")
     with SegmentReader("oak") as reader:

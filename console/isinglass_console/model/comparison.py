@@ -3,7 +3,8 @@
 Counters of two recordings cannot be subtracted, they are of different lives. What can be compared
 is what seconds were like: figures, or their mean over some time, and where time went. Changes are
 put in order by their ratio, up or down alike: a figure that doubled comes before one that grew by a
-half, whatever their units.
+half, whatever their units. What is less than anybody would look at (`LEAST`) counts as that much:
+an idle queue that holds two updates for once is no change.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, isnan, log, nan
+from math import isfinite, isnan, log, nan
 
 from isinglass_console.model.figures import FIGURES
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.heat import WINDOW_SECONDS
 from isinglass_console.model.timeline import Replayed, Timeline, Trends
 
+# Of each unit of `FIGURES`: what is as good as nothing.
+LEAST = {
+    "share": 0.01, "seconds": 0.01, "updates": 100.0, "updates/s": 1.0, "records": 1.0,
+    "bytes": 65_536.0,
+}  # fmt: skip
 GAP_NS = 5_000_000_000  # as far behind its end a recording has still something to compare with
 
 Figures = Mapping[str, Mapping[str, float]]  # by node, by figure
@@ -39,14 +45,13 @@ class Change:
 
     @property
     def weight(self) -> float:
-        """How much it changed: 0 not at all; the same for twice and for half; inf from nothing."""
+        """How much it changed: 0 not at all; the same for twice and for half."""
         if isnan(self.before) or isnan(self.after):
             return -1.0
         if self.before == self.after:
             return 0.0
-        # Not of the ratio: of the smallest numbers there are, that is beyond the largest.
-        both = self.before > 0 and self.after > 0
-        return abs(log(self.after) - log(self.before)) if both else inf
+        least = LEAST[FIGURES[self.figure][0]]
+        return abs(log(max(self.after, least)) - log(max(self.before, least)))
 
 
 def changes(before: Figures, after: Figures) -> list[Change]:

@@ -19,6 +19,7 @@ from isinglass_console.model.rates import Pair, growth, number, word
 
 TARGET = 0.5
 FAR_SECONDS = 3600.0
+SOON_SECONDS = 60.0  # what is nearly empty, but full that soon, is worth a word
 EMPTY = 0.01
 HELD_MOST = 0.99
 WRITES = ("puts", "deletes", "adds")
@@ -169,7 +170,7 @@ def outlook(row: FlowRow) -> Outlook:
         return Outlook("")
     if row.backlog >= 1:
         return Outlook("full")
-    if 0 < row.full_in < FAR_SECONDS:
+    if 0 < row.full_in < (FAR_SECONDS if row.backlog >= EMPTY else SOON_SECONDS):
         return Outlook("rising", "full", row.full_in)
     if 0 < row.drained_in < FAR_SECONDS and row.backlog >= EMPTY:
         return Outlook("falling", "drained", row.drained_in)

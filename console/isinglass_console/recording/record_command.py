@@ -74,8 +74,8 @@ COMMAND = Command(
     ),
     notes=(
         "Each frame is in the file as soon as it was read: a recorder that is killed loses none.",
-        "Exit code: 0 it ended as asked, by --seconds, TERM or Ctrl-C; 1 there is no node, or the"
-        " file cannot be written; 2 the command line is wrong.",
+        "Exit code: 0 it ended as asked, by --seconds, TERM or Ctrl-C; 1 there is no node, none"
+        " could be read, or the file cannot be written; 2 the command line is wrong.",
     ),
     examples=(
         "isinglass record -o night.recording",
@@ -104,13 +104,14 @@ def record(values: Values, names: str = "NODE") -> int:
     path = Path(values.text("output")) if values.given("output") else new_name(clock.wall_ns())
     recorder = Recorder(path, clock.wall_ns(), keep_seconds)
     tidy = False
+    recording = _Recording(recorder, values, values.texts(names), interval)
     try:
-        _Recording(recorder, values, values.texts(names), interval).run()
+        recording.run()
         tidy = True
     finally:
         recorder.close(tidy=tidy)
     print(f"{recorder.frames:,} frames, {text.size(path.stat().st_size)}: {path}", file=sys.stderr)
-    return 0
+    return 0 if recording.has_read else 1
 
 
 def _keep_seconds(values: Values) -> float:
@@ -132,6 +133,7 @@ class _Recording:
         # Not an event: a signal that comes while this very thread holds its lock would wait for it.
         self._came: SimpleQueue[None] = SimpleQueue()
         self._ended = False
+        self.has_read = False  # any node at all
         self._said: dict[str, str] = {}  # what was said of each node last
         self._hub = Hub()
         self._feed = Feed(names, interval_seconds, self._wake, values.text("ssh-command"))
@@ -181,6 +183,7 @@ class _Recording:
         for delivery in self._feed.take():
             frame = self._hub.take(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
             self._recorder.take(frame, self._hub.fresh, self._monitor.told.sheet)
+            self.has_read |= any(node.snapshot is not None for node in frame.nodes)
             for node in frame.nodes:
                 self._say(f"{node.name}: ", node.sentence)
             nodes = f"{len(frame.nodes)} node{'s' if len(frame.nodes) > 1 else ''}"

@@ -6,7 +6,7 @@ offset. Both sides are means of the ten seconds before, as the hot lines are.
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from math import isfinite, log
 
 from isinglass_console.model import format as text
 from isinglass_console.model.comparison import Change, changes, recent
@@ -26,6 +26,7 @@ COLUMNS = (
     Column("ratio", "TIMES", 9, 0, right=True),
     Column("help", "WHAT IT MEANS", 30, 2, grow=4),
 )
+MANY_TIMES = 1000.0
 NOTED_RATIO = 1.5  # less is how busy machines differ from second to second
 
 
@@ -48,9 +49,7 @@ def build(scene: Scene) -> Page:
 
 def _row(change: Change) -> Row:
     unit, meaning = FIGURES[change.figure]
-    ratio = change.ratio
-    noted = isfinite(ratio) and not 1 / NOTED_RATIO < ratio < NOTED_RATIO
-    role = "bright" if noted or change.weight == inf else "plain"
+    role = "bright" if change.weight > log(NOTED_RATIO) else "plain"
     before, after = (_shown(value, unit) for value in (change.before, change.after))
     return Row(
         key=f"{change.node} {change.figure}",
@@ -67,7 +66,7 @@ def _row(change: Change) -> Row:
             "figure": change.figure,
             "before": change.before,
             "after": change.after,
-            "ratio": ratio,
+            "ratio": change.ratio,
             "help": meaning,
         },
         search=f"{change.node} {change.figure} {meaning}",
@@ -82,10 +81,11 @@ def _shown(value: float, unit: str) -> str:
 
 def shown_ratio(change: Change) -> str:
     """Return how many times as much it is: `×2.1`, `=`, `new` when it was nothing."""
-    if not (isfinite(change.before) and isfinite(change.after)):
-        return "=" if change.weight == 0 else text.NOTHING
-    if change.weight == 0:
+    before, after, ratio = change.before, change.after, change.ratio
+    if before == after:
         return "="
-    if change.weight == inf:
-        return "new" if change.after else "gone"
-    return f"×{change.ratio:.3g}"
+    if not (isfinite(before) and isfinite(after)):
+        return text.NOTHING
+    if not before or not after:
+        return "new" if after else "gone"
+    return f"×{ratio:.3g}" if ratio < MANY_TIMES else f"×{text.count(ratio)}"

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 
 from isinglass.cli.conditions import Condition
-from isinglass.cli.field_paths import FieldPath
+from isinglass.cli.field_paths import FieldPath, field_names
+from isinglass.cli.options import near
 from isinglass.cli.sheet import Section
 from isinglass.cli.tables import in_order, separator, write
 from isinglass.cli.units import number
@@ -35,9 +36,16 @@ def selected(snapshots: Iterable[Snapshot], values: Values) -> list[Snapshot]:
 
 
 def print_fields(snapshots: Sequence[Snapshot], values: Values) -> Iterator[Section]:
-    """Print the values that `--fields` names; yield the section when people read it."""
+    """Print the values that `--fields` names; yield the section when people read it.
+
+    A name that no process has is told on stderr: it may be one that comes later, or misspelt.
+    """
     paths = [FieldPath(text.strip()) for text in values.text("fields").split(",") if text.strip()]
     rows, names = _rows(snapshots, paths)
+    for path in paths:
+        if not any(any(path.fields(snapshot)) for snapshot in snapshots):
+            alike = near(path.text, field_names(snapshots))
+            print(f"isinglass: no process here has {path.text}{alike}.", file=sys.stderr)
     columns = [*HEAD, *names]
     rows = in_order(rows, values, columns)
     between = separator(values)

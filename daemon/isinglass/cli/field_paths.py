@@ -11,7 +11,7 @@ such panel, the first process that has. Pure: a function of one or two snapshots
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from isinglass.cli.selection import fits, title
 from isinglass.cli.units import figures_of
@@ -117,6 +117,19 @@ class FieldPath:
 def rate_key(process: Process, panel: PanelView, field: FieldView) -> RateKey:
     """Return the key of a field in the result of `snapshot.rates`."""
     return process.slot, process.claim, panel.name, panel.instance, field.name
+
+
+def field_names(snapshots: Iterable[Snapshot]) -> list[str]:
+    """Return the paths of all fields, each once and without instances."""
+    return sorted(
+        {
+            f"{panel.name}.{field.name}"
+            for snapshot in snapshots
+            for process in snapshot.processes
+            for panel in process.panels
+            for field in panel.fields
+        }
+    )
 
 
 def field_name(panel: PanelView, field: FieldView) -> str:

@@ -6,6 +6,7 @@ import csv
 
 from isinglass.cli.documents import field_json
 from isinglass.cli.selection import Selection
+from isinglass.cli.tables import cell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def write_rows(
     writer = csv.writer(out, delimiter=separator, lineterminator="\n")
     writer.writerow(COLUMNS)
     for snapshot in snapshots:
-        writer.writerows(_rows(snapshot, selection))
+        writer.writerows(map(cell, row) for row in _rows(snapshot, selection))
 
 
 def _rows(snapshot: Snapshot, selection: Selection) -> Iterator[tuple[object, ...]]:

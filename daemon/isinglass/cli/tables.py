@@ -11,6 +11,7 @@ import sys
 
 from isinglass.cli.options import Option, near
 from isinglass.errors import UsageError
+from isinglass.harmless import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +106,13 @@ def write(rows: Iterable[Row], columns: Sequence[str], between: str, *, head: bo
     """Write a line of column names, and a line for each row, on stdout."""
     writer = csv.writer(sys.stdout, delimiter=between, lineterminator="\n")
     if head:
-        writer.writerow(columns)
+        writer.writerow(map(cell, columns))
     for row in rows:
-        writer.writerow(["" if row[name] is None else row[name] for name in columns])
+        writer.writerow([cell(row[name]) for name in columns])
+
+
+def cell(value: object) -> object:
+    """Return what stands in a line of TSV or CSV: texts harmless, "" for what is not known."""
+    if isinstance(value, str):
+        return harmless(value)
+    return "" if value is None else value

@@ -11,6 +11,9 @@ COMMIT_AIM_SECONDS: larger ones would come in lumps, smaller ones cost a commit 
           │                      keeping the batch, retrying          │
           └───────────────────────────────────────────────────────────┘
 
+What else is to be written where only batches are (how far streams are, when all is quiet) it writes
+itself, between two batches: two writers at once would put older notes over newer ones.
+
 A batch that the store refuses (disk full, map full) is kept and tried again; the queue takes
 nothing in meanwhile, so what was acknowledged is bounded, and stays.
 """
@@ -18,6 +21,7 @@ nothing in meanwhile, so what was acknowledged is bounded, and stays.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from isinglass import clock
@@ -76,6 +80,7 @@ class Applier:
         self._load = LoadMeter(clock.monotonic_ns())
         self._stopping = threading.Event()
         self._deadline_ns = 0
+        self._between: deque[Callable[[], None]] = deque()
         self._thread = threading.Thread(target=self._run, name="applier")
         self.working = False
 
@@ -96,6 +101,15 @@ class Applier:
         self._intake.hurry.set()
         self._intake.work.set()
         ending.join(self._thread, limit_seconds + LAST_TURN_SECONDS)
+
+    def between(self, work: Callable[[], None]) -> None:
+        """Call this once on the applier's thread, the next time nothing waits; any thread may ask.
+
+        What was asked for already is not called twice.
+        """
+        if work not in self._between:
+            self._between.append(work)
+            self._intake.work.set()
 
     def worked_ns(self, now_ns: int) -> int:
         """Return the time at work since the start, the batch in hand included; any thread may."""
@@ -128,6 +142,9 @@ class Applier:
         if batch is None:
             if self._intake.trouble is not None and not stopping:
                 self._intake.takes_again()
+            while self._between:
+                mark("writing what no batch has written")
+                self._between.popleft()()
             self._answer()
             return stopping
         applied = self._apply(batch)

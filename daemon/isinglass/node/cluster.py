@@ -177,11 +177,15 @@ class Cluster:
         ending.join(self._work.thread)
         self._sockets.close()
 
-    def tasks(self) -> list[Task]:
-        """Return what the timer does for the cluster."""
+    def tasks(self, between: Callable[[Callable[[], None]], None]) -> list[Task]:
+        """Return what the timer does for the cluster.
+
+        Args:
+            between: has the applier do something between two batches.
+        """
         return [
             Task("cluster figures", SHOW_SECONDS, self.show),
-            Task("cluster notes", NOTE_SECONDS, self.note),
+            Task("cluster notes", NOTE_SECONDS, lambda: between(self.note)),
             Task("cluster flush", FLUSH_EVERY_SECONDS[self._durability], self.flush),
         ]
 
@@ -324,10 +328,11 @@ class Cluster:
             self.figures.lost(origin, network, here)
 
     def note(self) -> None:
-        """Note what no batch has noted: new members, and how far streams are, when all is quiet."""
+        """Note what no batch has noted: new members, and how far streams are, when all is quiet.
+
+        Called by the applier, between two batches.
+        """
         with self._intake:
-            if self._intake.shelf.batch is not None:
-                return
             place = self._intake.shelf.applied_through
             notes: Mapping[bytes, bytes] = self.replica.notes_through(place)
         if notes:

@@ -6,10 +6,13 @@ the node's runtime directory (a tmpfs: it lasts until the machine is switched of
 applies it before anything newer (see `recovery`), and removes it once that is on the disk. Applying
 is idempotent, so a crash in between is harmless.
 
-    file       entries, one after the other; a last one that is cut short is ignored
-    entry      u32 little-endian length; u32 CRC-32 of the rest; msgpack [kind, table, ...]
+    file       entries, one after the other
+    entry      4 bytes "KEPT"; u32 little-endian length; u32 CRC-32 of the rest; msgpack [kind, ...]
                ["writes", table, {key: record}, {group: {key: record}}, separator]
                ["create", table, group_by, [field, ...], version]     ["drop", table, version]
+
+Of a file that is damaged, or ends within an entry because the machine lost power, every whole
+entry is used, and the file stays under another name for whoever can make out the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgpack
@@ -27,8 +30,10 @@ from isinglass.store.changes import CreateTable, DropTable, Step, Writes
 from isinglass.store.tables import TableShape
 
 FILE_NAME = "kept-aside"
+DAMAGED_NAME = "kept-aside.damaged"
 FILE_MODE = 0o640
-_HEAD = struct.Struct("<II")
+_BEGIN = b"KEPT"
+_HEAD = struct.Struct("<4sII")
 
 
 def save(folders: Iterable[Path], steps: Iterable[Step]) -> Path:
@@ -48,6 +53,7 @@ def save(folders: Iterable[Path], steps: Iterable[Step]) -> Path:
 
 
 def _append(path: Path, data: bytes) -> Path:
+    is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
     before = os.fstat(descriptor).st_size
     try:
@@ -55,6 +61,8 @@ def _append(path: Path, data: bytes) -> Path:
         while view:
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
+        if is_new:
+            _flush_folder(path.parent)
     except OSError:
         # Half an entry at the end would hide what a later daemon appends.
         os.ftruncate(descriptor, before)
@@ -64,13 +72,53 @@ def _append(path: Path, data: bytes) -> Path:
     return path
 
 
-def load(folders: Iterable[Path]) -> tuple[list[Step], list[Path]]:
-    """Return the steps that were kept aside, and the files they stand in."""
-    steps: list[Step] = []
-    files = [folder / FILE_NAME for folder in folders if (folder / FILE_NAME).exists()]
-    for file in files:
-        steps.extend(_steps(file.read_bytes()))
-    return steps, files
+def _flush_folder(folder: Path) -> None:
+    """Put the name of a new file on the disk, too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Kept(NamedTuple):
+    """What was kept aside.
+
+    Attributes:
+        steps: in the order in which they were kept.
+        files: where they stand.
+        damaged: the files of which a part cannot be read.
+    """
+
+    steps: list[Step]
+    files: list[Path]
+    damaged: list[Path]
+
+
+def load(folders: Iterable[Path]) -> Kept:
+    """Return what was kept aside in these folders."""
+    found = Kept([], [], [])
+    for file in (folder / FILE_NAME for folder in folders):
+        if not file.exists():
+            continue
+        data = file.read_bytes()
+        found.files.append(file)
+        read_bytes = 0
+        for step, size_bytes in _steps(data):
+            found.steps.append(step)
+            read_bytes += size_bytes
+        if read_bytes < len(data):
+            found.damaged.append(file)
+    return found
+
+
+def remove(kept: Kept) -> None:
+    """Remove the files, now that their steps are on the disk; a damaged one is renamed."""
+    for file in kept.files:
+        if file in kept.damaged:
+            file.replace(file.with_name(DAMAGED_NAME))
+        else:
+            file.unlink()
 
 
 def updates_of(steps: Iterable[Step]) -> int:
@@ -83,7 +131,7 @@ def updates_of(steps: Iterable[Step]) -> int:
 
 def _entry(step: Step) -> bytes:
     body: bytes = msgpack.packb(_as_list(step))
-    return _HEAD.pack(len(body), crc32(body)) + body
+    return _HEAD.pack(_BEGIN, len(body), crc32(body)) + body
 
 
 def _as_list(step: Step) -> list[Any]:
@@ -94,19 +142,24 @@ def _as_list(step: Step) -> list[Any]:
     return ["create", step.table, step.shape.group_by, list(step.shape.indexes), step.version]
 
 
-def _steps(data: bytes) -> Iterator[Step]:
-    place = 0
-    while place + _HEAD.size <= len(data):
-        length, crc = _HEAD.unpack_from(data, place)
-        body = data[place + _HEAD.size : place + _HEAD.size + length]
-        if len(body) < length or crc32(body) != crc:
-            return
-        kind, *parts = msgpack.unpackb(body, strict_map_key=False)
-        if kind == "writes":
-            yield Writes(*parts)
-        elif kind == "drop":
-            yield DropTable(*parts)
+def _steps(data: bytes) -> Iterator[tuple[Step, int]]:
+    """Yield the steps of the entries that are whole, each with the bytes of its entry."""
+    place = data.find(_BEGIN)
+    while 0 <= place <= len(data) - _HEAD.size:
+        _, length, crc = _HEAD.unpack_from(data, place)
+        end = place + _HEAD.size + length
+        body = data[place + _HEAD.size : end]
+        if len(body) == length and crc32(body) == crc:
+            yield _step(*msgpack.unpackb(body, strict_map_key=False)), end - place
         else:
-            table, group_by, indexes, version = parts
-            yield CreateTable(table, TableShape(group_by, tuple(indexes)), version)
-        place += _HEAD.size + length
+            end = place + 1
+        place = data.find(_BEGIN, end)
+
+
+def _step(kind: str, *parts: Any) -> Step:
+    if kind == "writes":
+        return Writes(*parts)
+    if kind == "drop":
+        return DropTable(*parts)
+    table, group_by, indexes, version = parts
+    return CreateTable(table, TableShape(group_by, tuple(indexes)), version)

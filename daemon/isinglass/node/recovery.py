@@ -23,6 +23,8 @@ from isinglass.store.changes import CreateTable, DropTable, Writes
 from isinglass.store.database import Store
 from isinglass.store.tables import TableState
 
+NOTHING = kept_aside.Kept([], [], [])
+
 
 class Recovery:
     """The steps that were kept aside, and the files they stand in.
@@ -36,13 +38,19 @@ class Recovery:
         self, folders: Iterable[Path], store: Store, finished: Callable[[int], None]
     ) -> None:
         self._store, self._finished = store, finished
-        self._steps, self._files = kept_aside.load(folders)
+        self._kept = kept_aside.load(folders)
+        self._steps = list(self._kept.steps)
         self.updates = kept_aside.updates_of(self._steps)
 
     @property
     def waits(self) -> bool:
         """Whether anything is still kept aside."""
-        return bool(self._files)
+        return bool(self._kept.files)
+
+    @property
+    def damaged(self) -> list[Path]:
+        """The files of which a part could not be read."""
+        return self._kept.damaged
 
     def apply(self) -> None:
         """Put everything into the store; what a failed try has put there stays there.
@@ -55,14 +63,13 @@ class Recovery:
             self._store.apply(self._steps[:1])
             del self._steps[0]
         self._store.flush()
-        files, self._files = self._files, []
-        for file in files:
-            file.unlink()
+        kept, self._kept = self._kept, NOTHING
+        kept_aside.remove(kept)
         self._finished(self.updates)
 
     def leave(self) -> None:
         """Leave the files to the next daemon, whatever a thread that is stuck may still do."""
-        self._files = []
+        self._kept = NOTHING
 
     def newest_stamp(self) -> int:
         """Return the newest stamp of what is kept aside; 0 when nothing is."""

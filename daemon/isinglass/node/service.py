@@ -133,7 +133,7 @@ class Service:
                 served=lambda: self._port_panel.requests,
                 report=self.troubles.report, fail=self.troubles.fail,
             )  # fmt: skip
-            tasks += self._cluster.tasks()
+            tasks += self._cluster.tasks(self._applier.between)
             self._housekeeping.passed_everywhere = self._cluster.horizon
         self._pacing = Pacing(
             settings, self._queue_panel, self._applier, self._applier_panel, self._intake
@@ -162,6 +162,9 @@ class Service:
         self._panel.kept_aside = self._recovery.updates
         if not self._recovery.waits:
             return
+        for file in self._recovery.damaged:
+            self._glass.event(ERROR, "store", "a part of what was kept aside cannot be read",
+                              kept=str(file.with_name(kept_aside.DAMAGED_NAME)))  # fmt: skip
         try:
             self._recovery.apply()
         except StoreCorrupt:

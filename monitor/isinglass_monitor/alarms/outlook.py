@@ -42,21 +42,20 @@ def _unknown(_: NodeFigures) -> bool:
 def _greater(left: ast.expr, bound: float) -> Outlook:
     match left:
         case ast.Attribute():
-            of = _reference(left)
-            return lambda node: any(
-                type(value) is not str and value > bound  # type: ignore[operator]
-                for value in node.valid.get(of, {}).values()
-            )
+            return _any_greater(_reference(left), bound, float)
         case ast.Call(func=ast.Name(id="abs"), args=[ast.Attribute() as inner]):
-            of = _reference(inner)
-            return lambda node: any(
-                type(value) is not str and abs(value) > bound  # type: ignore[arg-type]
-                for value in node.valid.get(of, {}).values()
-            )
+            return _any_greater(_reference(inner), bound, abs)
     counters = _summed_rates(left)
     if counters and bound >= 0:
         return lambda node: any(node.has_grown(counter) for counter in counters)
     return _unknown
+
+
+def _any_greater(figure: Reference, bound: float, size: Callable[[float], float]) -> Outlook:
+    return lambda node: any(
+        not isinstance(value, str) and size(value) > bound
+        for value in node.valid.get(figure, {}).values()
+    )
 
 
 def _summed_rates(term: ast.expr) -> list[Reference]:

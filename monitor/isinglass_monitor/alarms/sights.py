@@ -8,7 +8,8 @@ known.
 A node's timestamps are of its own wall clock. How far that is from the monitor's is estimated as in
 a one-way filter: the newest time that it reports is never later than its clock, so the greatest
 difference seen within ten minutes is the best estimate, and "seconds ago" does not depend on how
-well the two clocks agree.
+well the two clocks agree. Only a time that has just changed tells anything of the clock now; one
+that is earlier than before tells that the clock was set back, and all that was estimated is void.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ class NodeFigures:
         self._counters: dict[Reference, list[Growth]] = {}
         self._growths: dict[tuple[Reference, str], Growth] = {}
         self._offsets: deque[tuple[float, int]] = deque()  # (when, its clock less ours at least)
+        self._times: dict[tuple[Reference, str], float] = {}  # of its clock, as it reported last
 
     def take(
         self,
@@ -156,18 +158,24 @@ class NodeFigures:
                 self._counters.setdefault(reference, []).append(growth)
 
     def _note_clock(self, now: Moment) -> None:
-        times = [
-            value
+        times = {
+            (reference, instance): float(value)
             for reference in CLOCK_REFERENCES
-            for value in self.table.get(reference, {}).values()
+            for instance, value in self.table.get(reference, {}).items()
             if isinstance(value, int | float) and value > 0
-        ]
-        if not times:
+        }
+        before, self._times = self._times, times
+        told = [value for place, value in times.items() if value != before.get(place)]
+        set_back = [value for place, value in times.items() if value < before.get(place, value)]
+        if set_back:
+            self._offsets.clear()
+            told = set_back  # another one may have been told before the clock was set
+        if not told:
             return
-        offset = round(max(times)) - now.wall_ns
+        offset = round(max(told)) - now.wall_ns
         if self._offsets and now.seconds - self._offsets[-1][0] < CLOCK_STEP_SECONDS:
-            at, before = self._offsets.pop()
-            self._offsets.append((at, max(before, offset)))
+            at, known = self._offsets.pop()
+            self._offsets.append((at, max(known, offset)))
         else:
             self._offsets.append((now.seconds, offset))
         while now.seconds - self._offsets[0][0] > CLOCK_WINDOW_SECONDS:

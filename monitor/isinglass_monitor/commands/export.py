@@ -67,13 +67,13 @@ _UP = FieldFacts("gauge", "1", "1 when its daemon is alive.")
 def main(arguments: list[str]) -> int:
     """Print or write the figures; return 0 when every node's daemon is alive, else 1."""
     values = COMMAND.parse(arguments)
-    snapshots = [nodes.take_snapshot(name) for name in nodes.all_or_one(values.text("NODE"))]
+    snapshots, unread = nodes.snapshots(values.text("NODE"))
     text = rendered(snapshots, values.text("format"))
     if values.given("output"):
         _write(Path(values.text("output")), text)
     else:
         sys.stdout.write(text)
-    return max(verdicts.exit_code(snapshot) for snapshot in snapshots)
+    return max(*map(verdicts.exit_code, snapshots), unread)
 
 
 def _write(path: Path, text: str) -> None:

@@ -60,7 +60,8 @@ class Spooler:
             ThreadStuck: the thread does not end.
         """
         self._backlog.end()
-        self._thread.join(STOP_LIMIT_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(STOP_LIMIT_SECONDS)
         self._giving_up.set()
         ending.join(self._thread)
         return self._backlog.events
