@@ -17,10 +17,10 @@ from pathlib import Path
 import harness
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "simulator"))
+sys.path.insert(0, str(ROOT / "tests"))
 
-from flow_loop import Plan, rates, run_loop  # noqa: E402
-from flow_simulation import (  # noqa: E402
+from simulator.flow_loop import Plan, rates, run_loop  # noqa: E402
+from simulator.flow_simulation import (  # noqa: E402
     STEP_SECONDS,
     Case,
     Free,

@@ -27,9 +27,8 @@ from drawing import draw
 
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "console")]
-from terminal import Terminal  # noqa: E402
-
+sys.path.insert(0, str(TESTS))
+from console.terminal import Terminal  # noqa: E402
 from demo_stage import SMALL_BATCHES, Walk  # noqa: E402
 from remote_hosts import RemoteHosts  # noqa: E402
 

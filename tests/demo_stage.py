@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from terminal import Terminal
-
+from console.terminal import Terminal
 from isinglass import clock
 from isinglass.glass.reader import SegmentReader
 from isinglass_console.demo import NODES

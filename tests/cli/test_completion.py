@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from terminal import Terminal, environment
 
 from cli.commands import COMMAND, isinglass
+from console.terminal import Terminal, environment
 from isinglass.cli.completion import SHELLS, script
 from isinglass.cli.options import Command, Option, Positional
 from isinglass_console.cli import COMMANDS

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stage import Stage, filled_desk, stage
-from staged_cluster import ALIVE_TICKS, ALL_TICKS, MANY, NAMES, Frames, cluster
 
+from console.stage import Stage, filled_desk, stage
+from console.staged_cluster import ALIVE_TICKS, ALL_TICKS, MANY, NAMES, Frames, cluster
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.reading import Reading

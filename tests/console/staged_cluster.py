@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from stage import SECOND, START_NS, Stage, run, stage
-
+from console.stage import SECOND, START_NS, Stage, run, stage
 from isinglass_console.model.reading import Reading
 from isinglass_console.screens.desk import Desk
 from programs import program

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
-from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage, filled_desk
-from test_views import assert_exact, row_of
 from textual.pilot import Pilot
 from textual.widgets import Label
 
 from alarm_stage import AlarmStage, rules_of
+from console.playing import play, screen_text, until
+from console.stage import SECOND, START_NS, Stage, filled_desk
+from console.test_views import assert_exact, row_of
 from isinglass.errors import UsageError
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.alarms import AlarmSheet, sheet_at, sheet_of

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playing import body, play, screen_text, until
-from stage import SECOND, START_NS, Stage, filled_desk, stage
-from test_sources import working_node
 from textual.pilot import Pilot
 
+from console.playing import body, play, screen_text, until
+from console.stage import SECOND, START_NS, Stage, filled_desk, stage
+from console.test_sources import working_node
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.app import IsinglassApp
 from isinglass_console.screens.source_screen import SourceScreen

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playing import body, play, screen_text
-from staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
-from test_app import SIZES
 from textual.pilot import Pilot
 from textual.widgets import Label
 
+from console.playing import body, play, screen_text
+from console.staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
+from console.test_app import SIZES
 from isinglass.errors import UsageError
 from isinglass_console.app import IsinglassApp
 from isinglass_console.screens.desk import Desk

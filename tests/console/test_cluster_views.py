@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
-from test_views import SIZES, assert_exact, row_of
 
+from console.staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
+from console.test_views import SIZES, assert_exact, row_of
 from isinglass.cli.documents import document
 from isinglass.cli.options import Command
 from isinglass.cli.selection import OPTIONS, Selection

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from test_sources import working_node
 
+from console.test_sources import working_node
 from isinglass.glass.reader import SegmentReader
 from isinglass_console.commanding import NotDone, note
 

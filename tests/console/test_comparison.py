@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playing import play, screen_text, until
-from stage import FSYNC, MODULE, PUT, SECOND, START_NS, Stage, filled_desk
-from test_replay import shown, status
 from textual.pilot import Pilot
 
 from cli.commands import isinglass
+from console.playing import play, screen_text, until
+from console.stage import FSYNC, MODULE, PUT, SECOND, START_NS, Stage, filled_desk
+from console.test_replay import shown, status
 from isinglass.cli.tally import Usage
 from isinglass.errors import UsageError
 from isinglass_console.app import IsinglassApp

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text
-from stage import Stage, filled_desk
 from textual.pilot import Pilot
 
 from cli.commands import isinglass
+from console.playing import play, screen_text
+from console.stage import Stage, filled_desk
 from import_graph import ROOT
 from isinglass.errors import SettingsError, UsageError
 from isinglass_console.app import IsinglassApp

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playing import body, play, screen_text
-from stage import FSYNC, MODULE, PUT, SECOND, START_NS, WORK, Stage, filled_desk, stage
 from textual.pilot import Pilot
 
+from console.playing import body, play, screen_text
+from console.stage import FSYNC, MODULE, PUT, SECOND, START_NS, WORK, Stage, filled_desk, stage
 from isinglass.cli.documents import node_document
 from isinglass.cli.dump import COMMAND as DUMP
 from isinglass.cli.selection import Selection

@@ -7,8 +7,8 @@ from math import inf, isnan, nan
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from staged_cluster import NAMES, Frames, desk_of
 
+from console.staged_cluster import NAMES, Frames, desk_of
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.schema import FieldSchema, PanelSchema
 from isinglass_console.model import format as text

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from node_program import NODE
-from playing import play, screen_text, until
-from same import plain_frame
 from textual.pilot import Pilot
 
+from console.playing import play, screen_text, until
+from console.same import plain_frame
+from glass.node_program import NODE
 from isinglass_console.app import IsinglassApp
 from isinglass_console.recording.format import CHAPTER_ROWS
 from isinglass_console.recording.reading import Recording

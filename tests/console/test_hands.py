@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage, filled_desk, stage
-from test_sources import working_node
 from textual.pilot import Pilot
 from textual.widgets import Input, Label
 
+from console.playing import play, screen_text, until
+from console.stage import SECOND, START_NS, Stage, filled_desk, stage
+from console.test_sources import working_node
 from daemon_process import daemon
 from isinglass.errors import UsageError
 from isinglass.glass.reader import SegmentReader

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import isnan
 
 import pytest
-from same import plain_frame
-from stage import FSYNC, PUT, SECOND, START_NS, Stage, filled_desk
 
+from console.same import plain_frame
+from console.stage import FSYNC, PUT, SECOND, START_NS, Stage, filled_desk
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.model import heat
 from isinglass_console.model.frame import Condition, Frame, NodeFrame

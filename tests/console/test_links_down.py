@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stage import START_NS, Stage
-
+from console.stage import START_NS, Stage
 from isinglass_console.model.frame import Condition, node_freshness
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.reading import Reading

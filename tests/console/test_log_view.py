@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage, filled_desk
-from test_views import assert_exact
 from textual.pilot import Pilot
 
+from console.playing import play, screen_text, until
+from console.stage import SECOND, START_NS, Stage, filled_desk
+from console.test_views import assert_exact
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.filter import Filter
 from isinglass_console.model.log import LogEntry

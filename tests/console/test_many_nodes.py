@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playing import body, play, screen_text
-from staged_cluster import MANY, NAMES, Frames, desk_of
-from test_views import assert_exact
 from textual.pilot import Pilot
 
+from console.playing import body, play, screen_text
+from console.staged_cluster import MANY, NAMES, Frames, desk_of
+from console.test_views import assert_exact
 from isinglass_console.app import IsinglassApp
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.lag import LONGEST, TABLE

@@ -6,9 +6,9 @@ import re
 from math import isnan, nan
 
 import pytest
-from staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
-from test_cluster_views import page, part
 
+from console.staged_cluster import ALL_TICKS, NAMES, Frames, desk_of
+from console.test_cluster_views import page, part
 from isinglass_console.model.catching_up import Course, catch_up
 from isinglass_console.model.merge_causes import Cause, merge_change
 from isinglass_console.screens.desk import Desk

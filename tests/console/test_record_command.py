@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from node_program import NODE
 
 from cli.commands import isinglass, on_terminal, start
+from glass.node_program import NODE
 from isinglass import clock
 from isinglass_console.recording.reading import Recording
 from programs import hear, program, tell

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import lmdb
 import pytest
-from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage
-from test_alarm_view import played, states
-from test_replay import shown
 from textual.pilot import Pilot
 
 from alarm_stage import AlarmStage
+from console.playing import play, screen_text, until
+from console.stage import SECOND, START_NS, Stage
+from console.test_alarm_view import played, states
+from console.test_replay import shown
 from isinglass.glass.severity import ERROR, WARNING
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.alarms import OWN, AlarmSheet, sheet_of

@@ -14,10 +14,10 @@ import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from same import plain_frame, plain_tally
-from stage import SECOND, START_NS, Stage
 
 from cli.commands import isinglass
+from console.same import plain_frame, plain_tally
+from console.stage import SECOND, START_NS, Stage
 from isinglass.cli.tally import Usage
 from isinglass.errors import IsinglassError
 from isinglass.glass.snapshot import Verdict

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from node_program import NODE
 
+from glass.node_program import NODE
 from isinglass_console.recording.reading import Recording
 from programs import program
 

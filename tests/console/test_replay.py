@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage, stage
-from staged_cluster import NAMES, Frames
-from test_sources import working_node
 from textual.pilot import Pilot
 
+from console.playing import play, screen_text, until
+from console.stage import SECOND, START_NS, Stage, stage
+from console.staged_cluster import NAMES, Frames
+from console.test_sources import working_node
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.player import Player, next_speed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stage import run
 
+from console.stage import run
 from isinglass import clock
 from isinglass_console.model.filter import Filter
 from isinglass_console.model.log_page import ROWS_AFTER, ROWS_BEFORE, LogPage, LogRequest
@@ -144,9 +144,9 @@ def test_a_search_is_given_up_when_something_else_is_wanted(folder: Path) -> Non
 WRITER = """
 import sys
 from pathlib import Path
-sys.path[:0] = sys.argv[2:]
+sys.path.insert(0, sys.argv[2])
 from monitor.spooled import MILLISECOND, NOW, NOW_NS, event, opened, piece
-from test_spool_log import pieces
+from console.test_spool_log import pieces
 
 writer = opened(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -156,7 +156,7 @@ for line in sys.stdin:
     print("done", flush=True)
 writer.close()
 """
-TESTS = (str(Path(__file__).parents[1]), str(Path(__file__).parent))
+TESTS = str(Path(__file__).parents[1])
 LATE = "[piece(9, 1, [event(NOW + 2990 * MILLISECOND, 17, 'came late')], node='ash')]"
 
 
@@ -164,7 +164,7 @@ def test_a_page_that_is_followed_gets_what_comes_also_late(folder: Path) -> None
     source = SpoolLog(SpoolHere(folder), lambda: False)
     request = LogRequest(filter=Filter.parse(r"!event 3005\b"))
     source.look(request)
-    with program(WRITER, str(folder), *TESTS) as writer:
+    with program(WRITER, str(folder), TESTS) as writer:
         run(writer, f"pieces({EVENTS + 1}, {EVENTS + 10})")
         page = source.look(request)
         assert page is not None
@@ -184,7 +184,7 @@ def test_more_than_can_be_followed_is_begun_anew(folder: Path) -> None:
     source = SpoolLog(SpoolHere(folder), lambda: False)
     request = LogRequest()
     source.look(request)
-    with program(WRITER, str(folder), *TESTS) as writer:
+    with program(WRITER, str(folder), TESTS) as writer:
         run(writer, f"pieces({EVENTS + 1}, {EVENTS + 9000})")
         for _ in range(2):
             page = source.look(request)

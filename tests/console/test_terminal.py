@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal, environment
 
+from console.terminal import Terminal, environment
 from waiting import wait_until
 
 pytestmark = [pytest.mark.terminal, pytest.mark.slow]

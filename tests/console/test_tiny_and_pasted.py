@@ -6,13 +6,13 @@ from math import inf, nan
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text, until
-from stage import SECOND, START_NS, Stage, filled_desk, run
-from staged_cluster import ALL_TICKS, Frames, cluster, desk_of
-from test_views import applier_key, assert_exact
 from textual import events
 from textual.pilot import Pilot
 
+from console.playing import play, screen_text, until
+from console.stage import SECOND, START_NS, Stage, filled_desk, run
+from console.staged_cluster import ALL_TICKS, Frames, cluster, desk_of
+from console.test_views import applier_key, assert_exact
 from isinglass.errors import IsinglassError
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.frame import Condition, NodeFrame

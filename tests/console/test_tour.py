@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal, environment
 
+from console.terminal import Terminal, environment
 from demo_stage import SMALL_BATCHES, Walk
 
 pytestmark = [pytest.mark.terminal, pytest.mark.slow, pytest.mark.timeout(300)]

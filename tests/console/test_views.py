@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stage import SECOND, SOURCE, START_NS, Stage
 
+from console.stage import SECOND, SOURCE, START_NS, Stage
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.model import spots
 from isinglass_console.model.filter import Filter

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from playing import play, until
-from stage import MODULE, SECOND, START_NS, WORK, Stage
 from textual.pilot import Pilot
 
+from console.playing import play, until
+from console.stage import MODULE, SECOND, START_NS, WORK, Stage
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.schedstat import Usage
 from isinglass_console.app import IsinglassApp

@@ -10,11 +10,11 @@ from pathlib import Path
 import lmdb
 import msgpack
 import pytest
-from same import plain_frame
-from stage import SECOND, START_NS, Stage
-from test_recording import changed
 
 from cli.commands import isinglass
+from console.same import plain_frame
+from console.stage import SECOND, START_NS, Stage
+from console.test_recording import changed
 from isinglass.errors import IsinglassError
 from isinglass.glass.severity import WARNING
 from isinglass_console.model.board import BUILT_IN, Trouble

@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from node_program import NODE
-
+from glass.node_program import NODE
 from isinglass.glass import layout
 from programs import program
 

@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 
 import pytest
-from node_program import NODE
 
+from glass.node_program import NODE
 from isinglass.errors import (
     FormatTooNew,
     MachineRebooted,

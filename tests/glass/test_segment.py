@@ -10,8 +10,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from node_program import NODE
 
+from glass.node_program import NODE
 from isinglass.errors import SegmentError, SegmentMissing
 from isinglass.glass import layout, segment
 from isinglass.glass.histogram import HistogramValue

@@ -7,8 +7,7 @@ import textwrap
 from contextlib import ExitStack
 from pathlib import Path
 
-from node_program import NODE
-
+from glass.node_program import NODE
 from isinglass.glass import layout
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Verdict

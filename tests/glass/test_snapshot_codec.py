@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from node_program import NODE
 
+from glass.node_program import NODE
 from isinglass.errors import (
     PackedSnapshotError,
     SnapshotBaseMissing,

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from terminal import Terminal, environment
 
 from at_work import Node, working_node
+from console.terminal import Terminal, environment
 from needs import missing, needs
 from remote_hosts import RemoteHosts
 from ssh_server import LoginRefused

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from terminal import Terminal
 
 from cli.commands import COMMAND
+from console.terminal import Terminal
 from isinglass import clock
 from remote_hosts import RemoteHosts
 

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text, until
 from textual.pilot import Pilot
 
 from cli.commands import isinglass
 from cluster_daemons import NAMES, ClusterDaemons, cluster
+from console.playing import play, screen_text, until
 from isinglass_console.app import IsinglassApp
 from monitor_process import SILENT_RULE, MonitorProcess, monitor
 from remote_hosts import RemoteHosts

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from terminal import Terminal
 
 from at_work import WORKING_NODE
 from cli.commands import COMMAND
+from console.terminal import Terminal
 from remote_hosts import RemoteHosts
 from waiting import wait_until
 

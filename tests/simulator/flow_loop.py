@@ -23,15 +23,17 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from flow_simulation import Free, Ours, StopGo
 from isinglass import clock
 from isinglass.node.load import LoadMeter
 from isinglass.wire.admission import Admission
 from isinglass.wire.backlog import Limits, ReportTimer, Retirement, backlog
 from isinglass.wire.flow import Report
+from simulator.flow_simulation import Free, Ours, StopGo
 
+TESTS = Path(__file__).parents[1]
 LAWS = {"ours": Ours, "stop_go": StopGo, "free": Free}
 TOGETHER = 10
 BATCH_SECONDS = 0.1
@@ -187,10 +189,14 @@ class LoopNode:
 
 def run_loop(plan: Plan) -> list[dict[str, Any]]:
     """Run a plan; return what each node found."""
-    command = [sys.executable, __file__, json.dumps(asdict(plan))]
+    command = [sys.executable, "-m", "simulator.flow_loop", json.dumps(asdict(plan))]
     nodes = [
         subprocess.Popen(
-            [*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*command, str(number)],
+            cwd=TESTS,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for number in range(len(plan.speeds))
     ]

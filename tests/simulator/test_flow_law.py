@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from flow_simulation import STEP_SECONDS, Case, Free, Ours, StopGo, simulate, variation
 from isinglass.wire.flow import HUNG_SECONDS, fair_share
+from simulator.flow_simulation import STEP_SECONDS, Case, Free, Ours, StopGo, simulate, variation
 
 SEEDS = range(100)
 

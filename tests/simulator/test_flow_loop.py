@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flow_loop import Plan, rates, run_loop
-from flow_simulation import variation
+from simulator.flow_loop import Plan, rates, run_loop
+from simulator.flow_simulation import variation
 
 
 @pytest.mark.slow

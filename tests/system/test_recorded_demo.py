@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text, until
-from terminal import Terminal, environment
 from textual.pilot import Pilot
 
 from cli.commands import COMMAND, isinglass
+from console.playing import play, screen_text, until
+from console.terminal import Terminal, environment
 from isinglass import clock
 from isinglass_console.app import IsinglassApp
 from isinglass_console.recording.reading import Recording

@@ -6,11 +6,11 @@ from math import isfinite
 from pathlib import Path
 
 import pytest
-from playing import play, screen_text, until
 from textual.pilot import Pilot
 
 from cli.commands import isinglass
 from cluster_daemons import NAMES, cluster
+from console.playing import play, screen_text, until
 from isinglass_console.app import IsinglassApp
 from monitor_process import SILENT_RULE, monitor, wait_for_points
 

@@ -185,7 +185,7 @@ class Cluster:
         """
         return [
             Task("cluster figures", SHOW_SECONDS, self.show),
-            Task("cluster notes", NOTE_SECONDS, lambda: between(self.note)),
+            Task("cluster notes", NOTE_SECONDS, lambda: self._look_for_notes(between)),
             Task("cluster flush", FLUSH_EVERY_SECONDS[self._durability], self.flush),
         ]
 
@@ -327,14 +327,21 @@ class Cluster:
         for (origin, _), (network, here) in self._losses.look(drops, missing).items():
             self.figures.lost(origin, network, here)
 
-    def note(self) -> None:
-        """Note what no batch has noted: new members, and how far streams are, when all is quiet.
-
-        Called by the applier, between two batches.
-        """
+    def _look_for_notes(self, between: Callable[[Callable[[], None]], None]) -> None:
+        """Have the applier note what no batch has noted, when there is something."""
         with self._intake:
-            place = self._intake.shelf.applied_through
-            notes: Mapping[bytes, bytes] = self.replica.notes_through(place)
+            _, notes = self._due_notes()
+        if notes:
+            between(self._note)
+
+    def _due_notes(self) -> tuple[int, Mapping[bytes, bytes]]:
+        place = self._intake.shelf.applied_through
+        return place, self.replica.notes_through(place)
+
+    def _note(self) -> None:
+        """Note new members, and how far streams are; on the applier's thread, between batches."""
+        with self._intake:
+            place, notes = self._due_notes()
         if notes:
             self._store.apply([], notes=notes)
             with self._intake:
