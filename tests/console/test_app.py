@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from at_work import working_node
 from console.playing import body, play, screen_text, until
 from console.stage import SECOND, START_NS, Stage, filled_desk, stage
-from console.test_sources import working_node
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.app import IsinglassApp
 from isinglass_console.screens.source_screen import SourceScreen

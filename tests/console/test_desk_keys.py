@@ -15,7 +15,7 @@ from console.stage import FSYNC, MODULE, PUT, SECOND, START_NS, WORK, Stage, fil
 from isinglass.cli.documents import node_document
 from isinglass.cli.dump import COMMAND as DUMP
 from isinglass.cli.selection import Selection
-from isinglass.cli.tally import Usage
+from isinglass.glass.schedstat import Usage
 from isinglass.glass.snapshot import Verdict
 from isinglass_console import keys
 from isinglass_console.app import IsinglassApp

@@ -9,9 +9,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Label
 
+from at_work import working_node
 from console.playing import play, screen_text, until
 from console.stage import SECOND, START_NS, Stage, filled_desk, stage
-from console.test_sources import working_node
 from daemon_process import daemon
 from isinglass.errors import UsageError
 from isinglass.glass.reader import SegmentReader

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import count, islice
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_everything_can_be_taken_for_the_end_also_what_is_in_hand(intake: Intake
     assert intake.take(100) is None
 
 
-def counted(intake: Intake, stored: Stored, key: bytes) -> dict[str, object]:
+def counted(intake: Intake, stored: Stored, key: bytes) -> dict[str, Any]:
     """Return a record as a reader would have it, once everything is applied."""
     while batch := intake.take(1):
         apply(intake, stored)

@@ -51,7 +51,8 @@ def test_one_call_that_fails_does_not_keep_the_others_back() -> None:
     loop, made = LoopThread("tested", nothing), threading.Event()
     waiting = threading.Event()
     loop.soon(lambda: waiting.wait(LIMIT_SECONDS))
-    loop.soon(lambda: {}["missing"])
+    empty: dict[str, str] = {}
+    loop.soon(lambda: empty["missing"])
     loop.soon(made.set)
     waiting.set()
     assert made.wait(LIMIT_SECONDS)

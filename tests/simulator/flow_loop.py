@@ -155,9 +155,11 @@ class LoopNode:
 
     def run(self) -> dict[str, Any]:
         """Be a node until the time is over; return what happened, a sample each 50 ms."""
-        jobs = [(self.listen, ()), (self.apply, ())]
-        jobs += [(self.write, (writer,)) for writer in range(self.plan.writers)]
-        threads = [threading.Thread(target=job, args=given) for job, given in jobs]
+        threads = [threading.Thread(target=job) for job in (self.listen, self.apply)]
+        threads += [
+            threading.Thread(target=self.write, args=(writer,))
+            for writer in range(self.plan.writers)
+        ]
         for thread in threads:
             thread.start()
         samples: list[list[float]] = []

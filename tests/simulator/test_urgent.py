@@ -15,7 +15,7 @@ from isinglass.store.tables import TableShape
 from isinglass.wire import bodies
 from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE, REFUSED
 from simulator.conftest import MakeCluster
-from simulator.test_mended import VALUE, life_of, pass_time
+from simulator.test_mended import VALUE, life_of, pass_time, sends_nothing
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_only_the_primary_holds_is_not_called_on_the_own_disk(
     """Birch has not heard of the table, as when its queue is full: it cannot put it in line."""
     cluster = make_cluster(skew=0)
     alder, birch, _ = cluster.hosts.values()
-    life_of(alder).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).replica.publishing.flush = sends_nothing  # type: ignore[method-assign]
     life_of(alder).create_table("unheard of", TableShape())
     replica = life_of(birch).replica
     intake = Intake(UpdateQueue(QueuePanel("asking")), lambda many: many, lambda table, key: None)
