@@ -44,6 +44,7 @@ style: $(VENV)/.installed-checks
 
 types: $(VENV)/.installed-checks
 	$(BIN)/mypy
+	MYPYPATH=bench $(BIN)/mypy bench
 
 SEEDS ?= 1000
 FIRST ?= 0

@@ -58,7 +58,7 @@ def prometheus_cases(directory: str) -> dict[str, FunctionType]:
         return prometheus_client.Counter(name, "What is measured.", labels)
 
     plain: type = values.MutexValue
-    mapped: type = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+    mapped: type = values.MultiProcessValue()
     return {
         SINGLE: function("counter.inc()", counter=counter(plain, "single")),
         MULTIPROCESS: function("counter.inc()", counter=counter(mapped, "multi")),

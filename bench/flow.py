@@ -13,6 +13,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import harness
 
@@ -46,23 +47,47 @@ CASES = {
 Curve = list[tuple[float, float]]
 
 
-def simulated() -> tuple[list[list[object]], dict[str, tuple[float, float]]]:
+class Simulated(NamedTuple):
+    """What a law made of a case: highest backlog and use are shares, of limit and of speed."""
+
+    case: str
+    law: str
+    highest: float
+    variation: float
+    used: float
+
+
+class Looped(NamedTuple):
+    """What a law made of real processes; backlog, load and share merged are of the slow node."""
+
+    law: str
+    highest: float
+    variation: float
+    busy: float
+    unfair: float
+    merged: float
+
+
+def simulated() -> tuple[list[Simulated], dict[str, tuple[float, float]]]:
     """Return a row a case and law, and (highest backlog, variation) of the first case by law."""
-    rows, first = [], {}
+    rows: list[Simulated] = []
+    first: dict[str, tuple[float, float]] = {}
     slowest = SPEEDS.index(min(SPEEDS))
     for name, case in CASES.items():
         factor = case.slowdown[2] if case.slowdown else 1.0
         for law_name, law in LAWS.items():
             found = simulate(case, law)
             used = found.applied_rate(slowest) / (SPEEDS[slowest] * factor)
-            rows.append([name, law_name, found.highest, found.variation, used])
+            rows.append(Simulated(name, law_name, found.highest, found.variation, used))
             first.setdefault(law_name, (found.highest, found.variation))
     return rows, first
 
 
-def looped(seconds: float) -> tuple[list[list[object]], dict[str, Curve], dict[str, float]]:
+def looped(seconds: float) -> tuple[list[Looped], dict[str, Curve], dict[str, float]]:
     """Return a row a law, the backlog of the slow node by law, and the variation by law."""
-    rows, curves, variations = [], {}, {}
+    rows: list[Looped] = []
+    curves: dict[str, Curve] = {}
+    variations: dict[str, float] = {}
     for name, law in LOOP_LAWS.items():
         results = run_loop(Plan(law, [6000.0, 6000.0, 2000.0], demand=3000.0, seconds=seconds))
         slow, admitted = results[2], rates(results)
@@ -70,7 +95,7 @@ def looped(seconds: float) -> tuple[list[list[object]], dict[str, Curve], dict[s
         highest = max(sample[1] for sample in slow["samples"])
         shares = [result["samples"][-1][2] for result in results]
         unfair = max(shares) / min(shares) - 1
-        rows.append([name, highest, variations[name], slow["busy"], unfair, slow["merged"]])
+        rows.append(Looped(name, highest, variations[name], slow["busy"], unfair, slow["merged"]))
         curves[name] = [(sample[0], sample[1]) for sample in slow["samples"]]
     return rows, curves, variations
 
@@ -143,17 +168,18 @@ def main() -> int:
     arguments = parser.parse_args()
     rows, first = simulated()
     loop_rows, curves, variations = looped(arguments.seconds)
-    ours = [row for row in rows if row[1] == "ours"]
-    steady = max(float(row[3]) for row in ours)
-    used = min(float(row[4]) for row in ours)
+    ours = [row for row in rows if row.law == "ours"]
+    steady = max(row.variation for row in ours)
+    used = min(row.used for row in ours)
+    highest = max(row.highest for row in ours)
     report = harness.Report("flow.py", "pace and backlog under flow control")
     report.claims = [
-        harness.Claim("highest backlog / limit, ours, simulated", max(r[2] for r in ours), 0.75),
+        harness.Claim("highest backlog / limit, ours, simulated", highest, 0.75),
         harness.Claim("variation of the pace, ours, simulated", steady, 0.15),
         harness.Claim("use of the slowest node, ours, simulated", used, 0.95, at_most=False),
         harness.Claim("variation, stop and go / ours, simulated",
                       first["stop and go"][1] / first["ours"][1], 5, at_most=False),
-        harness.Claim("highest backlog / limit, ours, real processes", loop_rows[0][1], 0.75),
+        harness.Claim("highest backlog / limit, ours, real processes", loop_rows[0].highest, 0.75),
         harness.Claim("variation of the pace, ours, real processes", variations["ours"], 0.15),
         harness.Claim("variation, stop and go / ours, real processes",
                       variations["stop and go"] / max(variations["ours"], 1e-9), 2, at_most=False),

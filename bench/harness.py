@@ -29,6 +29,7 @@ from pathlib import Path
 from statistics import median
 
 from isinglass import clock
+from isinglass.glass.panel_views import PanelView
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 RESULTS_HEAD = """# Results
@@ -104,6 +105,18 @@ def folders(within: str | None = None) -> Iterator[Path]:
     finally:
         shutil.rmtree(data, ignore_errors=True)
         shutil.rmtree(runtime, ignore_errors=True)
+
+
+def number(panel: PanelView, field: str) -> float:
+    """Return a figure of a panel that is a number.
+
+    Raises:
+        TypeError: it is none.
+    """
+    figure = panel[field]
+    if not isinstance(figure, int | float):
+        raise TypeError(f"{panel.name}.{field} is {figure!r}")
+    return figure
 
 
 def interleave(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

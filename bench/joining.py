@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import FrameType
@@ -108,6 +109,10 @@ class Node:
             return digests
 
 
+def _has_writes(file: Path) -> bool:
+    return file.stat().st_size > 6
+
+
 class Writers:
     """Client processes that write at a steady pace, and how long each write took."""
 
@@ -121,7 +126,7 @@ class Writers:
                 self._processes.append(subprocess.Popen(words, stdout=output))
             self._files.append(file)
         for file in self._files:
-            wait_until(lambda file=file: file.stat().st_size > 6, "the writers write")
+            wait_until(partial(_has_writes, file), "the writers write")
 
     def between(self, start_ns: int, end_ns: int) -> tuple[list[int], int]:
         """Return the times of the writes that began in between, and how many were refused."""

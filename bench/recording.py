@@ -67,7 +67,8 @@ def demo(data: Path) -> Iterator[None]:
 
 def read(seconds: int) -> list[Taken]:
     """Return what the nodes were, second by second."""
-    hub, came, found = Hub(), threading.Event(), []
+    hub, came = Hub(), threading.Event()
+    found: list[Taken] = []
     feed = Feed(NAMES[:NODES], 1.0, came.set)
     feed.start()
     while len(found) < seconds:

@@ -38,7 +38,7 @@ from remoting.slow import over_a_narrow_link, stopped
 from remote_hosts import RemoteHosts
 from ssh_server import SshServer
 
-ISINGLASS = Path(sys.executable).with_name("isinglass")
+ISINGLASS = str(Path(sys.executable).with_name("isinglass"))
 NODE = "alder"
 CASES = ((1.0, 0), (1.0, 5), (0.1, 5))  # seconds a frame, looks a second
 MILLISECONDS = 1e3
@@ -124,8 +124,10 @@ def measure(hosts: RemoteHosts, server: SshServer, arguments: argparse.Namespace
     narrow, after = over_a_narrow_link(hosts, server, NODE, arguments.seconds, arguments.stopped)
     whole, plain = full_copies(20)
     sent, seconds, cat_cpu = cat(server)
-    columns = ("frames, looks at threads", "relay, % of a core", "sshd, %", "client, %")
-    columns += ("bytes a frame", "round trip, ms", "age p50, ms", "age p99, ms")
+    columns = (
+        *("frames, looks at threads", "relay, % of a core", "sshd, %", "client, %"),
+        *("bytes a frame", "round trip, ms", "age p50, ms", "age p99, ms"),
+    )
     rows = [row(f"{1 / case[0]:g} Hz, {case[1]} looks/s", found) for case, found in figures.items()]
     rows.append(row("1 Hz, 5 looks/s, through 16 kB/s", narrow))
     report.tables.append(Table(columns, rows))

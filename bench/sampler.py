@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import psutil
 from busy import NODE, PROCESSES, WAKE, busy_processes
-from harness import Claim, Report, Table, finish, interleave, options, ratio
+from harness import Claim, Report, Table, finish, interleave, number, options, ratio
 
 from isinglass import clock
 from isinglass.glass.reader import SegmentReader
@@ -81,11 +81,11 @@ class Bench:
         """
         processes = self._reader.snapshot().processes
         panels = [panel for process in processes for panel in process.panels]
-        rounds = [int(panel["rounds"]) for panel in panels]
+        rounds = [int(number(panel, "rounds")) for panel in panels]
         accounts = [Path(f"/proc/{process.pid}/schedstat").read_text() for process in processes]
         cpu_ns = sum(int(account.split()[0]) for account in accounts)
         if self.rests:
-            return sum(rounds), cpu_ns, sum(int(panel["work_time"]) for panel in panels)
+            return sum(rounds), cpu_ns, sum(int(number(panel, "work_time")) for panel in panels)
         return sum(rounds), cpu_ns, clock.perf_ns()
 
     def _rate(self, name: str) -> float:
@@ -177,7 +177,7 @@ class Bench:
 
 def _cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def spy_is_allowed() -> bool:
@@ -211,7 +211,7 @@ def noise(figures: Mapping[str, Sequence[float]]) -> float:
 def table(bench: Bench, figures: dict[str, list[float]], title: str) -> Table:
     """Make the table of one way to work."""
     looks, work = bench.looks, bench.work
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (
             name,
             100 * middle(looks[name], lambda look: look.cpu_share),

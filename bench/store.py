@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from statistics import median
 
 import harness
@@ -220,7 +221,7 @@ def main() -> int:
     passed = harness.interleave(durabilities(hot), rounds)
     offering = harness.interleave(
         {
-            name: lambda updates=updates, shape=shape: offers(updates, shape)
+            name: partial(offers, updates, shape)
             for name, updates, shape in (
                 ("scattered keys", scattered, PLAIN),
                 ("hot keys", hot, PLAIN),

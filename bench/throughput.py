@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import harness
@@ -131,7 +132,7 @@ class Workers:
             pipe.send((case, count))
         times = [pipe.recv() for pipe, _ in self._pipes]
         elapsed = max(ended for _, ended in times) - min(started for started, _ in times)
-        return len(self._pipes) * count * 1e9 / elapsed
+        return float(len(self._pipes) * count * 1e9 / elapsed)
 
     def close(self) -> None:
         for pipe, process in self._pipes:
@@ -218,9 +219,9 @@ def merge_case(updates: list[tuple[str, int]], merging: str) -> dict[str, float]
     assert applier is not None
     return {
         "updates": len(updates) / elapsed,
-        "writes": float(queue["written"]) / elapsed,
-        "busy": len(updates) / float(applier["working_time"]),
-        "avoided": float(queue["avoided"]),
+        "writes": harness.number(queue, "written") / elapsed,
+        "busy": len(updates) / harness.number(applier, "working_time"),
+        "avoided": harness.number(queue, "avoided"),
     }
 
 
@@ -256,7 +257,7 @@ def throughput(report: harness.Report, arguments: argparse.Namespace, port: int)
     for clients in groups:
         for ours, theirs in PAIRS.items():
             pair = f"{ours} {clients}", f"{theirs} {clients}"
-            middle = [harness.median(figures[name]) for name in pair]
+            middle = [median(figures[name]) for name in pair]
             ratio = harness.ratio(figures, *pair)
             rows.append([clients, NAMES[ours], middle[0], NAMES[theirs], middle[1], ratio])
     report.tables.append(
@@ -287,9 +288,9 @@ def merging(report: harness.Report, arguments: argparse.Namespace) -> None:
     rows = [
         [
             {"true": "on", "false": "off"}[switch],
-            *(harness.median([each[name] for each in found])
+            *(median([each[name] for each in found])
               for name in ("updates", "busy", "writes")),
-            f"{harness.median([each['avoided'] for each in found]):.0%}",
+            f"{median([each['avoided'] for each in found]):.0%}",
         ]
         for switch, found in results.items()
     ]  # fmt: skip

@@ -15,6 +15,7 @@ import tempfile
 from harness import Claim, Report, Table, finish, options
 
 from isinglass.glass import layout
+from isinglass.glass.reader import SegmentReader
 
 WRITER = """
 import sys
@@ -44,7 +45,7 @@ while True:
 WHOLE = (0, (1 << 64) - 1)
 
 
-def mapped(reader, reads: int) -> tuple[int, int]:
+def mapped(reader: SegmentReader, reads: int) -> tuple[int, int]:
     """Return (torn, changes seen) of `reads` reads of one live word."""
     first = (layout.region_offset(0) + layout.PROBES_OFFSET) // layout.WORD_BYTES
     word = reader.live_words()[first : first + 1]
@@ -59,7 +60,7 @@ def mapped(reader, reads: int) -> tuple[int, int]:
     return torn, changes
 
 
-def copied(reader, reads: int) -> tuple[int, int, int, int, int]:
+def copied(reader: SegmentReader, reads: int) -> tuple[int, int, int, int, int]:
     """Take enough snapshots for `reads` reads.
 
     Returns:
@@ -68,6 +69,7 @@ def copied(reader, reads: int) -> tuple[int, int, int, int, int]:
     words = torn_words = records = torn_records = left_out = 0
     while words + records < reads:
         panel = reader.snapshot().panel("torn")
+        assert panel is not None
         values = [field.value for field in panel.fields]
         words += 64
         torn_words += sum(value not in WHOLE for value in values[:64])
@@ -87,9 +89,8 @@ def main() -> int:
         os.environ["ISINGLASS_RUNTIME_DIR"] = runtime
         command = [sys.executable, "-c", WRITER]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
             writer.stdout.readline()
-            from isinglass.glass.reader import SegmentReader
-
             try:
                 with SegmentReader("torn") as reader:
                     half = arguments.reads // 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from isinglass_monitor.alarms.book import AlarmBook, Change, Notice
 from isinglass_monitor.alarms.rules import Rule, default_rules, parse_rules
 from isinglass_monitor.moment import Moment
@@ -29,7 +31,7 @@ class AlarmStage:
         self.changes: list[Change] = []
         self.notices: list[Notice] = []
 
-    def says(self, node: str, figures: dict[str, float | str]) -> None:
+    def says(self, node: str, figures: Mapping[str, float | str]) -> None:
         """Let a node report these figures from now on, beside what it says already."""
         self.figures.setdefault(node, {}).update(figures)
 

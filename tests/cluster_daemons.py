@@ -39,7 +39,7 @@ class ClusterDaemons:
 
     def made(self, name: str, **settings: object) -> DaemonProcess:
         """Return one more daemon of the cluster, not started."""
-        process = DaemonProcess(name, **{**self.settings, **settings})
+        process = DaemonProcess(name, {**self.settings, **settings})
         if "cluster_key_file" not in {**self.settings, **settings}:
             process.flags.append("--insecure")
         return process

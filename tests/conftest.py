@@ -14,8 +14,9 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import psutil
 import pytest
@@ -28,6 +29,8 @@ from ssh_server import LoginRefused, SshServer
 RUN_VARIABLE = "ISINGLASS_TEST_RUN"
 LEAK_GRACE_SECONDS = 5.0
 INHERITED_SETTINGS = ("ISINGLASS_RUNTIME_DIR", "ISINGLASS_DATA_DIR", "ISINGLASS_NODE")
+
+Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 _leaked: list[str] = []
 
@@ -79,7 +82,10 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
 @pytest.fixture(autouse=True, scope="session")
 def signals() -> Iterator[None]:
     """Ignore no signal: a run in the background, or under nohup, would hand that on to all."""
-    ordinary = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    ordinary: dict[signal.Signals, Handler] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
     ignored = [one for one in ordinary if signal.getsignal(one) == signal.SIG_IGN]
     for one in ignored:
         signal.signal(one, ordinary[one])
@@ -142,6 +148,6 @@ def _is_of_this_run(process: psutil.Process) -> bool:
     if process.pid == os.getpid():
         return False
     try:
-        return process.environ().get(RUN_VARIABLE) == os.environ[RUN_VARIABLE]
+        return bool(process.environ().get(RUN_VARIABLE) == os.environ[RUN_VARIABLE])
     except (psutil.Error, OSError):
         return False

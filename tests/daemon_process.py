@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from isinglass.glass import layout
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.reader import SegmentReader
-from isinglass.glass.snapshot import Snapshot
+from isinglass.glass.snapshot import Process, Snapshot
 from service_process import ServiceProcess
 
 
@@ -16,11 +16,13 @@ class DaemonProcess(ServiceProcess):
     """The daemon of one node, as `isinglass daemon run`; it starts again with the same settings.
 
     Args:
-        within: a command that runs the command that follows it somewhere: in a namespace.
         settings: True stands for a switch without a value.
+        within: a command that runs the command that follows it somewhere: in a namespace.
     """
 
-    def __init__(self, node: str, *, within: Sequence[str] = (), **settings: object) -> None:
+    def __init__(
+        self, node: str, settings: Mapping[str, object], within: Sequence[str] = ()
+    ) -> None:
         super().__init__(("daemon", "run", node), "is ready", settings, within)
         self.node = node
         self.path = layout.segment_path(node)
@@ -29,6 +31,13 @@ class DaemonProcess(ServiceProcess):
         """Return what the node's segment shows."""
         with SegmentReader(self.path) as reader:
             return reader.snapshot(events=True)
+
+    @property
+    def owner(self) -> Process:
+        """The daemon itself, as the node's segment shows it."""
+        owner = self.snapshot().owner
+        assert owner is not None
+        return owner
 
     def panel(self, name: str, instance: str = "") -> PanelView:
         """Return a panel of the daemon."""
@@ -40,7 +49,7 @@ class DaemonProcess(ServiceProcess):
 @contextmanager
 def daemon(node: str = "oak", **settings: object) -> Iterator[DaemonProcess]:
     """Run a daemon for a block."""
-    process = DaemonProcess(node, **settings)
+    process = DaemonProcess(node, settings)
     process.start()
     try:
         yield process

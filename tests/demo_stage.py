@@ -91,7 +91,16 @@ class Walk:
         """Start `isinglass load` of rows whose keys do not repeat."""
         file = folder / "burst.csv"
         file.write_text("key,number\n" + "".join(f"k{n},{n}\n" for n in range(rows)))
-        line = [BIN / "isinglass", "load", file, "--table", "burst", "--key", "key", "--create"]
+        line: list[str | Path] = [
+            BIN / "isinglass",
+            "load",
+            file,
+            "--table",
+            "burst",
+            "--key",
+            "key",
+            "--create",
+        ]
         return subprocess.Popen(
             [*line, "--node", node, "--batch", "200"],
             env={**self.terminal.environment, "ISINGLASS_RUNTIME_DIR": str(self.runtime)},

@@ -6,6 +6,7 @@ import subprocess
 
 from isinglass_monitor.ingest.window import CAUSES
 from monitor_process import MonitorProcess
+from panel_figures import whole
 from programs import hear, tell
 from waiting import wait_until
 
@@ -37,8 +38,8 @@ def log(worker: subprocess.Popen[str], count: int, pause: float = 0.0) -> None:
 def account(watching: MonitorProcess, process: str) -> dict[str, int]:
     """Return what came of a process's events; the parts are the whole, and the spool agrees."""
     (panel,) = [p for p in watching.panels("sender") if p["process"] == process]
-    lost = sum(int(str(panel[f"lost_{cause}"])) for cause in CAUSES)
-    found = {name: int(str(panel[name])) for name in ("through", "received", "repaired", "open")}
+    lost = sum(whole(panel, f"lost_{cause}") for cause in CAUSES)
+    found = {name: whole(panel, name) for name in ("through", "received", "repaired", "open")}
     assert found["received"] + found["repaired"] + lost + found["open"] == found["through"]
     entries = [entry for entry in watching.entries() if entry.process == process]
     numbers = sorted(entry.sequence for entry in entries if not entry.missing)
@@ -46,7 +47,7 @@ def account(watching: MonitorProcess, process: str) -> dict[str, int]:
     assert len(numbers) == len(set(numbers)) == found["received"] + found["repaired"]
     assert len(gaps) == lost
     assert sorted(numbers + gaps) == list(range(1, found["through"] - found["open"] + 1))
-    causes = {cause: int(str(panel[f"lost_{cause}"])) for cause in CAUSES}
+    causes = {cause: whole(panel, f"lost_{cause}") for cause in CAUSES}
     return {**found, "lost": lost, **causes}
 
 

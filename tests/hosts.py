@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from daemon_process import DaemonProcess
@@ -22,6 +23,7 @@ from isinglass.store import pieces
 from isinglass.store.reading import StoreReader
 from isinglass.wire import cluster_key
 from network import Host, network, within
+from panel_figures import real
 from waiting import LIMIT_SECONDS, wait_until
 
 NAMES = ("alder", "birch", "cedar", "damson", "elm")
@@ -31,8 +33,8 @@ CLUSTER, KEY_FILE, MULTICAST_PORT = "demo", "cluster.key", 7371
 class HostDaemon(DaemonProcess):
     """The daemon of one host."""
 
-    def __init__(self, name: str, host: Host, **settings: object) -> None:
-        super().__init__(name, within=within(host.process), interface="eth0", **settings)
+    def __init__(self, name: str, host: Host, settings: Mapping[str, object]) -> None:
+        super().__init__(name, {"interface": "eth0", **settings}, within(host.process))
         if "runtime_dir" in settings:
             self.path = f"{settings['runtime_dir']}/{name}/segment"
         self.host = host
@@ -73,7 +75,7 @@ class HostDaemon(DaemonProcess):
     def number(self, panel: str, field: str, instance: str = "") -> float:
         """Return a figure on its glass that is a number; 0 while there is no such panel."""
         shown = self.snapshot().panel(panel, instance)
-        return float(shown[field]) if shown is not None else 0.0  # type: ignore[arg-type]
+        return real(shown, field) if shown is not None else 0.0
 
     def word(self, panel: str, field: str, instance: str = "") -> str:
         """Return a figure on its glass that is a text; empty while there is no such panel."""
@@ -94,6 +96,10 @@ class HostDaemon(DaemonProcess):
         """Whether it is a full member."""
         return self.word("cluster", "state") == "live"
 
+    def wait_live(self) -> None:
+        """Wait until it is a full member."""
+        wait_until(lambda: self.live, f"{self.node} is live")
+
 
 class Cluster:
     """Daemons of one cluster, by name."""
@@ -109,12 +115,12 @@ class Cluster:
     def __iter__(self) -> Iterator[HostDaemon]:
         return iter(self.daemons.values())
 
-    def daemon(self, name: str, host: str = "", **settings: object) -> HostDaemon:
+    def daemon(self, name: str, host: str = "", /, **settings: object) -> HostDaemon:
         """Return the daemon of a node that does not run yet; `host` is the one of that name."""
         common = {"cluster": CLUSTER, "multicast_port": MULTICAST_PORT, **self._settings}
         if "insecure" not in settings and "insecure" not in common:
             common["cluster_key_file"] = self._key
-        return HostDaemon(name, self.hosts[host or name], **{**common, **settings})
+        return HostDaemon(name, self.hosts[host or name], {**common, **settings})
 
     def add(
         self,
@@ -136,7 +142,7 @@ class Cluster:
             line, rest = self[name].first_words()
             assert "is ready" in line, line + rest
         for name in names:
-            wait_until(lambda name=name: self[name].live, f"{name} is live")  # type: ignore[misc]
+            self[name].wait_live()
 
     # ------------------------------------------------------------------ what holds at the end
     def lags(self) -> list[str]:
@@ -181,7 +187,7 @@ class Cluster:
         """
         for look in (self.lags, self.differences):
             try:
-                wait_until(lambda look=look: not look(), "in step", limit_seconds)  # type: ignore[misc]
+                wait_until(partial(_says_nothing, look), "in step", limit_seconds)
             except AssertionError as error:
                 raise AssertionError("; ".join(look())) from error
 
@@ -191,6 +197,10 @@ class Cluster:
             if daemon.process.poll() is None:
                 os.kill(daemon.pid, signal.SIGCONT)
                 daemon.kill()
+
+
+def _says_nothing(look: Callable[[], list[str]]) -> bool:
+    return not look()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from isinglass_monitor.spool.folder import FOLDER
 from isinglass_monitor.spool.reading import Question, SpoolReader
 from isinglass_monitor.spool.records import Entry
 from network import Host, within
+from panel_figures import whole
 from service_process import ServiceProcess
 from waiting import wait_until
 
@@ -97,7 +98,7 @@ class MonitorProcess(ServiceProcess):
 
         def has_heard_all() -> bool:
             own = [p for p in self.panels("sender") if p["node"] == self.name]
-            return any(int(str(p["heard"])) > asked_ns + SECOND_NS for p in own)
+            return any(whole(p, "heard") > asked_ns + SECOND_NS for p in own)
 
         wait_until(has_heard_all, f"{self.name} has heard everybody")
         wait_until(
@@ -127,7 +128,7 @@ def settings_for(daemons: ClusterDaemons, **settings: object) -> dict[str, objec
 
 @contextmanager
 def monitor(
-    daemons: ClusterDaemons, name: str = "monitor", **settings: object
+    daemons: ClusterDaemons, name: str = "monitor", /, **settings: object
 ) -> Iterator[MonitorProcess]:
     """Run a monitor of a cluster for a block."""
     with _running(MonitorProcess(name, settings_for(daemons, **settings))) as process:
@@ -135,7 +136,9 @@ def monitor(
 
 
 @contextmanager
-def monitor_on(host: Host, name: str = "monitor", **settings: object) -> Iterator[MonitorProcess]:
+def monitor_on(
+    host: Host, name: str = "monitor", /, **settings: object
+) -> Iterator[MonitorProcess]:
     """Run a monitor of a cluster of hosts (`hosts.cluster`) on one of them for a block."""
     shared = {
         "cluster": CLUSTER,

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -35,7 +36,12 @@ def harness() -> ModuleType:
 
 def test_cases_take_turns_and_the_first_round_is_thrown_away(harness: ModuleType) -> None:
     order: list[str] = []
-    cases = {name: lambda name=name: float(order.append(name) or len(order)) for name in "abc"}
+
+    def measure(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    cases = {name: partial(measure, name) for name in "abc"}
     figures = harness.interleave(cases, 2)
     assert "".join(order) == "abcbcacab"
     assert figures == {"a": [6.0, 8.0], "b": [4.0, 9.0], "c": [5.0, 7.0]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class WatchProcess:
         self.world = folder / "world.json"
         self.say({})
 
-    def say(self, nodes: dict[str, tuple[float, dict[str, float | str]]]) -> None:
+    def say(self, nodes: Mapping[str, tuple[float, Mapping[str, float | str]]]) -> None:
         """Let these be the nodes: how long each is silent, and its figures."""
         temporary = self.world.with_suffix(".new")
         temporary.write_text(json.dumps(nodes))

@@ -82,7 +82,7 @@ def _family(pid: int) -> list[psutil.Process]:
 
 def _cpu_seconds(pid: int) -> float:
     times = [process.cpu_times() for process in _family(pid)]
-    return sum(each.user + each.system for each in times)
+    return float(sum(each.user + each.system for each in times))
 
 
 def steady_cost(command: str, environment: dict[str, str], settle: float, seconds: float) -> Cost:

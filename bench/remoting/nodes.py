@@ -57,13 +57,17 @@ def run(name: str) -> None:
         mark.waiting("for work")
         end.wait()
 
+    def end_with_input() -> None:
+        sys.stdin.read()
+        end.set()
+
     threads = [threading.Thread(target=wait, name=part) for part in ("applier", "port")]
     for thread in threads:
         thread.start()
     node.tick()
     own.ready()
     print("ready", flush=True)
-    threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
+    threading.Thread(target=end_with_input, daemon=True).start()
     while not end.wait(TICK_SECONDS):
         node.tick()
     for thread in threads:

@@ -54,8 +54,10 @@ def glances(program: str, seconds: float) -> Compared:
                 spent = [cpu_seconds(pids) for pids in sides]
                 if len(terminal.screen().split()) < 20:
                     raise SystemExit(f"{client} shows nothing: {terminal.screen()}")
-                shares = [100 * (a - b) / passed for a, b in zip(spent, before, strict=True)]
-                return Compared(*shares, (link.bytes_so_far() - sent) / passed)
+                server_cpu, client_cpu = (
+                    100 * (a - b) / passed for a, b in zip(spent, before, strict=True)
+                )
+                return Compared(server_cpu, client_cpu, (link.bytes_so_far() - sent) / passed)
             finally:
                 terminal.close()
         finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -55,13 +56,13 @@ def _rounds(
     found: dict[str, list[Done]] = {name: [] for name in cases}
 
     def case(name: str) -> float:
-        order = cases[name]._replace(seconds=options.seconds, count=OPERATIONS)
+        order = cases[name]._replace(seconds=options.seconds, limit=OPERATIONS)
         found[name].append(writers.work(order))
         return 0.0
 
     rounds = options.rounds
     print(f"latency: {rounds} rounds of {len(cases)} cases", file=sys.stderr)
-    harness.interleave({name: lambda name=name: case(name) for name in cases}, rounds)
+    harness.interleave({name: partial(case, name) for name in cases}, rounds)
     return {name: runs[1:] for name, runs in found.items()}
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,7 @@ def redis_servers(folder: Path, replicas: int = 2) -> Iterator[tuple[list[int], 
                 "--repl-diskless-sync-delay", "0", *of,
             ]  # fmt: skip
             pids.append(stack.enter_context(running(command, own / "log")).pid)
-            wait_until(lambda port=port: _answers(port), "redis-server answers", START_SECONDS)
+            wait_until(partial(_answers, port), "redis-server answers", START_SECONDS)
         client = redis.Redis(port=ports[0])
 
         def is_complete() -> bool:

@@ -96,8 +96,8 @@ def measure_goals(report: harness.Report, options: argparse.Namespace, folder: P
                 found[kind].append(run(copies, writers, eventual(kind, options.seconds)))
         repaired = copies.cluster.total("cluster", "repaired")
     rows = [
-        [kind, median(each.each_second for each in runs),
-         median(each.cpu_microseconds for each in runs), min(each.each_second for each in runs)]
+        (kind, median(each.each_second for each in runs),
+         median(each.cpu_microseconds for each in runs), min(each.each_second for each in runs))
         for kind, runs in found.items()
     ]  # fmt: skip
     report.tables.append(

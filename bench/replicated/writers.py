@@ -34,7 +34,7 @@ class Order(NamedTuple):
     """What a writer is to do.
 
     system: "isinglass", "redis" or "etcd"; "echo" is a bare round trip to another process.
-    kind: of keys. together: updates in one operation. seconds: for how long, or until `count`.
+    kind: of keys. together: updates in one operation. seconds: for how long, or until `limit`.
     each_second: updates; 0 is as many as it can. threads: that do so at once.
     apart: not on the processor of the echo. consistency, ack: of isinglass.
     replicas: that redis waits for; -1 does not ask.
@@ -44,7 +44,7 @@ class Order(NamedTuple):
     kind: str = "uniform"
     together: int = 1
     seconds: float = 1.0
-    count: int = 1 << 40
+    limit: int = 1 << 40
     each_second: float = 0.0
     threads: int = 1
     consistency: str = "eventual"
@@ -138,10 +138,11 @@ class _Systems:
                 {"key": text(key.encode()), "value": text(msgpack.packb(value))}
                 for key, value in dict(items).items()  # no key twice in a transaction
             ]
-            path, body = "/v3/kv/put", pairs[0]
+            path, body = "/v3/kv/put", json.dumps(pairs[0])
             if len(items) > 1:
-                path, body = "/v3/kv/txn", {"success": [{"requestPut": pair} for pair in pairs]}
-            made.request("POST", path, json.dumps(body))
+                path = "/v3/kv/txn"
+                body = json.dumps({"success": [{"requestPut": pair} for pair in pairs]})
+            made.request("POST", path, body)
             answer = made.getresponse()
             data = answer.read()
             if answer.status != 200:
@@ -177,7 +178,7 @@ def _write(order: Order, operation: Callable[[Items], bool], order_of_keys: Sequ
     updates, now_ns = 0, clock.perf_ns
     started = ended = clock.monotonic_ns()
     last = started + int(order.seconds * 1e9)
-    while ended < last and updates < order.count:
+    while ended < last and updates < order.limit:
         if order.each_second:
             clock.sleep(max(updates / order.each_second - (ended - started) / 1e9, 0.0))
         items = [(next(following), value_of(updates + n)) for n in range(order.together)]

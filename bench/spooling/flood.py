@@ -14,6 +14,8 @@ import logging.handlers
 import os
 import socket
 import sys
+from collections.abc import Callable
+from typing import Protocol
 
 from isinglass import clock
 from isinglass.wire.event_bodies import EVENTS, STATUS, WireEvent, pack_events
@@ -132,7 +134,27 @@ class RawSyslog(Syslog):
             self.sent += 1
 
 
-KINDS = {"packed": Packed, "syslog": Syslog, "raw": RawSyslog}
+class Sender(Protocol):
+    """Sends events; `sent` counts them, `refused` those that the socket did not take."""
+
+    sent: int
+    refused: int
+
+    def prepare(self, count: int) -> None:
+        """Make so many events, as far as that is not done in sending."""
+
+    def send(self, count: int) -> None:
+        """Send `count` events."""
+
+    def finish(self) -> None:
+        """Say that there are no more."""
+
+
+KINDS: dict[str, Callable[[argparse.Namespace], Sender]] = {
+    "packed": Packed,
+    "syslog": Syslog,
+    "raw": RawSyslog,
+}
 
 
 def run(options: argparse.Namespace) -> dict[str, float]:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,8 +71,9 @@ def test_verbose_tables_and_events(bakery: Program) -> None:
     assert "no flour" in events and "loaves" not in events
 
 
-def field(document: dict, panel: str, name: str) -> dict:
+def field(document: dict[str, Any], panel: str, name: str) -> dict[str, Any]:
     """Return a field of the first process of a JSON document."""
+    found: dict[str, Any]
     (found,) = (
         field
         for view in document["nodes"][0]["processes"][0]["panels"]

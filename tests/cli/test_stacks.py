@@ -14,8 +14,10 @@ import pytest
 from cli.commands import isinglass
 from isinglass.cli import debugger
 from isinglass.errors import ProcessAway
+from isinglass.glass.processes import is_stopped
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Process
+from isinglass.glass.stacks import stacks_path
 from programs import hear, program, tell
 
 Program = subprocess.Popen[str]
@@ -85,7 +87,7 @@ def test_the_file_of_an_earlier_process_is_no_offer(bakery: Program, customer: P
         "import sys\nfrom isinglass.glass import segment\n"
         "joined = segment.attach('bakery', 'other')\nprint('ready', flush=True)\nsys.stdin.read()"
     ) as other:
-        place = Path(debugger.stacks_path(_segment("bakery"), region))
+        place = Path(stacks_path(_segment("bakery"), region))
         assert place.exists()
         place.rename(place.with_name(f"stacks.{process_of('bakery', other.pid).slot}"))
         line = ("stacks", "bakery", "--process", "other", "--way", "faulthandler")
@@ -105,7 +107,7 @@ def test_a_stopped_process_is_read_as_it_stands(bakery: Program) -> None:
     assert "serve" in isinglass("stacks", "bakery", "--way", "py-spy").stdout
     refused = isinglass("stacks", "bakery", "--way", "faulthandler", expect=1).stderr
     assert "is stopped and cannot write its stacks" in refused
-    assert debugger.is_stopped(bakery.pid), "nobody set it going"
+    assert is_stopped(bakery.pid), "nobody set it going"
 
 
 def test_the_dead_have_no_stacks(bakery: Program) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from isinglass.cli.tally import Usage
 from isinglass.glass import layout
 from isinglass.glass.header import Header
 from isinglass.glass.layout import HeaderWord, LineWord, RegionWord
 from isinglass.glass.reader import SegmentReader
+from isinglass.glass.schedstat import Usage
 from isinglass.glass.snapshot import Process, Snapshot, Verdict
 from isinglass_console.model.frame import CONDITIONS
 from isinglass_console.model.heat import Tally
@@ -132,7 +132,7 @@ class Stage:
             snapshot = reader.snapshot()
         fixed = self._fixed(snapshot, now, verdict, silent_seconds)
         tally = _tally(fixed) if verdict == Verdict.ALIVE else Tally()
-        events = ()
+        events: tuple[LogEntry, ...] = ()
         if tick == 1:
             events = (
                 LogEntry(now, self.node, "daemon", 9, "store", "opened the store"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -212,7 +211,10 @@ def test_every_glyph_has_an_ascii_stand_in(desk: Desk) -> None:
 
 
 # ---------------------------------------------------------------------- agreement with dump
-Dumped = Callable[[str, str, str], dict[str, Any]]
+class Dumped(Protocol):
+    """Returns a panel's figures, by their names."""
+
+    def __call__(self, node: str, name: str, instance: str = "") -> dict[str, Any]: ...
 
 
 @pytest.fixture

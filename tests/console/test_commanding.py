@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from console.test_sources import working_node
+from at_work import working_node
 from isinglass.glass.reader import SegmentReader
 from isinglass_console.commanding import NotDone, note
 

@@ -17,8 +17,8 @@ from cli.commands import isinglass
 from console.playing import play, screen_text, until
 from console.stage import FSYNC, MODULE, PUT, SECOND, START_NS, Stage, filled_desk
 from console.test_replay import shown, status
-from isinglass.cli.tally import Usage
 from isinglass.errors import UsageError
+from isinglass.glass.schedstat import Usage
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.comparison import Change, Comparison, changes, means
 from isinglass_console.model.figures import FIGURES
@@ -215,10 +215,10 @@ def test_scripts_get_the_same_figures(runs: tuple[Path, Path]) -> None:
     assert line["before"] == pytest.approx(0.2) and line["after"] == pytest.approx(0.8)
     recordings = [Recording(path) for path in runs]
     shown_figures = [means(each.figures(each.newest - 11, each.newest - 2)) for each in recordings]
-    rows = {row["figure"]: row for row in at["figures"]}
+    by_figure = {row["figure"]: row for row in at["figures"]}
     for figure, value in shown_figures[1]["alder"].items():
-        assert rows[figure]["after"] == value
-        assert rows[figure]["before"] == shown_figures[0]["alder"][figure]
+        assert by_figure[figure]["after"] == value
+        assert by_figure[figure]["before"] == shown_figures[0]["alder"][figure]
 
 
 def test_people_get_a_table_and_others_columns(runs: tuple[Path, Path]) -> None:

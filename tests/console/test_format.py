@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isinglass.cli.sheet import printable
 from isinglass_console.model import format as text
 
 
@@ -85,7 +86,7 @@ def test_never_is_never() -> None:
 
 @given(st.text(max_size=40))
 def test_nothing_printed_can_drive_the_terminal(raw: str) -> None:
-    shown = text.printable(raw)
+    shown = printable(raw)
     assert shown.isprintable()
     assert len(shown) == len(raw)
 

@@ -9,9 +9,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Label
 
+from at_work import working_node
 from console.playing import play, screen_text, until
 from console.stage import SECOND, START_NS, Stage, filled_desk, stage
-from console.test_sources import working_node
 from daemon_process import daemon
 from isinglass.errors import UsageError
 from isinglass.glass.reader import SegmentReader
@@ -205,9 +205,12 @@ def test_what_is_done_is_done_to_the_selected_node_also_when_it_is_dead(
     desk.told = Told("orchard", "", None, AlarmSheet("orchard"))
     asked: list[str] = []
     app = IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
-    app._outside = lambda: Outside(  # type: ignore[method-assign]
-        debug_flags=lambda node: asked.append(node) or []  # type: ignore[func-returns-value]
-    )
+
+    def debug_flags(node: str) -> list[tuple[str, float]]:
+        asked.append(node)
+        return []
+
+    app._outside = lambda: Outside(debug_flags=debug_flags)  # type: ignore[method-assign]
 
     async def script(pilot: Pilot[int]) -> None:
         await pilot.press("l", "M")

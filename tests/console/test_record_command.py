@@ -194,4 +194,4 @@ def length_in(path: Path, *moment: str) -> int:
     )
     (node,) = json.loads(done.stdout)["nodes"]
     panel = node["processes"][0]["panels"][0]
-    return next(each["value"] for each in panel["fields"] if each["field"] == "length")
+    return int(next(each["value"] for each in panel["fields"] if each["field"] == "length"))

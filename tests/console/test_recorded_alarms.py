@@ -46,7 +46,9 @@ def record(
     recorder.close()
 
 
-def seconds_of(stage: Stage, ticks: int, levels: Levels = BUILT_IN) -> list[tuple[Frame, list]]:
+def seconds_of(
+    stage: Stage, ticks: int, levels: Levels = BUILT_IN
+) -> list[tuple[Frame, list[LogEntry]]]:
     """Return the frames of a node's first seconds, and what they added to the log."""
     desk, found = Desk(), []
     desk.hub.board = Board(levels)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from cli.commands import isinglass
 from console.same import plain_frame, plain_tally
 from console.stage import SECOND, START_NS, Stage
-from isinglass.cli.tally import Usage
 from isinglass.errors import IsinglassError
+from isinglass.glass.schedstat import Usage
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.model.board import THRESHOLDS, Trouble
 from isinglass_console.model.frame import Condition, Frame, NodeFrame
@@ -60,7 +60,7 @@ def tallies(draw: st.DrawFn) -> Tally:
     seconds = draw(st.floats(0.001, 10))
     tally = Tally(taken=draw(st.integers(0, 9)), late=draw(st.integers(0, 9)), seconds=seconds)
     for _ in range(draw(st.integers(0, 3))):
-        key = tuple(draw(st.integers(0, 255)) for _ in range(3))
+        key = draw(st.tuples(*[st.integers(0, 255)] * 3))
         words = st.integers(0, 2**30)
         counts = draw(st.dictionaries(words, st.integers(1, 99), min_size=1, max_size=4))
         idle = draw(st.sets(st.sampled_from(sorted(counts))))
@@ -188,8 +188,8 @@ def test_it_answers_what_the_memory_of_the_console_answers(
         mine, theirs = (each.tallies("alder", number, 10.0) for each in (recording, desk.memory))
         assert [plain_tally(tally) for tally in mine] == [plain_tally(tally) for tally in theirs]
         for figure in ("load", "offered_rate", "no such"):
-            mine = recording.tail(("alder", figure), 40, number)
-            assert str(mine) == str(desk.hub.series.tail(("alder", figure), 40, number))
+            tail = recording.tail(("alder", figure), 40, number)
+            assert str(tail) == str(desk.hub.series.tail(("alder", figure), 40, number))
     assert recording.tallies("birch", 5, 10.0) == []
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from at_work import working_node
 from console.playing import play, screen_text, until
 from console.stage import SECOND, START_NS, Stage, stage
 from console.staged_cluster import NAMES, Frames
-from console.test_sources import working_node
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.player import Player, next_speed

@@ -15,8 +15,8 @@ import aiohttp
 import psutil
 import pytest
 
+from at_work import working_node
 from cli.commands import isinglass
-from console.test_sources import working_node
 from isinglass_console.command import without_serving
 from isinglass_console.page_key import has_key, is_own
 from needs import needs

@@ -160,6 +160,7 @@ def test_a_damaged_index_is_a_sentence(tmp_path: Path) -> None:
         index = environment.open_db(b"index")
         with environment.begin(index) as transaction:
             good = transaction.get(bytes(8))
+    assert good is not None
     opened = 0
     for seed in range(200):
         chance, bad = random.Random(seed), bytearray(good)

@@ -235,7 +235,7 @@ def test_a_client_goes_on_sending_when_its_daemon_was_restarted() -> None:
 def test_a_node_without_a_cluster_sends_nothing() -> None:
     from daemon_process import DaemonProcess
 
-    daemon = DaemonProcess("alder").start()
+    daemon = DaemonProcess("alder", {}).start()
     try:
         with program(CLIENT) as client, SegmentReader("alder") as reader:
             tell(client, "9 3")

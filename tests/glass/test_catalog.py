@@ -123,7 +123,7 @@ def test_a_released_instance_gives_its_words_to_the_next_zeroed() -> None:
 
 
 def test_a_region_has_an_end() -> None:
-    made = []
+    made: list[SamplePanel] = []
     with pytest.raises(RegionFull, match="release panels"):
         while True:
             made.append(SamplePanel(str(len(made))))

@@ -112,21 +112,25 @@ def indented(lines: str) -> str:
     return textwrap.indent(lines, "    ")
 
 
-def block(head: str) -> Callable[..., str]:
+# A statement of the texts of its blocks.
+Compound = Callable[..., str]
+
+
+def block(head: str) -> Compound:
     return lambda body: f"{head}\n{indented(body)}"
 
 
-def two_blocks(first: str, second: str, last: str = "pass") -> Callable[..., str]:
+def two_blocks(first: str, second: str, last: str = "pass") -> Compound:
     return lambda one, two: "\n".join([first, indented(one), second, indented(two), indented(last)])
 
 
-def function(head: str, call: str, last: str) -> Callable[..., str]:
+def function(head: str, call: str, last: str) -> Compound:
     """A nested function with its own names, and a statement that calls it."""
     start = "a = b = c = 1"
     return lambda body: f"{head}\n{indented(body.join([start + chr(10), chr(10) + last]))}\n{call}"
 
 
-COMPOUNDS = [
+COMPOUNDS: list[tuple[int, Compound]] = [
     (1, block("for a in range(2):")),
     (1, block("turn = 0\nwhile (turn := turn + 1) < 3:")),
     (1, block("with lock:")),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import textwrap
 from types import CodeType
+from typing import Any
 
 import pytest
 
 from isinglass.glass import marks, rewrite
 from isinglass.glass.layout import LINE_BITS
 from isinglass.glass.probe import this_thread
-from isinglass.glass.sites import LAST_LINE, sites_of
+from isinglass.glass.sites import LAST_LINE, sites_of, source_hash
 
 MODULE_ID = 0x1A2B
 PATH = "probed.py"
@@ -29,8 +30,8 @@ def code_without_marks(text: str) -> CodeType:
     return compile(rewrite.without_marks(source_of(text), PATH), PATH, "exec")
 
 
-def run(text: str) -> dict[str, object]:
-    namespace: dict[str, object] = {"__name__": "probed"}
+def run(text: str) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__name__": "probed"}
     exec(code_with_stores(text), namespace)
     return namespace
 
@@ -108,11 +109,11 @@ def test_the_word_shows_the_line_of_the_last_mark_that_ran() -> None:
                 mark.waiting("in a method")
         """
     )
-    namespace["f"](False)  # type: ignore[operator]
+    namespace["f"](False)
     assert this_thread.word[0] == MODULE_ID << LINE_BITS | 4
-    namespace["f"](True)  # type: ignore[operator]
+    namespace["f"](True)
     assert marked_line() == 6
-    namespace["Holder"]().method()  # type: ignore[operator]
+    namespace["Holder"]().method()
     assert marked_line() == 11
 
 
@@ -253,7 +254,7 @@ def test_sites_name_functions_as_python_does() -> None:
     assert found is not None
     deep = function_in(code_with_stores(text), "method")
     assert [site[1] for site in found[2]] == [deep.co_qualname, "<module>"]
-    assert namespace["__isinglass_sites__"][2] == rewrite.source_hash(source_of(text))  # type: ignore[index]
+    assert namespace["__isinglass_sites__"][2] == source_hash(source_of(text))
 
 
 def test_a_line_past_the_words_room_shows_as_the_last_one() -> None:

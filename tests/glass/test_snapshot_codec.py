@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import zlib
 from collections.abc import Iterator
 
@@ -81,13 +82,13 @@ def test_an_area_comes_back_and_costs_what_changed(
 
 # ------------------------------------------------------------------ a real node
 @pytest.fixture
-def moving(home: object) -> Iterator[object]:
+def moving(home: object) -> Iterator[subprocess.Popen[str]]:
     """A live node with every kind of field."""
     with program(NODE) as process:
         yield process
 
 
-def test_a_live_node_comes_back_the_same_message_by_message(moving: object) -> None:
+def test_a_live_node_comes_back_the_same_message_by_message(moving: subprocess.Popen[str]) -> None:
     encoder, decoder = SnapshotEncoder(events=True), SnapshotDecoder()
     sizes = []
     with SegmentReader("alder") as reader:
@@ -108,7 +109,7 @@ def test_a_live_node_comes_back_the_same_message_by_message(moving: object) -> N
     assert max(sizes[8:]) < 200 < 1000 < sizes[0], sizes
 
 
-def test_a_ring_that_goes_round_comes_back_the_same(moving: object) -> None:
+def test_a_ring_that_goes_round_comes_back_the_same(moving: subprocess.Popen[str]) -> None:
     encoder, decoder = SnapshotEncoder(events=True), SnapshotDecoder()
     with SegmentReader("alder") as reader:
         for second in range(6):
@@ -123,7 +124,9 @@ def test_a_ring_that_goes_round_comes_back_the_same(moving: object) -> None:
     assert snapshot.processes[0].events[0].sequence > 1, "the ring has gone round"
 
 
-def test_a_schema_that_is_kept_apart_is_found_by_its_generation(moving: object) -> None:
+def test_a_schema_that_is_kept_apart_is_found_by_its_generation(
+    moving: subprocess.Popen[str],
+) -> None:
     encoder = SnapshotEncoder(schema=False, deflate=False)
     catalogues: dict[int, Catalogue] = {}
     decoder = SnapshotDecoder(catalogues)
@@ -137,7 +140,7 @@ def test_a_schema_that_is_kept_apart_is_found_by_its_generation(moving: object) 
     assert b"\tcounter\t" in snapshot.catalogue.area and b"\tcounter\t" not in message
 
 
-def test_another_life_and_a_key_frame_are_whole(moving: object) -> None:
+def test_another_life_and_a_key_frame_are_whole(moving: subprocess.Popen[str]) -> None:
     encoder = SnapshotEncoder()
     with SegmentReader("alder") as reader:
         first, second, third = (reader.snapshot() for _ in range(3))
@@ -149,7 +152,7 @@ def test_another_life_and_a_key_frame_are_whole(moving: object) -> None:
     assert seen(SnapshotDecoder().decode(encoder.encode(third))) == seen(third)
 
 
-def test_a_key_needs_the_whole_one_alone(moving: object) -> None:
+def test_a_key_needs_the_whole_one_alone(moving: subprocess.Popen[str]) -> None:
     encoder, messages, found = SnapshotEncoder(events=True), [], []
     with SegmentReader("alder") as reader:
         for second in range(9):
@@ -174,7 +177,9 @@ def test_a_key_needs_the_whole_one_alone(moving: object) -> None:
         assert seen(every.decode(message)) == seen(snapshot)
 
 
-def test_doubles_that_were_whole_billionths_are_short_and_exact(moving: object) -> None:
+def test_doubles_that_were_whole_billionths_are_short_and_exact(
+    moving: subprocess.Popen[str],
+) -> None:
     encoder, decoder = SnapshotEncoder(deflate=False), SnapshotDecoder()
     sizes = []
     with SegmentReader("alder") as reader:
@@ -190,7 +195,7 @@ def test_doubles_that_were_whole_billionths_are_short_and_exact(moving: object) 
 
 @pytest.mark.parametrize("how", [{}, {"events": True}, {"schema": False}])
 def test_messages_that_are_turned_on_their_side_come_back(
-    moving: object, how: dict[str, bool]
+    moving: subprocess.Popen[str], how: dict[str, bool]
 ) -> None:
     encoder, messages, shown = SnapshotEncoder(deflate=False, **how), [], []
     catalogues: dict[int, Catalogue] = {}
@@ -208,7 +213,7 @@ def test_messages_that_are_turned_on_their_side_come_back(
             catalogues[snapshot.generation] = snapshot.catalogue
             shown.append(seen(decoder.decode(messages[-1])))
 
-    def unpacked(data: bytes) -> list[object]:
+    def unpacked(data: bytes) -> list[dict[str, object]]:
         decoder, found = SnapshotDecoder(catalogues), []
         for each in turned(rests, data):
             decoder.take(*each.opened())

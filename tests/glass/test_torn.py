@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from isinglass.glass.reader import SegmentReader
+from panel_figures import whole
 from programs import hear, program, tell
 
 WRITER = """
@@ -43,7 +44,7 @@ def test_no_torn_word_and_no_torn_latch() -> None:
             assert panel["word"] in (0, (1 << 64) - 1)
             record = [panel[f"record.{name}"] for name in "abcd"]
             assert len(set(record)) == 1, record
-            distinct.add(int(record[0]))  # type: ignore[arg-type]
+            distinct.add(whole(panel, "record.a"))
 
 
 # As `Latched.publish` stores, but it always stands in the middle of a record, half of it stored.
@@ -108,9 +109,9 @@ def test_a_latch_is_whole_however_far_the_writer_got_meanwhile(pace: int) -> Non
     with program(HALFWAY) as writer, OvertakenReader(writer, pace, rests_after=100) as reader:
         panel = reader.snapshot().panel("torn")
         assert panel is not None
-        record = {panel[f"record.{name}"] for name in "abcd"}
+        record = {whole(panel, f"record.{name}") for name in "abcd"}
         assert len(record) == 1, record
-        assert 8 <= record.pop() <= reader.published  # type: ignore[operator]
+        assert 8 <= record.pop() <= reader.published
 
 
 def test_a_latch_that_cannot_be_read_whole_is_left_out_and_comes_back() -> None:

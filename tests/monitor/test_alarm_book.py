@@ -313,10 +313,9 @@ def test_no_silence_is_missed_and_none_is_outlived(
         if not heard:
             scene.silent["alder"] = scene.now.later(-60)
         notices = scene.run()
-        held = any(
-            scene.now.wall_ns < one.until_wall_ns
-            for one in (*holdings.silences, *holdings.announcements)
-        )
+        ends = [silence.until_wall_ns for silence in holdings.silences]
+        ends += [announcement.until_wall_ns for announcement in holdings.announcements]
+        held = any(scene.now.wall_ns < end for end in ends)
         raised = [notice for notice in notices if notice.what == RAISED_NOTICE]
         assert not (held and raised)
         for alarm in scene.book.alarms.values():

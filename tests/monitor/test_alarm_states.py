@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +34,7 @@ LOOKS = st.lists(
 TIMINGS = st.builds(Timing, st.floats(0, 20), st.floats(0, 20))
 
 
-def run(looks: list[tuple[float, bool | None, bool]], timing: Timing) -> list[str]:
+def run(looks: Sequence[tuple[float, bool | None, bool]], timing: Timing) -> list[str]:
     machine, now, states = AlarmState(), 0, []
     for seconds, holds, clears in looks:
         now += round(seconds * SECOND)

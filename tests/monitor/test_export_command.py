@@ -8,8 +8,8 @@ from pathlib import Path
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from at_work import working_node
 from cli.commands import isinglass
-from console.test_sources import working_node
 from isinglass.glass import layout
 from isinglass_monitor.figure_names import facts_told
 from isinglass_monitor.openmetrics import family

@@ -17,6 +17,7 @@ from isinglass.wire.event_bodies import (
     FIGURES,
     GONE,
     STATUS,
+    Figures,
     WireEvent,
     pack_again,
     pack_events,
@@ -27,7 +28,7 @@ from isinglass_monitor.ingest import backlog as backlogs
 from isinglass_monitor.ingest import intake as intakes
 from isinglass_monitor.ingest.backlog import Backlog
 from isinglass_monitor.ingest.figures import FiguresOf
-from isinglass_monitor.ingest.intake import FORGET_NS, Intake
+from isinglass_monitor.ingest.intake import FORGET_NS, Intake, Question
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.records import entries
 from isinglass_monitor.spool.streams import LOST, StreamRecord
@@ -97,11 +98,11 @@ class Taking:
                 self.opener.open(data), data, ADDRESS, NOW_NS, self.now_ns
             )
 
-    def due(self, seconds: float = 0.3, ask: bool = True) -> list[tuple[object, list[object]]]:
+    def due(self, seconds: float = 0.3, ask: bool = True) -> list[Question]:
         self.now_ns += int(seconds * SECOND_NS)
         questions, pieces = self.intake.due(NOW_NS, self.now_ns, ask=ask)
         self.pieces += pieces
-        return list(questions)
+        return questions
 
     def numbers(self, stream: int) -> list[int]:
         """Return the sequences of a stream that were given to be stored, sorted."""
@@ -161,7 +162,10 @@ def test_the_daemon_is_asked_for_a_process_that_is_gone() -> None:
 def test_a_node_is_what_its_daemon_says() -> None:
     taking = Taking()
     daemon, client = Process(5), Process(6, role="client")
-    rows = [("queue", "", {"length": 3}), ("timer", "a.b", {"late": 0.5, "name": "x"})]
+    rows: list[Figures] = [
+        ("queue", "", {"length": 3}),
+        ("timer", "a.b", {"late": 0.5, "name": "x"}),
+    ]
     (figures,) = pack_figures("oak", 100, rows)
     taking.take(daemon.status(), client.status(), daemon.sealer.seal(FIGURES, figures, NOW))
     heard_ns = taking.now_ns
@@ -337,9 +341,9 @@ def test_two_monitors_with_other_losses_end_with_the_same_events(seed: int) -> N
             for process in processes:
                 if chance.random() < 0.5:
                     taking.take(process.status())
-            for _, (stream, ranges) in taking.due(0.5):  # type: ignore[misc]
+            for _, (stream, ranges) in taking.due(0.5):
                 if chance.random() < 0.7:
-                    taking.take(*processes[stream - 1].answer(ranges))  # type: ignore[arg-type]
+                    taking.take(*processes[stream - 1].answer(ranges))
     for process in processes:
         everything = list(range(1, len(process.told) + 1))
         for taking in monitors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import sys
 import threading
@@ -241,7 +242,8 @@ def test_the_message_of_a_trial_says_that_nothing_is_wrong(web: WebServer) -> No
 def test_every_message_is_delivered_once_or_given_up_and_in_order(
     deeds: list[tuple[str, float]],
 ) -> None:
-    box, now, made, arrived, last_failure = Outbox(), 0.0, 0, [], None
+    box, now, made, last_failure = Outbox(), 0.0, 0, -math.inf
+    arrived: list[int] = []
     for deed, seconds in deeds:
         now += seconds
         if deed == "put":

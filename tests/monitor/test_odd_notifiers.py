@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster_daemons import wait_until
 from isinglass_monitor.alarms.delivery import Delivery
 from isinglass_monitor.alarms.messages import trial_message
 from isinglass_monitor.alarms.notifiers import Notifier
 from isinglass_monitor.alarms.sending import NotDelivered, send
+from waiting import wait_until
 
 MESSAGE = trial_message(1, "orchard")
 LIMIT_SECONDS = 0.4

@@ -154,6 +154,7 @@ def test_a_late_second_of_the_monitor_is_told() -> None:
     assert board.derived()["scoreboard.behind_seconds"] == 3
 
 
+Figures = dict[str, float | str]
 FIGURES = st.dictionaries(
     st.text(min_size=1, max_size=12), st.one_of(st.floats(), st.text(max_size=8)), max_size=4
 )
@@ -166,7 +167,7 @@ FIGURES = st.dictionaries(
         max_size=6,
     )
 )
-def test_the_file_is_as_its_schema_says(nodes: dict[str, tuple[float, bool, str, dict]]) -> None:
+def test_the_file_is_as_its_schema_says(nodes: dict[str, tuple[float, bool, str, Figures]]) -> None:
     board = Scoreboard("monitor")
     now = START.later(2e6)
     views = {

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster_daemons import wait_until
 from isinglass.errors import StoreError
 from isinglass_monitor.statistics import (
     POINTS,
@@ -22,12 +22,14 @@ from isinglass_monitor.statistics import (
     Block,
     Minute,
     Point,
+    Tier,
     spark,
     thin,
     thin_column,
 )
 from isinglass_monitor.statistics_store import StatisticsFile, StatisticsWriter
 from programs import hear, program
+from waiting import wait_until
 
 START = 1_700_000_000 - 1_700_000_000 % 3600
 VALUES = st.floats(-1e12, 1e12)
@@ -80,7 +82,7 @@ def test_a_column_is_thinned_as_its_points_are(values: list[float], step: int) -
         max_size=4,
     ),
 )
-def test_a_block_gives_back_what_was_put(tier, fields: dict[int, dict[int, float]]) -> None:
+def test_a_block_gives_back_what_was_put(tier: Tier, fields: dict[int, dict[int, float]]) -> None:
     block = Block(tier, START)
     for field, values in fields.items():
         for place, v in values.items():
@@ -122,13 +124,15 @@ def write(file: StatisticsFile, seconds: range, node: str = "alder") -> None:
 
 
 @pytest.fixture
-def file(runtime_dir: Path):
+def file(runtime_dir: Path) -> Iterator[StatisticsFile]:
     made = StatisticsFile(runtime_dir / "statistics", writes=True)
     yield made
     made.close()
 
 
-def test_seconds_can_be_read_at_once_and_after_a_restart(file, runtime_dir: Path) -> None:
+def test_seconds_can_be_read_at_once_and_after_a_restart(
+    file: StatisticsFile, runtime_dir: Path
+) -> None:
     write(file, range(90))
     for reader in (file, None):
         if reader is None:
@@ -143,7 +147,7 @@ def test_seconds_can_be_read_at_once_and_after_a_restart(file, runtime_dir: Path
         assert reader.read("birch", "store.rows", START, START + 90) == []
 
 
-def test_points_are_thinned_with_age(file) -> None:
+def test_points_are_thinned_with_age(file: StatisticsFile) -> None:
     write(file, range(0, 2 * 86_400, 61))  # each minute once, for two days
     write(file, range(2 * 86_400, 2 * 86_400 + 300))
     now = START + 2 * 86_400 + 300
@@ -161,14 +165,14 @@ def test_points_are_thinned_with_age(file) -> None:
     assert len(new) == 300
 
 
-def test_what_is_too_old_is_gone(file) -> None:
+def test_what_is_too_old_is_gone(file: StatisticsFile) -> None:
     write(file, range(0, 60))
     write(file, range(40 * 86_400, 40 * 86_400 + 61))
     assert file.read("alder", "store.rows", START, START + 86_400) == []
     assert file.read("alder", "store.rows", START, START + 50 * 86_400)
 
 
-def test_a_clock_that_steps_back_loses_no_other_minute(file) -> None:
+def test_a_clock_that_steps_back_loses_no_other_minute(file: StatisticsFile) -> None:
     write(file, range(300, 400))
     write(file, range(0, 70))
     write(file, range(400, 420))
@@ -195,7 +199,7 @@ def test_a_map_that_is_too_small_for_anything_says_so(runtime_dir: Path) -> None
     file.close()
 
 
-def test_numbers_that_are_none_are_left_out(file) -> None:
+def test_numbers_that_are_none_are_left_out(file: StatisticsFile) -> None:
     file.write(START, {"alder": {"a.b": math.nan, "a.c": math.inf, "a.d": 1.0}})
     assert file.fields("alder") == ["a.d"]
 

@@ -43,7 +43,7 @@ class WatchStage:
     def opened(self) -> Watch:
         settings = WatchSettings(default_rules(), parse_notifiers(self.notifiers, "x"), "orchard")
 
-        def event(severity: int, flag: str, message: str, **fields: object) -> None:
+        def event(severity: int, flag: str, message: str, /, **fields: object) -> None:
             self.events.append((severity, message, fields))
 
         return Watch("monitor", self.runtime, self.data, settings, event)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -133,7 +133,9 @@ def test_a_hang_up_at_any_moment_leaves_a_ready_daemon_or_none(tmp_path: Path) -
     first = tmp_path / "report-first"
     assert start_on_terminal("ours", first) == 0
     whole_seconds = (clock.monotonic_ns() - whole_ns) / clock.NANOSECONDS_PER_SECOND
-    survivor(first).end()
+    daemon = survivor(first)
+    assert daemon
+    daemon.end()
     for number in range(20):
         report = tmp_path / f"report-{number}"
         terminal = Terminal(sys.executable, TARGET, "ours", str(report))
@@ -188,7 +190,9 @@ facts = [os.getcwd(), oct(mask), os.getsid(0) != os.getpid(), os.getpgid(0) == o
 """
 
 
-def run(source: str, **keywords: object) -> subprocess.CompletedProcess[str]:
+def run(
+    source: str, pass_fds: Sequence[int] = (), env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", source],
         stdin=subprocess.DEVNULL,
@@ -196,7 +200,8 @@ def run(source: str, **keywords: object) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=WAIT_SECONDS,
         check=False,
-        **keywords,
+        pass_fds=pass_fds,
+        env=env,
     )
 
 

@@ -47,7 +47,8 @@ def test_a_second_daemon_is_told_who_has_the_node(
     ):
         pass
     with NodeOwnership("elm", runtime_dir / "elm"):
-        assert owner_of(runtime_dir / "oak").pid == holder.pid
+        owner = owner_of(runtime_dir / "oak")
+        assert owner and owner.pid == holder.pid
     holder.communicate()
 
 
@@ -68,10 +69,11 @@ def test_the_holder_is_grasped_and_its_end_is_seen(
     holder: subprocess.Popen[str], runtime_dir: Path
 ) -> None:
     owner = owner_of(runtime_dir / "oak")
+    assert owner
     process = grasp(runtime_dir / "oak", owner)
     signal.pidfd_send_signal(process, signal.SIGKILL)
     ended = os.waitid(os.P_PIDFD, process, os.WEXITED | os.WNOWAIT)
-    assert (ended.si_pid, ended.si_status) == (holder.pid, signal.SIGKILL)
+    assert ended and (ended.si_pid, ended.si_status) == (holder.pid, signal.SIGKILL)
     os.close(process)
     holder.communicate()
 

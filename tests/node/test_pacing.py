@@ -11,6 +11,7 @@ import pytest
 import isinglass
 from daemon_process import DaemonProcess, daemon
 from isinglass import clock, errors
+from panel_figures import real, whole
 
 SECONDS = 5.0
 FIELDS = [f"field{number}" for number in range(12)]
@@ -40,7 +41,7 @@ def flood(number: int, until_ns: int, written: list[int]) -> None:
 def throttled_seconds(elm: DaemonProcess) -> float:
     """Return for how long the clients that are connected now were held up, as they say."""
     panels = [process.panel("client", "elm") for process in elm.snapshot().processes]
-    return sum(float(panel["throttled_time"]) for panel in panels if panel)
+    return sum(real(panel, "throttled_time") for panel in panels if panel)
 
 
 @pytest.mark.slow
@@ -59,7 +60,7 @@ def test_a_flood_is_held_to_the_stores_speed_below_the_limit_and_shared_fairly(
     flow, queue = elm.panel("flow"), elm.panel("queue")
     for thread in threads:
         thread.join()
-    later = [float(panel["backlog"]) for panel in seen[len(seen) // 2 :]]
+    later = [real(panel, "backlog") for panel in seen[len(seen) // 2 :]]
     assert 0.2 <= median(later) <= 1.5  # a busy machine makes batches, and so the lumps, longer
     assert queue["refused"] == 0
     assert min(written) >= 0.7 * max(written)
@@ -67,12 +68,12 @@ def test_a_flood_is_held_to_the_stores_speed_below_the_limit_and_shared_fairly(
         panel for panel in seen if panel["limiter"] == "elm" and panel["limited_by"] == "age"
     ]
     assert limited
-    assert all(0 < int(panel["limited_since"]) <= clock.wall_ns() for panel in limited)
-    assert any(float(panel["demand"]) > float(panel["allowed"]) > 0 for panel in limited)
-    assert float(flow["throttled_time"]) > SECONDS / 4
-    assert int(flow["throttled"]) > 0
-    assert float(flow["retired"]) > 0
-    assert float(flow["settling"]) >= 0.5
+    assert all(0 < whole(panel, "limited_since") <= clock.wall_ns() for panel in limited)
+    assert any(real(panel, "demand") > real(panel, "allowed") > 0 for panel in limited)
+    assert real(flow, "throttled_time") > SECONDS / 4
+    assert whole(flow, "throttled") > 0
+    assert real(flow, "retired") > 0
+    assert real(flow, "settling") >= 0.5
     assert held_up > 0
 
 
@@ -99,4 +100,4 @@ def test_writers_that_ask_for_less_are_not_held_up(elm: DaemonProcess) -> None:
     flow = elm.panel("flow")
     assert flow["throttled"] == 0
     assert flow["limiter"] == ""
-    assert float(flow["demand"]) > 0
+    assert real(flow, "demand") > 0

@@ -16,6 +16,7 @@ from daemon_process import DaemonProcess, daemon
 from isinglass.store import records
 from isinglass.wire import messages
 from isinglass.wire.transport import ClientSocket
+from panel_figures import whole
 
 HELLO = [1, messages.HELLO, messages.PROTOCOL_NAME, messages.PROTOCOL_VERSION, 0]
 VALUE = records.pack_value({"n": 1})
@@ -110,12 +111,12 @@ def test_a_bad_frame_is_counted_answered_and_ends_the_connection(
     oak: DaemonProcess, caller: Caller, reason: str, said: list[Any]
 ) -> None:
     field = reason.replace(" ", "_")
-    before = int(oak.panel("port")[field])
+    before = whole(oak.panel("port"), field)
     caller.say(*said)
     answers = caller.hear()
     assert answers[-1][1] == messages.REFUSED
     assert len(answers) == len(said)
-    assert int(oak.panel("port")[field]) == before + 1
+    assert whole(oak.panel("port"), field) == before + 1
     assert_serves()
 
 
@@ -168,17 +169,17 @@ def test_a_client_that_takes_no_answers_is_not_read_for_ever(oak: DaemonProcess)
     greedy = Caller(oak)
     greedy.say(HELLO)
     greedy.hear_some(1)
-    before = int(oak.panel("port")["paused"])
+    before = whole(oak.panel("port"), "paused")
     count, sent = 200_000, 0
     raw = socket.socket(fileno=os.dup(greedy.socket._socket.fileno()))
     raw.setblocking(False)
     frames = b"".join(messages.encode([7, messages.FLUSH, 1, 0]) for _ in range(count))
-    while sent < len(frames) and int(oak.panel("port")["paused"]) == before:
+    while sent < len(frames) and whole(oak.panel("port"), "paused") == before:
         try:
             sent += raw.send(frames[sent : sent + 65536])
         except BlockingIOError:
             assert_serves()
-    assert int(oak.panel("port")["paused"]) > before
+    assert whole(oak.panel("port"), "paused") > before
     assert sent < len(frames)
     assert_serves()
     raw.close()
@@ -190,7 +191,7 @@ def test_thousands_of_random_inputs_are_dropped_and_counted(oak: DaemonProcess) 
     generator = random.Random(20)
     valid = messages.encode([2, messages.PUT, "t", "k", VALUE, 1, 0])
     reasons = [reason.replace(" ", "_") for reason in messages.REASONS]
-    before = {field: int(oak.panel("port")[field]) for field in reasons}
+    before = {field: whole(oak.panel("port"), field) for field in reasons}
     for number in range(4000):
         caller = Caller(oak)
         raw = bytearray(valid * generator.randrange(1, 4))
@@ -209,7 +210,7 @@ def test_thousands_of_random_inputs_are_dropped_and_counted(oak: DaemonProcess) 
         if number % 500 == 0:
             assert_serves()
     assert_serves()
-    after = {field: int(oak.panel("port")[field]) for field in reasons}
+    after = {field: whole(oak.panel("port"), field) for field in reasons}
     assert sum(after.values()) - sum(before.values()) > 1500
     assert all(after[field] > before[field] for field in reasons if field != "wrong_version")
     assert oak.process.poll() is None

@@ -14,6 +14,7 @@ from isinglass import clock, errors
 from isinglass.glass import layout
 from isinglass.glass.snapshot import Snapshot
 from isinglass.store.reading import StoreReader
+from panel_figures import real, whole
 from programs import program
 
 LIMIT_SECONDS = 15.0
@@ -47,7 +48,7 @@ def test_the_daemon_shows_what_it_is_and_its_threads(oak: DaemonProcess) -> None
     panel = oak.panel("daemon")
     assert panel["version"] == isinglass.__version__
     assert (panel["state"], panel["durability"], panel["trouble"]) == ("serving", "second", "")
-    assert 0 < int(panel["started"]) < clock.wall_ns()
+    assert 0 < whole(panel, "started") < clock.wall_ns()
     assert snapshot.owner is not None
     names = {thread.name for thread in snapshot.owner.threads}
     assert {"MainThread", "applier", "port", "timer"} <= names
@@ -69,14 +70,14 @@ def test_queue_applier_store_and_port_agree_on_what_was_written(oak: DaemonProce
     assert store is not None
     assert queue["offered"] == 2001  # and one creation of a table
     assert (queue["length"], queue["applied_through"]) == (0, 2001)
-    merged = sum(int(queue[rule]) for rule in ("superseded", "stale", "dropped", "rolled"))
-    assert merged + int(queue["written"]) == 2001
-    assert int(queue["rolled"]) >= 360  # forty groups of ten
+    merged = sum(whole(queue, rule) for rule in ("superseded", "stale", "dropped", "rolled"))
+    assert merged + whole(queue, "written") == 2001
+    assert whole(queue, "rolled") >= 360  # forty groups of ten
     assert applier["batches"] == queue["batches"]
     assert applier["writes"] == queue["written"]
     assert port["updates"] == 2000
-    assert 0 < float(applier["working_time"]) < float(applier["waiting_time"]) + 60
-    assert int(applier["flushes"]) == 1
+    assert 0 < real(applier, "working_time") < real(applier, "waiting_time") + 60
+    assert whole(applier, "flushes") == 1
     assert store["state"] == "ready"
 
 
@@ -87,7 +88,7 @@ def shows_rows(snapshot: Snapshot, rows: int) -> bool:
 def test_the_applier_is_busy_under_load_and_idle_after_it(oak: DaemonProcess) -> None:
     def load(snapshot: Snapshot) -> float:
         applier = snapshot.panel("applier")
-        return float(applier["load_1s"]) if applier else 0.0
+        return real(applier, "load_1s") if applier else 0.0
 
     with isinglass.connect("oak", timeout_seconds=30) as database:
         database.create_table("t", indexes=["n"])
@@ -106,15 +107,16 @@ def test_every_periodic_task_has_a_row_and_runs(oak: DaemonProcess) -> None:
     def rows(snapshot: Snapshot) -> dict[str, int]:
         assert snapshot.owner is not None
         panels = [panel for panel in snapshot.owner.panels if panel.name == "timer"]
-        return {panel.instance: int(panel["runs"]) for panel in panels}
+        return {panel.instance: whole(panel, "runs") for panel in panels}
 
     snapshot = wait_until(oak, lambda s: all(runs >= 2 for runs in rows(s).values()))
     assert {"flush", "statistics", "tables", "readers", "reclaim"} <= set(rows(snapshot))
-    for panel in snapshot.owner.panels:  # type: ignore[union-attr]
+    assert snapshot.owner is not None
+    for panel in snapshot.owner.panels:
         if panel.name == "timer":
             assert panel["failures"] == 0
-            assert int(panel["next_run"]) > int(panel["last_run"]) > 0
-            assert 0 <= float(panel["overdue"]) < LIMIT_SECONDS
+            assert whole(panel, "next_run") > whole(panel, "last_run") > 0
+            assert 0 <= real(panel, "overdue") < LIMIT_SECONDS
 
 
 def test_tables_and_indexes_are_listed_with_their_rows(oak: DaemonProcess) -> None:
@@ -158,9 +160,9 @@ def test_what_a_drop_leaves_is_given_back(oak: DaemonProcess) -> None:
 
     def deleted(snapshot: Snapshot) -> int:
         store = snapshot.panel("store")
-        return int(store["garbage_deleted"]) if store else 0
+        return whole(store, "garbage_deleted") if store else 0
 
-    wait_until(oak, lambda s: deleted(s) + int(s.panel("queue")["dropped"]) >= 3000)  # type: ignore[index]
+    wait_until(oak, lambda s: deleted(s) + whole(s.panel("queue"), "dropped") >= 3000)
 
 
 def test_a_long_reader_is_shown_with_its_process_and_a_dead_one_is_cleared(
@@ -181,11 +183,12 @@ def test_a_long_reader_is_shown_with_its_process_and_a_dead_one_is_cleared(
                 database.put("t", "1", {"n": number}, durability="commit")
 
             def shown(snapshot: Snapshot) -> bool:
-                readers = [p for p in snapshot.owner.panels if p.name == "reader"]  # type: ignore[union-attr]
+                assert snapshot.owner is not None
+                readers = [p for p in snapshot.owner.panels if p.name == "reader"]
                 return any(
                     panel["pid"] == holder.pid
-                    and int(panel["behind"]) >= 20
-                    and float(panel["age"]) > 0.5
+                    and whole(panel, "behind") >= 20
+                    and real(panel, "age") > 0.5
                     and "python" in str(panel["command"])
                     for panel in readers
                 )
@@ -193,7 +196,7 @@ def test_a_long_reader_is_shown_with_its_process_and_a_dead_one_is_cleared(
             wait_until(oak, shown)
             holder.kill()
             holder.wait()
-            wait_until(oak, lambda s: int(s.panel("store")["readers_cleared"]) >= 1)  # type: ignore[index]
+            wait_until(oak, lambda s: whole(s.panel("store"), "readers_cleared") >= 1)
 
 
 def test_a_clean_stop_writes_what_is_queued(data_dir: object) -> None:
@@ -202,7 +205,7 @@ def test_a_clean_stop_writes_what_is_queued(data_dir: object) -> None:
             database.create_table("t")
             database.put_many("t", {str(number): {"n": number} for number in range(500)})
             path = str(oak.panel("daemon")["data_directory"])
-            assert int(oak.panel("queue")["length"]) == 500
+            assert whole(oak.panel("queue"), "length") == 500
             assert oak.stop() == 0
         assert oak.snapshot().state == "clean exit"
         with StoreReader.open(path) as store:
@@ -218,11 +221,11 @@ def test_full_batches_are_taken_at_once_and_hold_what_is_allowed(data_dir: objec
             started = clock.monotonic_ns()
             for first in range(0, 2000, 10):
                 database.put_many("t", {str(first + n): {"n": n} for n in range(10)})
-            wait_until(oak, lambda s: int(s.panel("queue")["length"]) == 0)  # type: ignore[index]
+            wait_until(oak, lambda s: whole(s.panel("queue"), "length") == 0)
             assert clock.monotonic_ns() - started < 8e9
         panel = oak.panel("applier")
         assert panel["batch_limit"] == 50
-        assert int(panel["batches"]) >= 2000 // 50
+        assert whole(panel, "batches") >= 2000 // 50
 
 
 def test_stamps_go_on_above_those_of_the_last_daemon(oak: DaemonProcess) -> None:
@@ -260,7 +263,7 @@ def test_a_stop_lets_those_finish_who_wait_for_the_disk(oak: DaemonProcess) -> N
     threads = [threading.Thread(target=write, args=(f"w{number}",)) for number in range(4)]
     for thread in threads:
         thread.start()
-    wait_until(oak, lambda s: int(s.panel("port")["updates"]) > 100)  # type: ignore[index]
+    wait_until(oak, lambda s: whole(s.panel("port"), "updates") > 100)
     path = str(oak.panel("daemon")["data_directory"])
     assert oak.stop() == 0
     for thread in threads:
@@ -278,7 +281,7 @@ def test_the_service_manager_hears_of_readiness_and_the_end(tmp_path: object) ->
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
         manager.settimeout(LIMIT_SECONDS)
-        process = DaemonProcess("oak").start(NOTIFY_SOCKET=path, WATCHDOG_USEC="200000")
+        process = DaemonProcess("oak", {}).start(NOTIFY_SOCKET=path, WATCHDOG_USEC="200000")
         heard = [manager.recv(100)]
         while heard.count(b"WATCHDOG=1") < 3:
             heard.append(manager.recv(100))

@@ -34,10 +34,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def start(store: Store) -> Iterator[Start]:
-    works = []
+    works: list[StoreWork] = []
+    reported: list[Exception] = []
 
     def started(served: Callable[[], int]) -> StoreWork:
-        work = StoreWork(store, lambda done, result: done(result), served, pytest.fail)
+        work = StoreWork(store, lambda done, result: done(result), served, reported.append)
         works.append(work)
         work.start()
         return work
@@ -46,6 +47,7 @@ def start(store: Store) -> Iterator[Start]:
     for work in works:
         work.stop()
         ending.join(work.thread)
+    assert reported == []
 
 
 def copied_seconds(work: StoreWork) -> float:

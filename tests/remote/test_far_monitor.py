@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,12 @@ def stage(data_dir: Path, tmp_path: Path) -> Iterator[Stage]:
         daemons = stack.enter_context(cluster(2))
         watching = stack.enter_context(monitor(daemons, alarms=file))
         for name in NAMES[:2]:
-            known = ("history", name, "node.up")
-            wait_until(
-                lambda known=known: isinglass(*known, expect=None).returncode == 0,
-                f"{name} is known",
-            )
+            wait_until(partial(_is_known, name), f"{name} is known")
         yield daemons, watching
+
+
+def _is_known(name: str) -> bool:
+    return isinglass("history", name, "node.up", expect=None).returncode == 0
 
 
 def add_far(hosts: RemoteHosts) -> object:

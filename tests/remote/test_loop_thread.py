@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from concurrent.futures import CancelledError
+from functools import partial
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_calls_of_many_threads_are_all_made_in_their_order() -> None:
 
     def give(number: int) -> None:
         for count in range(CALLS):
-            loop.soon(lambda count=count: call(number, count))  # type: ignore[misc]
+            loop.soon(partial(call, number, count))
 
     threads = [threading.Thread(target=give, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -51,7 +52,8 @@ def test_one_call_that_fails_does_not_keep_the_others_back() -> None:
     loop, made = LoopThread("tested", nothing), threading.Event()
     waiting = threading.Event()
     loop.soon(lambda: waiting.wait(LIMIT_SECONDS))
-    loop.soon(lambda: {}["missing"])
+    empty: dict[str, str] = {}
+    loop.soon(lambda: empty["missing"])
     loop.soon(made.set)
     waiting.set()
     assert made.wait(LIMIT_SECONDS)

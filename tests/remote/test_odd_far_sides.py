@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from cli.commands import COMMAND
-from cluster_daemons import wait_until
 from isinglass.errors import HostAway, RelayMismatch, RemoteError
 from isinglass.remote.address import Hop, read_address
 from isinglass.remote.links import Links
 from isinglass.remote.ssh import Ssh
 from isinglass.remote.system_ssh import SystemSsh
+from waiting import wait_until
 
 ADDRESS = read_address("ssh://far/")
 LIMIT_SECONDS = 20.0

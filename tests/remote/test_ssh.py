@@ -181,8 +181,8 @@ def test_another_version_of_the_protocol(alder: Node, hosts: RemoteHosts) -> Non
 
 def test_a_host_without_isinglass(alder: Node, hosts: RemoteHosts) -> None:
     far = hosts.add("far", with_isinglass=False)
-    done = subprocess.run(far.command("command -v isinglass"), capture_output=True)
-    assert done.stdout == b"", "the test's host has isinglass after all"
+    looked = subprocess.run(far.command("command -v isinglass"), capture_output=True)
+    assert looked.stdout == b"", "the test's host has isinglass after all"
     assert dumped("ssh://far/alder") == ["alder"]
     done = isinglass("top", "ssh://far/alder", "--rate", "200", "--seconds", "1", "--json")
     assert json.loads(done.stdout)["samples"]["taken"] > 100

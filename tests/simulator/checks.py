@@ -120,7 +120,7 @@ def nothing_is_stamped_late(cluster: Cluster) -> None:
     }
     for host in cluster.hosts.values():
         for stamped in host.stamped:
-            operation = ended.get(stamped.payload)
+            operation = ended.get(stamped.payload) if stamped.payload is not None else None
             assert operation is None or stamped.at <= operation.end, (
                 f"write {operation.number} of {stamped.key!r} is stamped by {host.name}"
                 f" {(stamped.at - operation.end) / 1e9:.3f} s after its answer"

@@ -31,6 +31,7 @@ from isinglass.node.load import LoadMeter
 from isinglass.wire.admission import Admission
 from isinglass.wire.backlog import Limits, ReportTimer, Retirement, backlog
 from isinglass.wire.flow import Report
+from programs import hear, tell
 from simulator.flow_simulation import Free, Ours, StopGo
 
 TESTS = Path(__file__).parents[1]
@@ -155,9 +156,11 @@ class LoopNode:
 
     def run(self) -> dict[str, Any]:
         """Be a node until the time is over; return what happened, a sample each 50 ms."""
-        jobs = [(self.listen, ()), (self.apply, ())]
-        jobs += [(self.write, (writer,)) for writer in range(self.plan.writers)]
-        threads = [threading.Thread(target=job, args=given) for job, given in jobs]
+        threads = [threading.Thread(target=job) for job in (self.listen, self.apply)]
+        threads += [
+            threading.Thread(target=self.write, args=(writer,))
+            for writer in range(self.plan.writers)
+        ]
         for thread in threads:
             thread.start()
         samples: list[list[float]] = []
@@ -201,10 +204,9 @@ def run_loop(plan: Plan) -> list[dict[str, Any]]:
         for number in range(len(plan.speeds))
     ]
     try:
-        ports = [int(node.stdout.readline()) for node in nodes]  # type: ignore[union-attr]
+        ports = [int(hear(node)) for node in nodes]
         for node in nodes:
-            node.stdin.write(json.dumps(ports) + "\n")  # type: ignore[union-attr]
-            node.stdin.flush()  # type: ignore[union-attr]
+            tell(node, json.dumps(ports))
         return [json.loads(node.communicate(timeout=plan.seconds + 60)[0]) for node in nodes]
     finally:
         for node in nodes:

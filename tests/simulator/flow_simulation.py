@@ -12,7 +12,9 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from isinglass.wire import flow
 from isinglass.wire.backlog import Limits, ReportTimer, Retirement, backlog
@@ -75,6 +77,28 @@ class Outcome:
     def shares(self) -> list[float]:
         """Return what each writer was let write in the second half, in updates a second."""
         return [math.fsum(rates[self.late]) / len(rates[self.late]) for rates in self.by_writer]
+
+
+class Law(Protocol):
+    """What a node knows of the others, and at which pace it lets its writers write."""
+
+    @property
+    def lagging(self) -> Collection[str]:
+        """The nodes for which nobody waits."""
+
+    @property
+    def limiter(self) -> str:
+        """The node that limits; empty when none does."""
+
+    @property
+    def settling(self) -> float:
+        """After how many seconds a report shows in what is allowed."""
+
+    def take(self, report: flow.Report) -> None:
+        """Take a node's report."""
+
+    def turn(self, now_ns: int, admitted: int) -> float:
+        """Return what is allowed, in updates a second."""
 
 
 class Free:
@@ -175,7 +199,7 @@ class Node:
                            demand, int(self.applied), state)  # fmt: skip
 
 
-def simulate(case: Case, law: type = Ours) -> Outcome:
+def simulate(case: Case, law: Callable[[str, int], Law] = Ours) -> Outcome:
     """Run a case under a law."""
     chance = random.Random(case.seed)
     count = len(case.speeds)
@@ -205,12 +229,12 @@ def simulate(case: Case, law: type = Ours) -> Outcome:
             admitted[number] += rates[number] * STEP_SECONDS
             node.offer(whole - arriving[number] + rates[number] * STEP_SECONDS)
             node.work(now)
-            if (report := node.report(now_ns, wanted[number])) is not None:
-                laws[number].take(report)
+            if (own := node.report(now_ns, wanted[number])) is not None:
+                laws[number].take(own)
                 for other in range(count):
                     if other != number and chance.random() >= case.loss:
                         late = case.delay * (1 + 0.2 * chance.random())
-                        mail.append((now_ns + int(late * SECOND), other, report))
+                        mail.append((now_ns + int(late * SECOND), other, own))
             if now >= turn_at[number]:
                 turn_at[number] += 0.1
                 allowed[number] = laws[number].turn(now_ns, int(admitted[number]))
@@ -219,7 +243,9 @@ def simulate(case: Case, law: type = Ours) -> Outcome:
     return outcome
 
 
-def _note(outcome: Outcome, case: Case, nodes: list[Node], laws: list, rates: list[float]) -> None:
+def _note(
+    outcome: Outcome, case: Case, nodes: list[Node], laws: list[Law], rates: list[float]
+) -> None:
     aside = set(laws[0].lagging) | {nodes[number].name for number in case.joining}
     fullest = max((n.length for n in nodes if n.name not in aside), default=0.0) / case.limit
     outcome.rates.append(sum(rates))

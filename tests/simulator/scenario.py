@@ -130,8 +130,12 @@ class Scenario:
             host.stopped_until = host.stalled_until = 0
             host.start()
         cluster.told("all faults are over")
+
+        def forget() -> None:
+            forget_everywhere(cluster)
+
         for number in range(8):
-            world.after(number * SECOND // 2, lambda: forget_everywhere(cluster) and None)
+            world.after(number * SECOND // 2, forget)
         self._wait("become one again", checks.differences, SETTLE_LIMIT)
         self._wait("forget what was deleted", checks.deletions_left, FORGET_LIMIT)
 

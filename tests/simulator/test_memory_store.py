@@ -14,6 +14,7 @@ from simulator.memory_store import MemoryStore
 from store.steps import KEYS, STEPS, TABLES, fresh_store
 from store.store_model import create, drop, value_record, writes
 
+Batch = tuple[list[Step], dict[bytes, bytes]]
 NOTES = st.dictionaries(st.sampled_from([b"", b"a", b"b"]), st.sampled_from([b"", b"1", b"2"]))
 
 
@@ -53,12 +54,11 @@ def same(twin: MemoryStore, store: Store) -> None:
 
 @settings(max_examples=150)
 @given(st.lists(st.tuples(st.lists(STEPS, max_size=4), NOTES), max_size=6), TABLES, KEYS)
-def test_the_twin_is_the_store(
-    batches: list[tuple[list[Step], dict[bytes, bytes]]], table: str, key: bytes
-) -> None:
+def test_the_twin_is_the_store(batches: list[Batch], table: str, key: bytes) -> None:
     twin = MemoryStore()
     with fresh_store() as store:
-        for number, (steps, notes) in enumerate([([create("a", 1)], {}), *batches]):
+        first: Batch = ([create("a", 1)], {})
+        for number, (steps, notes) in enumerate([first, *batches]):
             done = store.apply(steps, notes=notes)
             assert twin.apply(steps, notes=notes).unknown == done.unknown
             if number == 2:

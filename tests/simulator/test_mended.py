@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from isinglass.node.shelf import table_state
 from isinglass.store.records import NEVER
 from isinglass.wire.bodies import REPAIR, parse, repairs_of
@@ -24,6 +27,10 @@ def life_of(host: Host) -> Life:
 def pass_time(cluster: Cluster, seconds: float) -> None:
     """Let virtual time pass."""
     cluster.world.run_until(cluster.world.now + int(seconds * SECOND))
+
+
+def sends_nothing(*, full: bool = False) -> None:
+    """In place of what sends the own updates."""
 
 
 def test_a_repair_from_a_dropped_table_brings_the_drop(make_cluster: MakeCluster) -> None:
@@ -125,11 +132,13 @@ def test_a_late_answer_brings_back_nothing(make_cluster: MakeCluster) -> None:
         if life_of(alder).replica.primary.primary_of("immediate", b"%d" % n) == 2
     )
     life, done = life_of(alder), []
-    answers = []
+    answers: list[tuple[Callable[[Any], None], Any]] = []
     call = life.call
-    life.call = lambda origin, request, finish: call(  # type: ignore[method-assign]
-        origin, request, lambda answer: answers.append((finish, answer))
-    )
+
+    def late(origin: int, request: list[Any], done: Callable[[Any], None]) -> None:
+        call(origin, request, lambda answer: answers.append((done, answer)))
+
+    life.call = late  # type: ignore[method-assign]
     life.replica.primary.limits.limit_ns = 20 * SECOND
     life.write("immediate", key, VALUE, 0, lambda *told: done.append(told))
     pass_time(cluster, 0.2)
@@ -259,7 +268,7 @@ def test_gaps_that_only_a_lost_node_could_close_are_not_waited_for(
     cluster = make_cluster()
     alder, _, cedar = cluster.hosts.values()
     alder.stalled_until = cluster.world.now + 10 * SECOND
-    life_of(alder).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).replica.publishing.flush = sends_nothing  # type: ignore[method-assign]
     life_of(alder).replica.repairs.serve = lambda *_: None  # type: ignore[method-assign]
     life_of(alder).put("plain", b"k", VALUE)
     pass_time(cluster, 0.25)

@@ -8,12 +8,13 @@ from isinglass.node import repairs
 from isinglass.node.primary import ACK_PRIMARY, Receipt
 from isinglass.wire.bodies import REPAIR, UPDATES
 from isinglass.wire.reports import JOINING
+from isinglass.wire.streams import StreamId
 from simulator import checks
 from simulator.cluster import Cluster
 from simulator.conftest import MakeCluster
 from simulator.faults import forget_everywhere
 from simulator.host import Host
-from simulator.test_mended import VALUE, life_of, pass_time
+from simulator.test_mended import VALUE, life_of, pass_time, sends_nothing
 from simulator.world import MILLISECOND, SECOND
 
 
@@ -34,7 +35,7 @@ def test_what_a_primary_answered_and_never_sent_reaches_all(
     alder, birch, _ = cluster.hosts.values()
     primary_of = life_of(birch).replica.primary.primary_of
     key = next(key for n in range(99) if primary_of("plain", key := b"%d" % n) == alder.origin)
-    life_of(alder).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).replica.publishing.flush = sends_nothing  # type: ignore[method-assign]
     for _ in range(before):
         life_of(alder).put("plain", b"answered to nobody", VALUE)
     receipts: list[Receipt] = []
@@ -227,10 +228,13 @@ def test_what_a_repair_brought_beyond_its_number_reaches_all(make_cluster: MakeC
     alder, birch, cedar = cluster.hosts.values()
     own = life_of(cedar).replica.own
     serve = life_of(cedar).replica.repairs.serve
-    life_of(cedar).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
-    life_of(cedar).replica.repairs.serve = (  # type: ignore[method-assign]
-        lambda asker, stream, edges, now_ns: stream != own and serve(asker, stream, edges, now_ns)
-    )
+    life_of(cedar).replica.publishing.flush = sends_nothing  # type: ignore[method-assign]
+
+    def serve_others(asker: int, stream: StreamId, edges: list[int], now_ns: int) -> None:
+        if stream != own:
+            serve(asker, stream, edges, now_ns)
+
+    life_of(cedar).replica.repairs.serve = serve_others  # type: ignore[method-assign]
     cluster.network.partition({1}, {2}, both=False)
     life_of(alder).put("plain", b"k", VALUE)
     pass_time(cluster, 0.02)

@@ -89,7 +89,7 @@ def streams_let_go_too_early(patch: Patch) -> None:
 
     def settled(self: Any, stream: Any) -> bool:
         inbox = self.inboxes[stream]
-        return self.is_closed(stream) and inbox.kept == inbox.known_last
+        return bool(self.is_closed(stream) and inbox.kept == inbox.known_last)
 
     patch.setattr(Vectors, "settled", settled)
 
@@ -109,7 +109,7 @@ def a_total_from_the_first_place(patch: Patch) -> None:
     patch.setattr(adding, "add", lambda present, *rest: add(list(present)[:1], *rest))
 
 
-MUTATIONS = {
+MUTATIONS: dict[Callable[[Patch], None], int] = {
     no_repair_of_the_tail: 0,
     stamps_of_the_writer: 60,
     early_drop_of_tombstones: 0,

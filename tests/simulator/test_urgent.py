@@ -15,7 +15,8 @@ from isinglass.store.tables import TableShape
 from isinglass.wire import bodies
 from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE, REFUSED
 from simulator.conftest import MakeCluster
-from simulator.test_mended import VALUE, life_of, pass_time
+from simulator.life import Life
+from simulator.test_mended import VALUE, life_of, pass_time, sends_nothing
 
 
 @pytest.mark.parametrize(
@@ -32,18 +33,22 @@ def test_others_acknowledge_what_a_client_waits_for(
     cluster = make_cluster(skew=0)
     pass_time(cluster, 2)
     sent: list[int] = []
-    for host in cluster.hosts.values():
-        life = life_of(host)
 
-        def multicast(kind: int, body: object, send=life.multicast) -> None:  # type: ignore[no-untyped-def]
-            sent.append(kind)
-            send(kind, body)
+    def note(life: Life) -> None:
+        to_all, to_one = life.multicast, life.unicast
 
-        def unicast(origin: int, kind: int, body: object, send=life.unicast) -> None:  # type: ignore[no-untyped-def]
+        def multicast(kind: int, body: list[Any]) -> None:
             sent.append(kind)
-            send(origin, kind, body)
+            to_all(kind, body)
+
+        def unicast(origin: int, kind: int, body: list[Any]) -> None:
+            sent.append(kind)
+            to_one(origin, kind, body)
 
         life.multicast, life.unicast = multicast, unicast  # type: ignore[method-assign]
+
+    for host in cluster.hosts.values():
+        note(life_of(host))
     held: list[int] = []
     alder = life_of(next(iter(cluster.hosts.values())))
     alder.write("plain", b"k", VALUE, ack, lambda _, receipt: held.append(receipt.held))
@@ -59,7 +64,7 @@ def test_what_only_the_primary_holds_is_not_called_on_the_own_disk(
     """Birch has not heard of the table, as when its queue is full: it cannot put it in line."""
     cluster = make_cluster(skew=0)
     alder, birch, _ = cluster.hosts.values()
-    life_of(alder).replica.publishing.flush = lambda: None  # type: ignore[method-assign]
+    life_of(alder).replica.publishing.flush = sends_nothing  # type: ignore[method-assign]
     life_of(alder).create_table("unheard of", TableShape())
     replica = life_of(birch).replica
     intake = Intake(UpdateQueue(QueuePanel("asking")), lambda many: many, lambda table, key: None)

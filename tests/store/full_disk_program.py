@@ -71,7 +71,7 @@ def main(directory: str) -> dict[str, object]:
     store.apply(batch.steps)
     queue.applied(batch, 0, 0)
     store.publish(0)
-    result = {
+    result: dict[str, object] = {
         "sentence": sentence,
         "state_when_full": state,
         "state_after": panel.state,

@@ -49,8 +49,8 @@ class Model:
                 floor = max(self.floors.get(name, records.NEVER), step.version)
                 self.floors[name] = floor
                 self.shapes.setdefault(name, (records.NEVER, TableShape()))
-                old, self.records[name] = self.records.get(name, {}), {}
-                for key, record in old.items():
+                present, self.records[name] = self.records.get(name, {}), {}
+                for key, record in present.items():
                     self._put(name, key, record)
             elif name in self.records:
                 for members in (step.records, *step.groups.values()):

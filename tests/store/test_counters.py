@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,7 @@ from isinglass.store import adding, counters, records
 from isinglass.store.counters import Contribution
 from store.store_model import tombstone, value_record, version
 
+Action = tuple[Any, ...]  # what is done, and what with
 WRITERS = [counters.writer_of(origin, life) for origin, life in ((0, 1), (0, 2), (3, 1))]
 
 
@@ -33,7 +34,7 @@ class Node:
             return None
         return counters.contents(self.record).fields.get(field, {}).get(self.writer)
 
-    def made(self, action: tuple, stamp: int) -> bytes:
+    def made(self, action: Action, stamp: int) -> bytes:
         """Return the record of something that is done here, and know it."""
         origin = int.from_bytes(self.writer[:2], "big")
         if action[0] == "add":
@@ -63,12 +64,12 @@ HISTORIES = st.lists(st.tuples(st.integers(0, 2), ACTIONS), max_size=25)
 class Done(NamedTuple):
     """An update of a history, with what it did."""
 
-    action: tuple
+    action: Action
     writer: bytes
     record: bytes
 
 
-def played(history: list[tuple[int, tuple]]) -> tuple[list[Node], list[Done]]:
+def played(history: list[tuple[int, Action]]) -> tuple[list[Node], list[Done]]:
     """Let three nodes do what a history says; they hear of some of each other's updates."""
     nodes, log = [Node(writer) for writer in WRITERS], []
     for number, (which, action) in enumerate(history):
@@ -83,7 +84,7 @@ def played(history: list[tuple[int, tuple]]) -> tuple[list[Node], list[Done]]:
 @settings(max_examples=400)
 @given(HISTORIES, st.randoms(use_true_random=False))
 def test_all_nodes_end_with_the_same_bytes(
-    history: list[tuple[int, tuple]], shuffler: random.Random
+    history: list[tuple[int, Action]], shuffler: random.Random
 ) -> None:
     nodes, log = played(history)
     if not log:
@@ -102,7 +103,7 @@ def test_all_nodes_end_with_the_same_bytes(
 @settings(max_examples=400)
 @given(HISTORIES, st.integers(0, 40))
 def test_what_is_left_is_what_the_deletions_and_drops_did_not_know(
-    history: list[tuple[int, tuple]], floor_stamp: int
+    history: list[tuple[int, Action]], floor_stamp: int
 ) -> None:
     _, log = played(history)
     floor = version(floor_stamp)
@@ -137,7 +138,7 @@ def test_what_is_left_is_what_the_deletions_and_drops_did_not_know(
 @settings(max_examples=300)
 @given(HISTORIES, st.randoms(use_true_random=False))
 def test_join_is_a_least_upper_bound(
-    history: list[tuple[int, tuple]], shuffler: random.Random
+    history: list[tuple[int, Action]], shuffler: random.Random
 ) -> None:
     _, log = played(history)
     if not log:

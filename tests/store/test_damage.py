@@ -104,7 +104,12 @@ def test_after_the_machine_went_down_the_store_is_read_first(
 ) -> None:
     checked: list[Path] = []
     real = ownership.check
-    monkeypatch.setattr(ownership, "check", lambda path: (checked.append(path), real(path)))
+
+    def check(path: Path) -> None:
+        checked.append(path)
+        real(path)
+
+    monkeypatch.setattr(ownership, "check", check)
     kill_writer(path, "second")
     Store.open(path).close()
     assert checked == [], "a killed daemon leaves nothing to check"

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from isinglass.store.panels import QueuePanel
 from isinglass.store.tables import TableShape
 from store.store_model import Model, contents, identity_holds, tombstone, value_record, version
 
+Action = tuple[Any, ...]  # what is done, and what with
 PLAIN, GROUPED, INDEXED = TableShape(), TableShape("/"), TableShape("", ("n",))
 TABLES = st.sampled_from(["a", "b"])
 KEYS = st.sampled_from([b"k", b"g", b"g/1", b"g/2", b"g/3/x", b"h/1"])
@@ -118,7 +120,7 @@ class Run:
                 assert reached, f"place {number} is not in the store, but through is {through}"
 
 
-def step_of(action: tuple, stamp: int) -> Step:
+def step_of(action: Action, stamp: int) -> Step:
     kind, table = action[0], action[1]
     if kind == "put":
         return Writes(table, {action[2]: value_record(stamp + action[3], n=action[4])})
@@ -143,7 +145,7 @@ def step_of(action: tuple, stamp: int) -> Step:
     st.booleans(),
 )
 def test_merging_never_changes_the_store(
-    actions: list[tuple[tuple, bool]], shape: TableShape, known: bool
+    actions: list[tuple[Action, bool]], shape: TableShape, known: bool
 ) -> None:
     model = Model()
     with stores(3) as (merged_parts, single_parts, (plain_store, _)):

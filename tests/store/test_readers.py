@@ -117,13 +117,13 @@ def test_a_forked_child_reads_for_itself_and_leaves_the_parent_alone(tmp_path: P
     path = tmp_path / "store"
     with Store.open(path, durability="none") as store:
         store.apply([create("t", 1), Writes("t", {b"a": value_record(2, n=1)})])
-    store = StoreReader.open(path)
+    reader = StoreReader.open(path)
     stop = threading.Event()
     wrong: list[object] = []
 
     def read_on() -> None:
         while not stop.is_set():
-            value = store.get_value("t", "a")
+            value = reader.get_value("t", "a")
             if value != {"n": 1}:
                 wrong.append(value)
 
@@ -136,7 +136,7 @@ def test_a_forked_child_reads_for_itself_and_leaves_the_parent_alone(tmp_path: P
             if child == 0:
                 fine = False
                 try:
-                    fine = store.get_value("t", "a") == {"n": 1} == next(store.scan("t")).value
+                    fine = reader.get_value("t", "a") == {"n": 1} == next(reader.scan("t")).value
                 finally:
                     os._exit(not fine)
             assert os.waitpid(child, 0)[1] == 0
@@ -145,8 +145,8 @@ def test_a_forked_child_reads_for_itself_and_leaves_the_parent_alone(tmp_path: P
         for thread in threads:
             thread.join()
     assert wrong == []
-    assert store.get_value("t", "a") == {"n": 1}
-    store.close()
+    assert reader.get_value("t", "a") == {"n": 1}
+    reader.close()
 
 
 def test_the_child_of_a_writer_cannot_write_nor_keep_the_store(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -12,10 +14,14 @@ from isinglass.store import records
 
 STAMPS = st.integers(0, (1 << 64) - 1)
 ORIGINS = st.integers(0, records.ORIGIN_LIMIT - 1)
-LEAVES = (
-    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.text() | st.binary()
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 63), (1 << 64) - 1),
+    st.text(),
+    st.binary(),
+    st.floats(allow_nan=False),
 )
-LEAVES |= st.floats(allow_nan=False)
 VALUES = st.dictionaries(
     st.text(max_size=8), st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3)), max_size=5
 )
@@ -23,7 +29,9 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
 
 
 @given(TEXT, VALUES, STAMPS, ORIGINS)
-def test_a_record_comes_back_as_it_went_in(key: str, value: dict, stamp: int, origin: int) -> None:
+def test_a_record_comes_back_as_it_went_in(
+    key: str, value: dict[str, Any], stamp: int, origin: int
+) -> None:
     stored = records.encode(stamp, origin, records.pack_value(value))
     assert records.decode(records.key_bytes(key), stored) == (key, value, stamp, origin)
     assert not records.is_tombstone(stored)

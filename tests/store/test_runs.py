@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -73,7 +74,7 @@ class Twin:
     st.sampled_from([1 << 20, 300]),
 )  # fmt: skip
 def test_a_run_is_as_good_as_its_updates(
-    steps: list[tuple[str, object]], merging: bool, limit: int, limit_bytes: int
+    steps: list[tuple[str, Any]], merging: bool, limit: int, limit_bytes: int
 ) -> None:
     twins = [
         Twin(whole=whole, merging=merging, limit=limit, limit_bytes=limit_bytes)
@@ -82,14 +83,13 @@ def test_a_run_is_as_good_as_its_updates(
     try:
         for what, how in steps:
             if what == "take":
-                results = [twin.take(how) for twin in twins]  # type: ignore[arg-type]
+                results = [twin.take(how) for twin in twins]
             elif what == "drop":
                 results = [
-                    twin.queue.offer_drop("plain", version(how), 8, foreign=True)  # type: ignore[arg-type]
-                    for twin in twins
+                    twin.queue.offer_drop("plain", version(how), 8, foreign=True) for twin in twins
                 ]
             else:
-                results = [twin.offer(what, how) for twin in twins]  # type: ignore[arg-type]
+                results = [twin.offer(what, how) for twin in twins]
             assert results[0] == results[1]
             assert twins[0].shown() == twins[1].shown()
             assert twins[0].queue.applied_through == twins[1].queue.applied_through

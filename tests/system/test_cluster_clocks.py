@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import isinglass
 from cluster_load import Writer, assert_nothing_lost, wait_for_writes, writing
-from hosts import Cluster, cluster
+from hosts import Cluster, HostDaemon, cluster
 from waiting import wait_until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
@@ -18,6 +19,14 @@ HOUR = 3600
 SHIFTED = Path(__file__).parents[1] / "shifted_clock"
 
 
+def _has(node: HostDaemon, number: int) -> bool:
+    return node.keys().get("in turn") == number
+
+
+def _sees_elm_off_by(node: HostDaemon, seconds: int) -> bool:
+    return abs(node.number("peer", "clock_offset", "elm") - seconds) < 60
+
+
 def put_in_turn(nodes: Cluster, *names: str) -> None:
     """Write one record through one node after the other; each must win over the one before."""
     for number, name in enumerate(names, start=1):
@@ -25,7 +34,7 @@ def put_in_turn(nodes: Cluster, *names: str) -> None:
             client.put("t", "in turn", {"n": number}, ack="majority")
         for node in nodes:
             wait_until(
-                lambda node=node, n=number: node.keys().get("in turn") == n,
+                partial(_has, node, number),
                 f"{node.node} has what {name} wrote as number {number}",
             )
 
@@ -46,7 +55,7 @@ def test_a_clock_that_is_set_loses_no_write_and_silences_nobody(data_dir: Path) 
             for seconds in (-HOUR, HOUR, 0):
                 file.write_text(str(seconds))
                 wait_until(
-                    lambda s=seconds: abs(alder.number("peer", "clock_offset", "elm") - s) < 60,
+                    partial(_sees_elm_off_by, alder, seconds),
                     f"alder sees that elm's clock is off by {seconds} s",
                 )
                 wait_for_writes(writers, 50)

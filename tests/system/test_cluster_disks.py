@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import isinglass
 from cluster_load import Writer, assert_nothing_lost, wait_for_writes, writing
 from held import frozen, loop_disk, small_disk
-from hosts import cluster
+from hosts import HostDaemon, cluster
 from isinglass import errors
 from waiting import wait_until
 
@@ -46,6 +47,14 @@ def test_a_node_whose_disk_is_full_refuses_writes_and_the_others_go_on(data_dir:
         assert alder.number("peer", "applying", "elm") == 1
 
 
+def _is_limited_by_elm(node: HostDaemon) -> bool:
+    return node.word("flow", "limiter") == "elm"
+
+
+def _lets_writers_wait(node: HostDaemon) -> bool:
+    return node.number("flow", "throttled") > 0
+
+
 def test_a_slow_node_holds_all_writers_to_its_pace_and_is_named(data_dir: Path) -> None:
     slow = {"queue_limit_entries": 400, "gather_seconds": 0.5}
     with cluster(own={"elm": slow}) as nodes:
@@ -53,10 +62,8 @@ def test_a_slow_node_holds_all_writers_to_its_pace_and_is_named(data_dir: Path) 
         writers = [Writer("alder", 0.0001), Writer("birch", 0.0001)]
         with writing(nodes, *writers):
             for node in (alder, nodes["birch"]):
-                wait_until(
-                    lambda node=node: node.word("flow", "limiter") == "elm", "elm is the limit"
-                )
-                wait_until(lambda node=node: node.number("flow", "throttled") > 0, "writers wait")
+                wait_until(partial(_is_limited_by_elm, node), "elm is the limit")
+                wait_until(partial(_lets_writers_wait, node), "writers wait")
             wait_until(
                 lambda: alder.number("peer", "backlog", "elm") > 0.1, "elm's backlog is shown"
             )
@@ -80,11 +87,9 @@ def test_a_node_whose_disk_does_not_answer_holds_nobody_up_for_long(data_dir: Pa
             with frozen(disk):
                 wait_until(lambda: alder.sees("elm") == "down", "elm is down")
                 assert alder.number("cluster", "up") == 4
-                wait_until(lambda: elm.snapshot().owner.verdict == "stalled", "elm stands still")
-                standing = {
-                    thread.name: thread.site.label for thread in elm.snapshot().owner.threads
-                }
-                assert standing["applier"] == "committing"
+                wait_until(lambda: elm.owner.verdict == "stalled", "elm stands still")
+                (site,) = [t.site for t in elm.owner.threads if t.name == "applier"]
+                assert site and site.label == "committing"
                 wait_for_writes(writers, 100)
                 assert alder.word("flow", "limiter") != "elm"
                 assert alder.number("peer", "lag_updates", "elm") >= 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -92,9 +93,7 @@ def test_a_node_with_another_key_or_cluster_is_told_why_it_is_alone(
         another = nodes.daemon("damson", cluster="another")
         another.start()
         for node in (alder, another):
-            wait_until(
-                lambda node=node: node.tells("does not belong to the cluster"), "both tell it"
-            )
+            wait_until(partial(node.tells, "does not belong to the cluster"), "both tell it")
             assert node.number("network", "wrong_cluster") > 0
         wait_until(lambda: another.live, "it is a cluster of its own")
         assert another.stop() == 0

@@ -71,7 +71,7 @@ def test_a_stopped_node_is_down_for_the_others_and_catches_up(data_dir: object) 
                 assert alder.number("peer", "lag_network", "birch") >= 100
                 assert alder.number("peer", "lag_seconds", "birch") > 0.5
                 wait_until(
-                    lambda: birch.snapshot().owner.verdict == "stalled",
+                    lambda: birch.owner.verdict == "stalled",
                     "birch is seen to stand still",
                 )
             wait_for_writes(writers, 50)

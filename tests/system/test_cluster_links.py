@@ -42,6 +42,7 @@ def test_a_node_that_hears_nothing_but_is_heard_is_not_receiving(data_dir: objec
     with cluster(lossy=True) as nodes:
         alder, cedar = nodes["alder"], nodes["cedar"]
         wire = nodes.hosts["cedar"].wire
+        assert wire is not None
         writers = [Writer("alder", 0.01), Writer("cedar", 0.01)]
         with writing(nodes, *writers):
             wire.back.loss = 1.0
@@ -68,6 +69,7 @@ def test_lost_doubled_and_overtaken_datagrams_are_repaired_and_counted(data_dir:
         writers = [Writer("alder"), Writer("birch", ack="majority"),
                    Writer("cedar", consistency="immediate")]  # fmt: skip
         for host in nodes.hosts.values():
+            assert host.wire is not None
             for rule in (host.wire.out, host.wire.back):
                 rule.loss, rule.doubled, rule.overtaken = 0.03, 0.02, 0.1
         with writing(nodes, *writers):

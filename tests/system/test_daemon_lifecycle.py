@@ -174,6 +174,7 @@ def write_until_it_ends(node: str, durability: str, after_writes: int, end: str)
         program(WRITER, node, "a", durability) as first,
         program(WRITER, node, "b", durability) as second,
     ):
+        assert first.stdout and second.stdout
         heard = [first.stdout.readline() for _ in range(after_writes)]
         if end == "kill":
             kill(node)

@@ -23,6 +23,7 @@ from isinglass.store.reading import StoreReader
 from isinglass_console import demo_child
 from isinglass_console import demo_workload as workload
 from isinglass_console.demo_nodes import NAMES
+from panel_figures import whole
 from waiting import wait_until
 
 WAIT_SECONDS = 60.0
@@ -102,7 +103,7 @@ def _maps(process: psutil.Process) -> list[str]:
 
 
 def _is_ready(runtime: Path) -> bool:
-    names = set()
+    names: set[str] = set()
     for segment in runtime.glob("*/segment"):
         with SegmentReader(str(segment)) as reader:
             names.update(process.name for process in reader.snapshot().processes)
@@ -293,7 +294,7 @@ def requests_answered(runtime: Path) -> int:
     """Return how many requests the daemon of alder has answered."""
     with SegmentReader(str(runtime / "alder" / "segment")) as reader:
         panel = reader.snapshot().panel("port")
-    return int(str(panel["requests"])) if panel else 0
+    return whole(panel, "requests") if panel else 0
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -97,14 +97,14 @@ def test_what_was_committed_survives_kills_at_random_moments(seed: int, data_dir
                 wait_for_answers(writers, generator.randrange(5, 60))
                 clock.sleep(generator.random() * 0.02)
                 oak.kill()
-                assert oak.snapshot().owner.verdict == "killed"  # type: ignore[union-attr]
+                assert oak.owner.verdict == "killed"
                 oak.start()
             wait_for_answers(writers, 20)
         assert oak.stop() == 0
     assert_all_there(oak, data_dir, writers)
 
 
-def wait_for_answers(writers: list[Writer], count: int) -> None:
+def wait_for_answers(writers: Sequence[Writer], count: int) -> None:
     """Wait until the writers together got that many more answers."""
     until = clock.monotonic_ns() + 30 * 10**9
     goal = sum(len(writer.acknowledged) for writer in writers) + count
@@ -199,10 +199,11 @@ def test_a_kill_takes_what_was_only_queued_and_nothing_else(data_dir: Path) -> N
 
 def test_of_two_daemons_for_one_store_the_second_is_refused(data_dir: Path, tmp_path: Path) -> None:
     with daemon("oak"):
-        other = DaemonProcess("oak", runtime_dir=tmp_path)
+        other = DaemonProcess("oak", {"runtime_dir": tmp_path})
         with pytest.raises(AssertionError, match="another daemon has the store"):
             other.start()
         other.process.wait(30)
-        other.process.stderr.close()  # type: ignore[union-attr]
+        assert other.process.stderr is not None
+        other.process.stderr.close()
         with isinglass.connect("oak") as database, pytest.raises(errors.TableMissing):
             database.put("t", "1", {})

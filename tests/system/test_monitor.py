@@ -6,6 +6,7 @@ import pytest
 
 from cluster_daemons import cluster
 from monitor_process import monitor
+from panel_figures import whole
 from waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,8 @@ def test_a_monitor_hears_every_daemon_and_itself() -> None:
         senders = {panel["node"]: panel for panel in watching.panels("sender")}
         assert set(senders) == {"alder", "birch", "monitor"}
         for sender in senders.values():
-            assert sender["received"] + sender["repaired"] == sender["through"]
+            arrived = whole(sender, "received") + whole(sender, "repaired")
+            assert arrived == whole(sender, "through")
         assert daemons["alder"].stop() == 0
         watching.wait_for("the store is closed", "alder")
         assert watching.stop() == 0

@@ -15,6 +15,7 @@ from cli.commands import isinglass as command
 from isinglass import clock
 from isinglass.errors import MapFull, StoreError
 from isinglass_monitor.alarms.rules import default_rules
+from panel_figures import real, whole
 from programs import program
 from waiting import wait_until
 from watched import Watched, watching
@@ -148,8 +149,8 @@ def test_all_nodes_silent_at_once_is_the_deaf_monitor(watched: Watched) -> None:
 def heard_seconds_ago(watched: Watched, process: str) -> float:
     """Return how long ago the monitor heard the process of birch that has that name."""
     panels = watched.watching.panels("sender")
-    found = [p["heard"] for p in panels if (p["node"], p["process"]) == ("birch", process)]
-    return (clock.wall_ns() - float(str(max(found, default=0)))) / 1e9  # type: ignore[type-var]
+    found = [whole(p, "heard") for p in panels if (p["node"], p["process"]) == ("birch", process)]
+    return (clock.wall_ns() - max(found, default=0)) / 1e9
 
 
 def test_a_node_that_leaves_raises_nothing_and_one_that_is_killed_does(watched: Watched) -> None:
@@ -187,7 +188,7 @@ def test_a_store_that_fills_is_told_before_it_is_full_and_when_it_is(tmp_path: P
                 client.flush()
             except MapFull:
                 break
-            used = watched.daemons["alder"].panel("store")["used_share"]
+            used = real(watched.daemons["alder"].panel("store"), "used_share")
             if used > 0.86 and not paused:
                 paused = True
                 watched.wait_told(("raised", "disk-nearly-full", "alder"))

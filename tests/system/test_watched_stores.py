@@ -81,7 +81,6 @@ def test_a_disk_that_hangs_one_that_is_slow_and_one_that_is_full(
 
     The queues are short, and nobody is held to a pace, so that this needs no minutes.
     """
-    settings = {"flow_control": "false", "queue_limit_entries": 2000, "batch_limit": 10}
     told = [
         ("no-progress", "birch"),
         ("lag", "cedar"),
@@ -92,7 +91,9 @@ def test_a_disk_that_hangs_one_that_is_slow_and_one_that_is_full(
     ]
     with (
         small_disk(data_dir / "damson", "24m") as small,
-        watching(tmp_path, nodes=5, **settings) as watched,
+        watching(
+            tmp_path, nodes=5, flow_control="false", queue_limit_entries=2000, batch_limit=10
+        ) as watched,
         writing("alder"),
     ):
         birch, elder = watched.daemons["birch"], watched.daemons["elder"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ MILLISECOND = 1_000_000
 LIMITS = Limits(1000, 100_000, 10.0)
 
 
-def report(node: str, now_ns: int, share: float = 0.0, **given: object) -> Report:
+def report(node: str, now_ns: int, share: float = 0.0, **given: Any) -> Report:
     """Return a report of a node with a limit of 1,000 updates that retires 100 a second."""
     plain = Report(node, now_ns, now_ns, share, "entries", 1000.0, 100.0, 0.0, now_ns)
     return plain._replace(**given)
@@ -314,6 +315,8 @@ def test_the_trend_tells_when_a_node_is_full_or_drained() -> None:
 
 shares = st.floats(0, 3)
 rates = st.floats(0, 1e7)
+# node, share, limit, retired, demand, progress, how much later it comes, round trip
+Told = tuple[str, float, float, float, float, int, int, float]
 
 
 @given(
@@ -323,13 +326,13 @@ rates = st.floats(0, 1e7)
         max_size=60,
     )
 )  # fmt: skip
-def test_any_reports_give_a_pace(reports: list[tuple[object, ...]]) -> None:
+def test_any_reports_give_a_pace(reports: list[Told]) -> None:
     made, now = Governor("a", 0), 0
     for node, share, limit, retired, demand, progress, later, round_trip in reports:
-        now += int(later)  # type: ignore[call-overload]
+        now += later
         made.take(
-            Report(str(node), now, now, share, "bytes", limit, retired, demand, progress, "live",
-                   round_trip)  # type: ignore[arg-type]
+            Report(node, now, now, share, "bytes", limit, retired, demand, progress, "live",
+                   round_trip)
         )  # fmt: skip
         allowed = made.turn(now, now // 1000)
         assert allowed >= 0

@@ -42,7 +42,8 @@ Change = tuple[str, bytes, bytes]
 
 def unpacked(sent: list[Outgoing]) -> list[tuple[int, str, bytes, bytes]]:
     """Return what a receiver makes of bodies that come in order."""
-    buffer, found = PartBuffer(), []
+    buffer = PartBuffer()
+    found: list[tuple[int, str, bytes, bytes]] = []
     for kind, packed, updates in sent:
         assert len(packed) <= BODY_LIMIT
         body = parse(kind, packed)
@@ -120,7 +121,8 @@ def test_repairs_come_back_whatever_their_size(
 ) -> None:
     repairs = [Update(sorted(numbers), *change) for numbers, change in given_]
     repairs += [Update(list(range(1, many + 1)), "t", b"k", VERSION + b"\0")] * (many > 0)
-    buffer, found = PartBuffer(), []
+    buffer = PartBuffer()
+    found: list[Update] = []
     for kind, packed, _ in repair_bodies((3, 9), repairs):
         assert len(packed) <= BODY_LIMIT
         body = parse(kind, packed)
@@ -140,7 +142,8 @@ def test_a_repair_near_the_limit_comes_back(size: int) -> None:
         update = Update(
             sequences, "t", b"k", VERSION + b"\0" + bytes(size - 64 * (sequences != [7]))
         )
-        buffer, found = PartBuffer(), []
+        buffer = PartBuffer()
+        found: list[Update] = []
         for kind, packed, _ in repair_bodies((3, 9), [update]):
             assert len(packed) <= BODY_LIMIT
             body = parse(kind, packed)

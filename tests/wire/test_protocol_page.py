@@ -73,7 +73,7 @@ def test_the_page_names_every_kind_reason_operation_and_refusal() -> None:
 
 def test_the_page_s_heartbeat_is_the_product_s() -> None:
     rows = re.findall(r"^ ?(\d+)  ([a-z]\w*|\[.*?\])", PAGE.partition("### Heartbeat")[2], re.M)
-    body = Report("n", "", *[0] * 6, Load(), 0, (), {}, {}, {}).body()
+    body = Report("n", "", 0, 0, 0, 0, 0, 0, Load(), 0, (), {}, {}, {}).body()
     assert reports.is_body(body) and [int(row) for row, _ in rows] == list(range(len(body)))
     lists = [row for row, name in rows if name.startswith("[")]
     assert lists == [str(place) for place, part in enumerate(body) if type(part) is list]
@@ -84,8 +84,8 @@ def test_the_page_s_heartbeat_is_the_product_s() -> None:
 
 
 def test_the_page_s_figures_are_the_product_s() -> None:
-    for figure in (DATAGRAM_LIMIT, BODY_LIMIT, WINDOW):
-        assert f"{figure:,}" in PAGE
+    for limit in (DATAGRAM_LIMIT, BODY_LIMIT, WINDOW):
+        assert f"{limit:,}" in PAGE
     assert f"shorter than {HEADER.size + TAG_BYTES} bytes" in PAGE
     assert f"at most {bodies.PARTS_LIMIT} parts" in PAGE
     assert f"at most {bodies.SEQUENCES_LIMIT} in a row" in PAGE

@@ -40,7 +40,12 @@ class Echoing:
     def call(self, function: Callable[[], object]) -> None:
         """Run something on the loop's thread, and wait until it has."""
         done = threading.Event()
-        self.loop.call_soon_threadsafe(lambda: (function(), done.set()))
+
+        def called() -> None:
+            function()
+            done.set()
+
+        self.loop.call_soon_threadsafe(called)
         assert done.wait(10)
 
     def close(self) -> None:
@@ -80,7 +85,13 @@ def test_what_the_client_does_not_take_is_kept_and_sent_later(
     assert client.receive(1) == b"x"
     (peer,) = echoing.peers
     much = os.urandom(4_000_000)
-    echoing.call(lambda: (peer.pause_reading(), peer.write(much), peer.write(b"the end")))
+
+    def answer() -> None:
+        peer.pause_reading()
+        peer.write(much)
+        peer.write(b"the end")
+
+    echoing.call(answer)
     assert len(peer.unsent) > 1_000_000
     found = b""
     while not found.endswith(b"the end"):

@@ -24,6 +24,7 @@ from isinglass.glass.snapshot import Process, Snapshot, Verdict
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
 _SLOTS = range(layout.REGION_COUNT)
 _RING_WORDS = RegionWord.DATAGRAMS_TOLD + 1
@@ -107,7 +108,7 @@ class SegmentReader:
             os.close(self._file)
             self._file = -1
 
-    def __enter__(self) -> SegmentReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush, merge
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from isinglass.errors import StoreCorrupt, UsageError
 from isinglass.glass.severity import WARNING
@@ -116,7 +116,7 @@ class SpoolReader:
         while self._open:
             self._open.popitem()[1].close()
 
-    def __enter__(self) -> SpoolReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
