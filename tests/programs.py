@@ -42,8 +42,9 @@ def program(
             process.kill()
         process.wait(timeout=WAIT_SECONDS)
         for pipe in (process.stdin, process.stdout, process.stderr):
+            assert pipe is not None
             with suppress(BrokenPipeError):
-                pipe.close()  # type: ignore[union-attr]
+                pipe.close()
 
 
 def tell(process: subprocess.Popen[str], line: str) -> None:

@@ -46,13 +46,13 @@ def test_errors_are_one_sentence_with_the_exit_code_of_their_class() -> None:
 def test_a_reader_that_leaves_early_is_no_error(bakery: subprocess.Popen[str]) -> None:
     # More than a pipe holds, so that the command is still writing when its reader goes.
     watch = start("watch", "bakery", "--interval", "0.001", "--level", "debug")
-    assert watch.stdout and watch.stderr
+    assert watch.stdin and watch.stdout and watch.stderr
     watch.stdout.readline()
     watch.stdout.close()
     assert watch.stderr.read() == ""
     assert watch.wait(timeout=20) == 141
     for pipe in (watch.stdin, watch.stderr):
-        pipe.close()  # type: ignore[union-attr]
+        pipe.close()
 
 
 def test_an_interrupt_ends_a_command_quietly(bakery: subprocess.Popen[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from isinglass.cli import units
 from isinglass.glass.histogram import WORDS, HistogramValue, bucket_of
-from isinglass.glass.panel_views import FieldView
+from isinglass.glass.panel_views import FieldView, Value
 from isinglass.glass.schema import FieldSchema
 
 
@@ -33,9 +33,9 @@ def test_lengths_of_time(value: float, text: str) -> None:
     assert units.seconds(value) == text
 
 
-def view(kind: str, unit: str, value: object) -> FieldView:
+def view(kind: str, unit: str, value: Value) -> FieldView:
     schema = FieldSchema("f", kind, 0, 8, unit, "info", "help")
-    return FieldView(schema, "f", value)  # type: ignore[arg-type]
+    return FieldView(schema, "f", value)
 
 
 def test_fields_by_kind() -> None:

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from isinglass import clock
 from isinglass_console.app import IsinglassApp
 from isinglass_console.screens.live import LiveScreen
+from isinglass_console.screens.main import MainScreen
 from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import text_of
 
@@ -32,6 +33,12 @@ def screen_text(app: IsinglassApp) -> str:
     """Return what the screen shows, row by row."""
     top = next(each for each in reversed(app.screen_stack) if isinstance(each, LiveScreen))
     return "\n".join(text_of(canvas.lines) for canvas in top.query(Canvas))
+
+
+def main_screen(app: IsinglassApp) -> MainScreen:
+    """Return the screen with the views, which must be on top."""
+    assert isinstance(app.screen, MainScreen)
+    return app.screen
 
 
 def body(app: IsinglassApp) -> Canvas:

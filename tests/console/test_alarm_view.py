@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import Label
 
 from alarm_stage import AlarmStage, rules_of
-from console.playing import play, screen_text, until
+from console.playing import main_screen, play, screen_text, until
 from console.stage import SECOND, START_NS, Stage, filled_desk
 from console.test_views import assert_exact, row_of
 from isinglass.errors import UsageError
@@ -256,8 +256,8 @@ def test_acknowledging_is_asked_back_and_silencing_wants_an_end_and_a_reason(
     noted = Noted()
 
     async def script(pilot: Pilot[int]) -> None:
-        main = app.screen
-        main.outside = Outside(order=noted.order)  # type: ignore[attr-defined]
+        main = main_screen(app)
+        main.outside = Outside(order=noted.order)
         await pilot.press("a")
         assert "8 shows the alarms" in screen_text(app)
         await pilot.press("8", "a")
@@ -299,7 +299,7 @@ def test_a_note_is_asked_for_and_made_at_a_node_that_lives(app: IsinglassApp) ->
         return f"Noted at node {node}."
 
     async def script(pilot: Pilot[int]) -> None:
-        app.screen.outside = Outside(note=note)  # type: ignore[attr-defined]
+        main_screen(app).outside = Outside(note=note)
         await pilot.press("m", *"-x: new disk", "enter")
         await until(app, pilot, lambda: "Noted at node alder." in screen_text(app))
         await pilot.press("m", "escape")

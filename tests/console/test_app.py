@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from at_work import working_node
-from console.playing import body, play, screen_text, until
+from console.playing import body, main_screen, play, screen_text, until
 from console.stage import SECOND, START_NS, Stage, filled_desk, stage
 from isinglass.glass.snapshot import Verdict
 from isinglass_console.app import IsinglassApp
@@ -73,7 +73,7 @@ def test_the_filter_follows_each_letter_and_esc_gives_it_back(app: IsinglassApp)
 
 def test_columns_sort_by_key_and_by_click(app: IsinglassApp) -> None:
     def fields() -> list[str]:
-        return [row.key for row in app.screen.page.rows]  # type: ignore[attr-defined]
+        return [row.key for row in main_screen(app).page.rows]
 
     async def script(pilot: Pilot[int]) -> None:
         await pilot.press("9")
@@ -104,10 +104,10 @@ def test_the_mouse_selects_opens_and_scrolls(app: IsinglassApp) -> None:
         assert app.desk.settings.view == "panels"
         await pilot.click("#body", offset=(20, 5))
         chosen = app.desk.table("fields").selected
-        assert chosen == app.screen.page.rows[4].key  # type: ignore[attr-defined]
+        assert chosen == main_screen(app).page.rows[4].key
         body(app).post_message(Canvas.Wheeled(body(app), 3))
         await pilot.pause()
-        assert app.desk.table("fields").selected == app.screen.page.rows[7].key  # type: ignore[attr-defined]
+        assert app.desk.table("fields").selected == main_screen(app).page.rows[7].key
         await pilot.press("2")
         await pilot.double_click("#body", offset=(20, 2))
         assert isinstance(app.screen, SourceScreen)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from console.playing import body, play, screen_text
 from console.stage import FSYNC, MODULE, PUT, SECOND, START_NS, WORK, Stage, filled_desk, stage
@@ -247,9 +248,9 @@ def test_what_is_shown_is_written_for_other_tools(
         assert "2 shows the threads" in screen_text(app)
         for _ in range(2):
             await pilot.press("2", "slash", *"applier", "enter", "u", "u", "u", "X")
-            field = app.screen.query_one("Input")
-            assert field.value.startswith("isinglass-alder-140312")  # type: ignore[attr-defined]
-            field.value = str(path)  # type: ignore[attr-defined]
+            field = app.screen.query_one(Input)
+            assert field.value.startswith("isinglass-alder-140312")
+            field.value = str(path)
             await pilot.press("enter")
             await app.workers.wait_for_complete()
             await pilot.pause()

@@ -205,9 +205,12 @@ def test_what_is_done_is_done_to_the_selected_node_also_when_it_is_dead(
     desk.told = Told("orchard", "", None, AlarmSheet("orchard"))
     asked: list[str] = []
     app = IsinglassApp(desk=desk, feeding=False, keymap_path=tmp_path / "none")
-    app._outside = lambda: Outside(  # type: ignore[method-assign]
-        debug_flags=lambda node: asked.append(node) or []  # type: ignore[func-returns-value]
-    )
+
+    def debug_flags(node: str) -> list[tuple[str, float]]:
+        asked.append(node)
+        return []
+
+    app._outside = lambda: Outside(debug_flags=debug_flags)  # type: ignore[method-assign]
 
     async def script(pilot: Pilot[int]) -> None:
         await pilot.press("l", "M")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from console.stage import START_NS, Stage
 from isinglass_console.model.frame import Condition, node_freshness
@@ -19,7 +20,7 @@ def remote(reading: Reading, wall_ns: int) -> Reading:
     return replace(reading, taken_wall_ns=wall_ns - SECOND // 10)
 
 
-def later(reading: Reading, seconds: float, **changes: object) -> Reading:
+def later(reading: Reading, seconds: float, **changes: Any) -> Reading:
     """Return what a source says when nothing has come for so long."""
     assert reading.snapshot is not None
     older = replace(
@@ -29,7 +30,7 @@ def later(reading: Reading, seconds: float, **changes: object) -> Reading:
         repeated=True,
         events=(),
     )
-    return replace(older, **changes)  # type: ignore[arg-type]
+    return replace(older, **changes)
 
 
 def test_a_tick_without_a_frame_keeps_the_rates_of_before(alder: Stage) -> None:

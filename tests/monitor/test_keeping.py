@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from isinglass_monitor.keeping import WAITING_LIMIT, Keeper
 
@@ -19,7 +20,7 @@ def test_the_newest_is_written_and_what_waits_is_bounded() -> None:
     keeper.put("first", hang)
     assert hangs.wait(10)
     for number in range(2 * WAITING_LIMIT):
-        keeper.put(f"{number}", lambda n=number: written.append(f"{n}"))  # type: ignore[misc]
+        keeper.put(f"{number}", partial(written.append, f"{number}"))
     keeper.put("0", lambda: written.append("new 0"))
     goes_on.set()
     keeper.close()

@@ -7,6 +7,7 @@ import re
 import time
 import unicodedata
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,17 @@ SECOND = 1_000_000_000
 NOON = int(datetime(2026, 11, 28, 12, 0, 30).timestamp()) * SECOND
 
 
-def local(*parts: int) -> int:
-    return int(datetime(*parts).timestamp() * 1000) * 1_000_000  # type: ignore[arg-type]
+def local(
+    year: int,
+    month: int,
+    day: int,
+    hour: int = 0,
+    minute: int = 0,
+    second: int = 0,
+    microsecond: int = 0,
+) -> int:
+    moment = datetime(year, month, day, hour, minute, second, microsecond)
+    return int(moment.timestamp() * 1000) * 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -98,11 +108,11 @@ def test_levels_have_names_and_numbers() -> None:
             parse_level(text)
 
 
-def entry(message: str, fields: str = "", severity: int = 9, **other: object) -> Entry:
+def entry(message: str, fields: str = "", severity: int = 9, **other: Any) -> Entry:
     known = Entry(
         NOW, 7, 3, "oak", "daemon", severity, "store", message, fields, "oak.py:7", NOW_NS
     )
-    return known._replace(**other)  # type: ignore[arg-type]
+    return known._replace(**other)
 
 
 def test_filters_look_at_process_flag_and_text() -> None:

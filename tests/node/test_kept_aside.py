@@ -43,8 +43,9 @@ def test_what_is_kept_aside_comes_back_in_its_order(tmp_path: Path, seed: int) -
     kept_aside.save([tmp_path], first)
     file = kept_aside.save([tmp_path], second)
     assert kept_aside.load([tmp_path]) == (first + second, [file], [])
-    loose = len(first[2].records)  # type: ignore[union-attr]
-    assert kept_aside.updates_of(first) == 2 + 9 + loose
+    people = first[2]
+    assert isinstance(people, Writes)
+    assert kept_aside.updates_of(first) == 2 + 9 + len(people.records)
 
 
 def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:

@@ -111,7 +111,8 @@ def test_every_periodic_task_has_a_row_and_runs(oak: DaemonProcess) -> None:
 
     snapshot = wait_until(oak, lambda s: all(runs >= 2 for runs in rows(s).values()))
     assert {"flush", "statistics", "tables", "readers", "reclaim"} <= set(rows(snapshot))
-    for panel in snapshot.owner.panels:  # type: ignore[union-attr]
+    assert snapshot.owner is not None
+    for panel in snapshot.owner.panels:
         if panel.name == "timer":
             assert panel["failures"] == 0
             assert whole(panel, "next_run") > whole(panel, "last_run") > 0
@@ -182,7 +183,8 @@ def test_a_long_reader_is_shown_with_its_process_and_a_dead_one_is_cleared(
                 database.put("t", "1", {"n": number}, durability="commit")
 
             def shown(snapshot: Snapshot) -> bool:
-                readers = [p for p in snapshot.owner.panels if p.name == "reader"]  # type: ignore[union-attr]
+                assert snapshot.owner is not None
+                readers = [p for p in snapshot.owner.panels if p.name == "reader"]
                 return any(
                     panel["pid"] == holder.pid
                     and whole(panel, "behind") >= 20

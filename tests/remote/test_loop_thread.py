@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from concurrent.futures import CancelledError
+from functools import partial
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_calls_of_many_threads_are_all_made_in_their_order() -> None:
 
     def give(number: int) -> None:
         for count in range(CALLS):
-            loop.soon(lambda count=count: call(number, count))  # type: ignore[misc]
+            loop.soon(partial(call, number, count))
 
     threads = [threading.Thread(target=give, args=(number,)) for number in range(4)]
     for thread in threads:

@@ -31,6 +31,7 @@ from isinglass.node.load import LoadMeter
 from isinglass.wire.admission import Admission
 from isinglass.wire.backlog import Limits, ReportTimer, Retirement, backlog
 from isinglass.wire.flow import Report
+from programs import hear, tell
 from simulator.flow_simulation import Free, Ours, StopGo
 
 TESTS = Path(__file__).parents[1]
@@ -203,10 +204,9 @@ def run_loop(plan: Plan) -> list[dict[str, Any]]:
         for number in range(len(plan.speeds))
     ]
     try:
-        ports = [int(node.stdout.readline()) for node in nodes]  # type: ignore[union-attr]
+        ports = [int(hear(node)) for node in nodes]
         for node in nodes:
-            node.stdin.write(json.dumps(ports) + "\n")  # type: ignore[union-attr]
-            node.stdin.flush()  # type: ignore[union-attr]
+            tell(node, json.dumps(ports))
         return [json.loads(node.communicate(timeout=plan.seconds + 60)[0]) for node in nodes]
     finally:
         for node in nodes:

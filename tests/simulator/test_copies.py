@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from isinglass.node import healing
@@ -35,9 +38,9 @@ def test_a_new_node_makes_nobody_digest_a_store(
     asked = []
     digests = Life.digests
 
-    def slow(self: Life, horizon: int, done: object) -> None:
+    def slow(self: Life, horizon: int, done: Callable[[Any], None]) -> None:
         asked.append(self.host.name)
-        self.later(5 * SECOND, lambda: digests(self, horizon, done))  # type: ignore[arg-type]
+        self.later(5 * SECOND, lambda: digests(self, horizon, done))
 
     monkeypatch.setattr(Life, "digests", slow)
     cedar.start()

@@ -15,6 +15,7 @@ from isinglass.store.tables import TableShape
 from isinglass.wire import bodies
 from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE, REFUSED
 from simulator.conftest import MakeCluster
+from simulator.life import Life
 from simulator.test_mended import VALUE, life_of, pass_time, sends_nothing
 
 
@@ -32,18 +33,22 @@ def test_others_acknowledge_what_a_client_waits_for(
     cluster = make_cluster(skew=0)
     pass_time(cluster, 2)
     sent: list[int] = []
-    for host in cluster.hosts.values():
-        life = life_of(host)
 
-        def multicast(kind: int, body: object, send=life.multicast) -> None:  # type: ignore[no-untyped-def]
-            sent.append(kind)
-            send(kind, body)
+    def note(life: Life) -> None:
+        to_all, to_one = life.multicast, life.unicast
 
-        def unicast(origin: int, kind: int, body: object, send=life.unicast) -> None:  # type: ignore[no-untyped-def]
+        def multicast(kind: int, body: list[Any]) -> None:
             sent.append(kind)
-            send(origin, kind, body)
+            to_all(kind, body)
+
+        def unicast(origin: int, kind: int, body: list[Any]) -> None:
+            sent.append(kind)
+            to_one(origin, kind, body)
 
         life.multicast, life.unicast = multicast, unicast  # type: ignore[method-assign]
+
+    for host in cluster.hosts.values():
+        note(life_of(host))
     held: list[int] = []
     alder = life_of(next(iter(cluster.hosts.values())))
     alder.write("plain", b"k", VALUE, ack, lambda _, receipt: held.append(receipt.held))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
@@ -102,8 +103,8 @@ def test_bounds_admit_what_they_say(values: list[object], start: object, stop: o
                 inside.append(rank(value))
         return sorted(inside, key=repr)
 
-    def wanted(accepts: object) -> list[tuple[int, object]]:
-        return sorted((rank(v) for v in values if accepts(rank(v))), key=repr)  # type: ignore[operator]
+    def wanted(accepts: Callable[[tuple[int, object]], bool]) -> list[tuple[int, object]]:
+        return sorted((rank(v) for v in values if accepts(rank(v))), key=repr)
 
     low, high = rank(start), rank(stop)
     assert found(Bounds(FIELD)) == wanted(lambda place: True)

@@ -203,6 +203,7 @@ def test_of_two_daemons_for_one_store_the_second_is_refused(data_dir: Path, tmp_
         with pytest.raises(AssertionError, match="another daemon has the store"):
             other.start()
         other.process.wait(30)
-        other.process.stderr.close()  # type: ignore[union-attr]
+        assert other.process.stderr is not None
+        other.process.stderr.close()
         with isinglass.connect("oak") as database, pytest.raises(errors.TableMissing):
             database.put("t", "1", {})
