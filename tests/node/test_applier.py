@@ -28,7 +28,7 @@ VALUE = records.pack_value({"n": 1})
 @pytest.fixture
 def at_work(data_dir: Path) -> Iterator[tuple[Intake, Applier]]:
     """The way into a queue, with a table "t", and the thread that empties it into a store."""
-    stamps = count(1000)
+    stamps, reported = count(1000), list[Exception]()
     with Store.open(data_dir / "store", durability="none") as store:
         made = Intake(
             UpdateQueue(QueuePanel()), lambda many: min(list(islice(stamps, many))), store.stored
@@ -41,7 +41,7 @@ def at_work(data_dir: Path) -> Iterator[tuple[Intake, Applier]]:
             ApplierPanel(),
             batch_limit=100,
             gather_seconds=0.0,
-            report=lambda error: pytest.fail(repr(error)),
+            report=reported.append,
             event=lambda *_, **__: None,
         )
         applier.start()
@@ -50,6 +50,7 @@ def at_work(data_dir: Path) -> Iterator[tuple[Intake, Applier]]:
         assert applied.wait(LIMIT_NS / 1e9)
         yield made, applier
         applier.stop(10)
+        assert reported == []
 
 
 @pytest.fixture
