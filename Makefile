@@ -2,6 +2,7 @@
 #
 #   make demo          a live cluster with real clients, and the console on it
 #   make test          style, types, and every test that this machine can run
+#   make quick         the same without the tests that take more than five seconds
 #   make style types   the two halves of the static checks alone
 #   make soak          runs SEEDS=1000 simulated clusters, from FIRST=0 on; SEED=n repeats one
 #   make docs          writes the pages that are made from the source
@@ -17,7 +18,7 @@ PYTEST_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test style types soak docs bench screenshots tour clean
+.PHONY: demo test quick style types soak docs bench screenshots tour clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -37,6 +38,9 @@ test: style types
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS) || { test $$? = 1 && \
 	  echo "running what failed once more, alone" && \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST_FLAGS); }
+
+quick: style types
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(PYTEST_FLAGS)
 
 style: $(VENV)/.installed-checks
 	$(BIN)/ruff check .

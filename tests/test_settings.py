@@ -209,6 +209,7 @@ def test_a_size_is_read_back_as_it_is_written(size_bytes: int) -> None:
     assert settings.load({"map_size_bytes": text}).map_size_bytes == size_bytes
 
 
+@pytest.mark.slow
 def test_every_setting_is_used() -> None:
     sources = "".join(module.path.read_text("utf-8") for module in modules().values())
     for name in set(settings.TABLE) - {"runtime_dir", "data_dir"}:

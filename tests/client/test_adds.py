@@ -102,6 +102,7 @@ def test_adds_of_threads_and_processes_all_count(database: isinglass.Client) -> 
     assert database.get("counts", "warm") == {"n": -6 * 50}
 
 
+@pytest.mark.slow
 def test_what_a_full_queue_does_not_take_is_asked_for_again(oak: DaemonProcess) -> None:
     with (
         daemon("elm", queue_limit_entries=50, gather_seconds=0.02),

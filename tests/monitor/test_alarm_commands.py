@@ -145,6 +145,7 @@ def test_a_file_of_rules_is_checked(tmp_path: Path) -> None:
     assert f"{path}:5: 'queue.lenght' is no field of panel queue, did you mean length" in error
 
 
+@pytest.mark.slow
 def test_history_prints_trends_of_nodes_also_of_those_that_are_gone(watch: WatchProcess) -> None:
     started = clock.monotonic_ns()
     while clock.monotonic_ns() - started < 4e9:

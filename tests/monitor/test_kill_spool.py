@@ -13,6 +13,7 @@ KILLS = 250  # of each seed: 1,000 in total
 SEEDS = range(4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_was_committed_survives_kills(runtime_dir: Path, seed: int) -> None:
     harness = Harness(runtime_dir, seed)

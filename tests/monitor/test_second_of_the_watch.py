@@ -40,6 +40,7 @@ KEYS = (
 FIGURES = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, NUMBERS))
 
 
+@pytest.mark.slow
 @given(st.lists(FIGURES, min_size=1, max_size=8), st.integers(0, 3))
 def test_what_has_no_outlook_does_not_hold(
     seconds: list[dict[str, float | str]], rest: int

@@ -116,6 +116,7 @@ def test_the_classic_order_does_not_survive_it(report: Path) -> None:
     assert survivor(report) is None
 
 
+@pytest.mark.slow
 def test_many_daemons_survive_the_end_of_their_terminal(tmp_path: Path) -> None:
     reports = [tmp_path / f"report-{number}" for number in range(STARTS_ON_TERMINALS)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -127,6 +128,7 @@ def test_many_daemons_survive_the_end_of_their_terminal(tmp_path: Path) -> None:
     assert len(survivors) == STARTS_ON_TERMINALS
 
 
+@pytest.mark.slow
 def test_a_hang_up_at_any_moment_leaves_a_ready_daemon_or_none(tmp_path: Path) -> None:
     chance = random.Random(2024)
     whole_ns = clock.monotonic_ns()

@@ -22,7 +22,7 @@ from isinglass_console.sources.feed import Feed
 from remote_hosts import RemoteHosts
 from remote_watcher import LIMIT_SECONDS, beat_age, relays, watching
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 
 READER = Path(__file__).parent.parent / "remote_reader.py"
 Node = subprocess.Popen[str]

@@ -14,7 +14,7 @@ from cli.commands import COMMAND, isinglass
 from remote_hosts import RemoteHosts
 from waiting import wait_until
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 
 Node = subprocess.Popen[str]
 

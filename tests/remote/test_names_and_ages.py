@@ -36,6 +36,7 @@ def test_two_nodes_of_one_name_are_told_apart_whoever_comes_first(
     assert [reading.node for reading in both] == ["alder@late", "alder"]
 
 
+@pytest.mark.slow
 def test_a_host_without_a_node_says_so_for_good(
     start_node: Callable[[str], Node], hosts: RemoteHosts
 ) -> None:

@@ -16,7 +16,7 @@ from isinglass.remote.frames import Kind, framed
 from isinglass.remote.ssh import Ssh
 from remote_hosts import RemoteHosts
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 
 LIMIT_SECONDS = 60.0
 Node = subprocess.Popen[str]

@@ -10,10 +10,19 @@ import pytest
 
 from simulator.run import failure
 
-RUNS, TOGETHER = 300, 10
+RUNS, QUICK_RUNS, TOGETHER = 300, 30, 10
 
 
-@pytest.mark.parametrize("first", range(0, RUNS, TOGETHER))
+@pytest.mark.parametrize(
+    "first",
+    [
+        *range(0, QUICK_RUNS, TOGETHER),
+        *(
+            pytest.param(first, marks=pytest.mark.slow)
+            for first in range(QUICK_RUNS, RUNS, TOGETHER)
+        ),
+    ],
+)
 def test_clusters_become_one_again(first: int) -> None:
     found = [failure(seed) for seed in range(first, first + TOGETHER)]
     assert not any(found), "\n\n".join(filter(None, found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, permutations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ def fits(order: tuple[Operation, ...]) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=1500)
 @given(st.lists(operations(), max_size=4))
 def test_the_checker_agrees_with_trying_every_order(history: list[Operation]) -> None:

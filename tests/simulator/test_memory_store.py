@@ -52,6 +52,7 @@ def same(twin: MemoryStore, store: Store) -> None:
     assert twin.newest_stamp() <= store.newest_stamp()
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.lists(st.tuples(st.lists(STEPS, max_size=4), NOTES), max_size=6), TABLES, KEYS)
 def test_the_twin_is_the_store(batches: list[Batch], table: str, key: bytes) -> None:

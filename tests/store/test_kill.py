@@ -12,6 +12,7 @@ KILLS = 125  # of each seed: 1,000 in total
 SEEDS = range(8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_was_acknowledged_survives_kills(runtime_dir: Path, seed: int) -> None:
     harness = Harness(runtime_dir, seed)

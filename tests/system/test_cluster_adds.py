@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from functools import partial
 
+import pytest
+
 import isinglass
 from cluster_daemons import ClusterDaemons, cluster
 from waiting import wait_until
@@ -12,6 +14,7 @@ from waiting import wait_until
 ADDS, KEYS = 300, ("hot", "warm")
 
 
+@pytest.mark.slow
 def test_adds_on_all_nodes_count_also_those_of_a_node_that_was_killed() -> None:
     failures: list[BaseException] = []
 

@@ -33,6 +33,7 @@ def test_the_silent_primary_is_told_and_the_write_is_kept() -> None:
             assert sum(1 for _ in database.scan("t")) == 30
 
 
+@pytest.mark.slow
 def test_a_killed_node_is_forgotten_and_must_join_anew() -> None:
     with cluster(3) as nodes:
         with isinglass.connect("alder") as database:

@@ -130,6 +130,7 @@ def test_a_daemon_that_cannot_start_says_why(
     assert sentence in command("daemon", action, node, *flags, expect=code).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.sshd
 def test_a_daemon_started_over_ssh_serves_after_the_hang_up(
     node: str, ssh_server: SshServer, runtime_dir: Path, data_dir: Path
@@ -267,6 +268,7 @@ def test_the_service_manager_hears_of_the_daemons_life(
     assert service.wait(WAIT_SECONDS) == 0
 
 
+@pytest.mark.slow
 def test_the_watchdog_bites_when_one_thread_does_not_get_on(
     node: str, service: subprocess.Popen[bytes], manager: socket.socket, runtime_dir: Path
 ) -> None:

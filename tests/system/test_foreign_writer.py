@@ -60,6 +60,7 @@ def test_writes_are_refused_meanwhile_and_go_on_afterwards(
         assert database.get("t", "refused") is None
 
 
+@pytest.mark.slow
 def test_a_stop_meanwhile_loses_nothing(oak: DaemonProcess, data_dir: Path) -> None:
     with program(HOLD, str(data_dir / "oak")) as holder:
         with isinglass.connect("oak") as database:

@@ -29,6 +29,7 @@ def number_of(oak: DaemonProcess, thread: str) -> int:
     return next(probed.tid for probed in owner.threads if probed.name == thread)
 
 
+@pytest.mark.slow
 def test_an_applier_that_hangs_in_a_commit_is_left_behind(
     oak: DaemonProcess, data_dir: Path
 ) -> None:
