@@ -13,7 +13,8 @@
 # Choose an interpreter with `make PYTHON=/path/to/python3.12 ...`.
 
 PYTHON ?=
-WORKERS ?= auto
+# Tests of real processes wait half of their time: three workers keep two processors at work.
+WORKERS ?= $(shell echo $$(($$(nproc) * 3 / 2)))
 PYTEST_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin

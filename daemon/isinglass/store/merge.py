@@ -231,6 +231,7 @@ class UpdateQueue:
         visible = lane is not None and (lane.visible or unchecked)
         if lane is None or not (visible and self._merging and runs.is_plain(lane, pairs)):
             return self._offer_each(table, pairs, now_ns, unchecked)
+        is_idle = not self._line and self._batch is None
         room, room_bytes = self._limit_entries - self._length, self._limit_bytes - self._size
         run = runs.enter(lane, self._line, pairs, self._place, now_ns, room, room_bytes)
         words = self._words
@@ -241,8 +242,8 @@ class UpdateQueue:
         words[STALE] += run.stale
         words[REFUSALS] += run.full
         self._weigh(run.added, run.grown_bytes)
-        if run.stale and not self._line and self._batch is None:
-            self._signed[APPLIED_THROUGH] = self._place  # nobody will apply anything to say so
+        if run.stale and is_idle:  # nobody will apply the first ones to say so
+            self._signed[APPLIED_THROUGH] = self.applied_through
         return self._place if run.entered else REFUSED, run.entered
 
     def _offer_each(
