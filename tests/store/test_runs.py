@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from isinglass.errors import TableMissing
@@ -72,6 +72,14 @@ class Twin:
 @given(
     st.lists(STEP, max_size=20), st.booleans(), st.integers(3, 12),
     st.sampled_from([1 << 20, 300]),
+)  # fmt: skip
+@example(
+    [
+        ("drop", 10),
+        ("take", 2),
+        ("plain", [(b"a", value_record(10, n=0)), (b"a", records.encode(11, 0, None))]),
+    ],
+    True, 3, 1 << 20,
 )  # fmt: skip
 def test_a_run_is_as_good_as_its_updates(
     steps: list[tuple[str, Any]], merging: bool, limit: int, limit_bytes: int
