@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from isinglass.folders import flush_folder
+
 FILE_MODE = 0o640
 
 
@@ -34,7 +36,7 @@ def replace_text(path: Path, text: str, *, durable: bool = False, mode: int = FI
         temporary.unlink(missing_ok=True)
         raise
     if durable:
-        _flush_directory(path.parent)
+        flush_folder(path.parent)
 
 
 def replace_document(path: Path, document: object, *, durable: bool = False) -> None:
@@ -63,11 +65,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _flush_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

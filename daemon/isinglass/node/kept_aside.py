@@ -26,6 +26,7 @@ from zlib import crc32
 
 import msgpack
 
+from isinglass.folders import flush_folder
 from isinglass.store.changes import CreateTable, DropTable, Step, Writes
 from isinglass.store.tables import TableShape
 
@@ -62,7 +63,7 @@ def _append(path: Path, data: bytes) -> Path:
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
         if is_new:
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
     except OSError:
         # Half an entry at the end would hide what a later daemon appends.
         os.ftruncate(descriptor, before)
@@ -70,15 +71,6 @@ def _append(path: Path, data: bytes) -> Path:
     finally:
         os.close(descriptor)
     return path
-
-
-def _flush_folder(folder: Path) -> None:
-    """Put the name of a new file on the disk, too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Kept(NamedTuple):
