@@ -118,7 +118,7 @@ class Adds:
             queue = UpdateQueue(panel, UNLIMITED, UNLIMITED)
             queue.define(store.table_states())
             stamps = itertools.count(1000, self.batch)
-            intake = Intake(queue, lambda _: next(stamps), store.stored)
+            intake = Intake(queue, lambda _: next(stamps), store)
             started = clock.thread_cpu_ns()
             for first in range(0, len(self.items), self.batch):
                 intake.add("t", "n", self.items[first : first + self.batch])

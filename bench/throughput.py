@@ -298,8 +298,12 @@ def merging(report: harness.Report, arguments: argparse.Namespace) -> None:
         harness.Table(
             ["merging", "updates/s", "updates per busy second", "writes/s", "writes avoided"],
             rows,
-            f"The demo's workload, {len(updates):,} updates from one process",
+            f"The demo's workload, {len(updates):,} adds from one process",
         )
+    )
+    report.notes.append(
+        "An add looks through all that waits of its record. Merged, that is one update; without"
+        " merging it is all of them, and costs more than writing them."
     )
 
 

@@ -31,7 +31,7 @@ def at_work(data_dir: Path) -> Iterator[tuple[Intake, Applier]]:
     stamps, reported = count(1000), list[Exception]()
     with Store.open(data_dir / "store", durability="none") as store:
         made = Intake(
-            UpdateQueue(QueuePanel()), lambda many: min(list(islice(stamps, many))), store.stored
+            UpdateQueue(QueuePanel()), lambda many: min(list(islice(stamps, many))), store
         )
         made.create_table("t", TableShape())
         applier = Applier(
@@ -76,7 +76,7 @@ def test_what_is_asked_for_is_done_between_two_batches(at_work: tuple[Intake, Ap
     done = threading.Semaphore(0)
 
     def look() -> None:
-        seen.append((threading.current_thread().name, intake.shelf.batch))
+        seen.append((threading.current_thread().name, bool(intake.shelf.in_hand)))
         done.release()
 
     for number in range(200):
@@ -85,5 +85,5 @@ def test_what_is_asked_for_is_done_between_two_batches(at_work: tuple[Intake, Ap
         applier.between(look)
         if number % 10 == 0:
             assert done.acquire(timeout=LIMIT_NS / 1e9)
-    assert set(seen) == {("applier", None)}
+    assert set(seen) == {("applier", False)}
     assert len(seen) <= 200 * 2

@@ -17,18 +17,9 @@ from isinglass.store.changes import DropTable, Step, Writes
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel
 from isinglass.store.tables import TableShape
+from node.stored import Stored
 
 VALUE = records.pack_value({"n": 1})
-
-
-class Stored:
-    """What the store has, as the intake sees it."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, bytes], bytes] = {}
-
-    def look_up(self, table: str, key: bytes) -> bytes | None:
-        return self.records.get((table, key))
 
 
 @pytest.fixture
@@ -41,7 +32,7 @@ def intake(stored: Stored) -> Intake:
     """An intake with a table "t" and room for ten updates; stamps are 1000, 1001, ..."""
     stamps = count(1000)
     queue = UpdateQueue(QueuePanel(), limit_entries=10)
-    made = Intake(queue, lambda many: min(list(islice(stamps, many))), stored.look_up)
+    made = Intake(queue, lambda many: min(list(islice(stamps, many))), stored)
     made.create_table("t", TableShape())
     drain(made)
     return made
@@ -199,7 +190,7 @@ def test_adds_are_exact_wherever_the_earlier_ones_are(
     """Queued, in a sealed lane, in the batch in hand, stored; deleted and dropped in between."""
     stamps = count(1000)
     queue = UpdateQueue(QueuePanel(), limit_entries=10, merging=merging)
-    intake = Intake(queue, lambda many: min(list(islice(stamps, many))), stored.look_up)
+    intake = Intake(queue, lambda many: min(list(islice(stamps, many))), stored)
     intake.create_table("t", TableShape())
     generator, total, shapes = random.Random(seed), 0, 0
     kinds = ["add"] * 6 + ["take", "apply", "apply", "delete", "put", "shape"]

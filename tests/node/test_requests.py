@@ -19,6 +19,7 @@ from isinglass.store.tables import TableShape
 from isinglass.wire import messages
 from isinglass.wire.admission import Admission
 from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE, REFUSED
+from node.stored import Stored
 
 VALUE = records.pack_value({"n": 1})
 FIRST_STAMP, ROOM = 1000, 10
@@ -28,14 +29,14 @@ class Asked:
     """The requests of one client, what the store has, and the answers that came later."""
 
     def __init__(self) -> None:
-        self.stored: dict[tuple[str, bytes], bytes] = {}
+        self.stored = Stored()
         self.later: list[list[Any]] = []
         self.panel = PortPanel()
         stamps = count(FIRST_STAMP)
         self.intake = Intake(
             UpdateQueue(QueuePanel(), limit_entries=ROOM),
             lambda many: min(list(islice(stamps, many))),
-            lambda table, key: self.stored.get((table, key)),
+            self.stored,
         )
         self.intake.create_table("t", TableShape())
         self.apply()
@@ -82,7 +83,7 @@ def test_a_count_that_no_answer_can_carry_is_refused_with_the_way_to_read_it(ask
     for life in range(3):
         added = counters.addition("n", counters.writer_of(1, life), highest)
         record = counters.join(record, added) if record else added
-    asked.stored["t", b"k"] = record
+    asked.stored.records["t", b"k"] = record
     assert asked.ask(messages.READ, "t", "k") is None
     (answer,) = asked.later
     assert answer[:3] == [7, REFUSED, "BadRecord"]

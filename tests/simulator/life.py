@@ -23,6 +23,7 @@ from isinglass.node.primary import Receipt
 from isinglass.node.replica import Replica
 from isinglass.node.shelf import NodeShelf, table_record
 from isinglass.store import adding, buckets, counters, records
+from isinglass.store.in_hand import InHand
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel
 from isinglass.store.records import older_bound, version_bytes
@@ -164,7 +165,7 @@ class Life:
         if batch is None:
             self._applying = False
             return
-        self.shelf.batch = batch
+        self.shelf.in_hand = InHand(batch.steps)
         self.replica.taken(batch.through)
         delay = max(self.host.stalled_until - self.world.now, 0) + self.host.disk_delay
 
@@ -173,7 +174,7 @@ class Life:
             self.host.store.apply(batch.steps, notes=notes)
             if self.host.durability == "commit":
                 self.host.store.flush()
-            self.shelf.batch = None
+            self.shelf.in_hand = InHand()
             self.queue.applied(batch, 0, self.world.now)
             self.replica.applied(self.queue.applied_through, notes)
             through = self.queue.applied_through

@@ -14,6 +14,7 @@ from isinglass.store.panels import QueuePanel
 from isinglass.store.tables import TableShape
 from isinglass.wire import bodies
 from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE, REFUSED
+from node.stored import Stored
 from simulator.conftest import MakeCluster
 from simulator.life import Life
 from simulator.test_mended import VALUE, life_of, pass_time, sends_nothing
@@ -67,7 +68,7 @@ def test_what_only_the_primary_holds_is_not_called_on_the_own_disk(
     life_of(alder).replica.publishing.flush = sends_nothing  # type: ignore[method-assign]
     life_of(alder).create_table("unheard of", TableShape())
     replica = life_of(birch).replica
-    intake = Intake(UpdateQueue(QueuePanel("asking")), lambda many: many, lambda table, key: None)
+    intake = Intake(UpdateQueue(QueuePanel("asking")), lambda many: many, Stored())
     intake.replica = replica
     primary_of = replica.primary.primary_of
     key = next(key for n in range(99) if primary_of("unheard of", key := b"%d" % n) == alder.origin)

@@ -25,13 +25,15 @@ from isinglass.node.shelf import NodeShelf, table_record
 from isinglass.node.waiter import Done, Waiter
 from isinglass.store import adding, counters, records
 from isinglass.store.changes import DropTable, Step
+from isinglass.store.in_hand import InHand
 from isinglass.store.line import Batch
 from isinglass.store.merge import REFUSED, UpdateQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from isinglass.node.outside import Stored
     from isinglass.node.replica import Replica
     from isinglass.store.tables import TableShape
 
@@ -58,8 +60,7 @@ class Intake:
 
     Args:
         draw_stamps: draws that many stamps above all others of the node; returns the first.
-        look_up: returns the stored record of a table and key, tombstones included, also of a table
-            that is dropped; or None.
+        stored: what the node's store has.
         origin: this node's number in the versions of records.
         writer: this life of the node, by which its adds are told from all others'.
 
@@ -73,14 +74,14 @@ class Intake:
         self,
         queue: UpdateQueue,
         draw_stamps: Callable[[int], int],
-        look_up: Callable[[str, bytes], bytes | None],
+        stored: Stored,
         origin: int = ORIGIN,
         writer: bytes = counters.writer_of(ORIGIN, 0),
     ) -> None:
         self._writer, self.newest_stamp = writer, 0  # none drawn for an add is greater
         self._queue, self._draw_stamps, self._origin = queue, draw_stamps, origin
-        self._look_up = look_up
-        self.shelf = NodeShelf(queue, look_up, clock.monotonic_ns)
+        self._stored = stored
+        self.shelf = NodeShelf(queue, stored.stored, clock.monotonic_ns)
         self.replica: Replica | None = None
         self.send: Callable[[], None] = _nothing
         self._lock = threading.Lock()
@@ -189,9 +190,11 @@ class Intake:
         now, place, floor = clock.monotonic_ns(), 0, self._queue.floor_of(table)
         stamp, replica = self._draw_stamps(len(items)), self.replica
         self.newest_stamp = stamp + len(items)
+        # Of one snapshot: nothing that is in line leaves it while the lock is held.
+        stored = self._stored.stored_all(table, {key for key, _ in items})
         for number, (key, more) in enumerate(items):
+            present = self._together(table, key, stored.get(key))
             try:
-                present = self._present(table, key)
                 record = adding.add(present, floor, self._writer, field, more, stamp + number)
             except (BadRecord, RecordTooLarge):
                 if number == 0:
@@ -205,12 +208,12 @@ class Intake:
                 replica.publish(table, (key, record), place)
         return place, len(items)
 
-    def _present(self, table: str, key: bytes) -> Iterator[bytes]:
-        """Yield the records of a key wherever they are: in line, in the batch in hand, stored."""
-        yield from self.shelf.waiting(table, key)
-        stored = self._look_up(table, key)
-        if stored is not None:
-            yield stored
+    def _present(self, table: str, key: bytes) -> list[bytes]:
+        return self._together(table, key, self._stored.stored(table, key))
+
+    def _together(self, table: str, key: bytes, stored: bytes | None) -> list[bytes]:
+        """Return the records of a key wherever they are: in line, in the batch in hand, stored."""
+        return [*self.shelf.waiting(table, key), *([] if stored is None else [stored])]
 
     def stamp_write(self, table: str, key: bytes, payload: bytes | None) -> tuple[bytes, int, int]:
         """Stamp, queue and publish one write of a client that waits; the lock is held.
@@ -325,7 +328,8 @@ class Intake:
     def take(self, limit: int) -> Batch | None:
         """Return the batch in hand, else a new one; None, with `work` cleared, when none waits."""
         with self:
-            batch = self.shelf.batch = self._queue.take(limit)
+            batch = self._queue.take(limit)
+            self.shelf.in_hand = InHand(batch.steps if batch else ())
             if batch is None and not self._waiters:
                 self._idle = True
                 self.work.clear()
@@ -345,7 +349,7 @@ class Intake:
     ) -> None:
         """Say that the batch in hand is in the store, and what was noted with it."""
         with self:
-            self.shelf.batch, self.trouble = None, None
+            self.shelf.in_hand, self.trouble = InHand(), None
             through = self._queue.applied(batch, written_bytes, clock.monotonic_ns())
             if self.replica is not None:
                 self.replica.applied(through, noted or {})

@@ -7,7 +7,7 @@ calls `done` later, on the thread that holds the node's lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 Item = tuple[str, bytes, bytes]
@@ -25,6 +25,16 @@ class Self(NamedTuple):
     address: str = ""
     datagram_port: int = 0
     stream_port: int = 0
+
+
+class Stored(Protocol):
+    """What the node's own store has, tombstones included, also of tables that are dropped."""
+
+    def stored(self, table: str, key: bytes) -> bytes | None:
+        """Return the stored record of a key, or None."""
+
+    def stored_all(self, table: str, keys: Iterable[bytes]) -> Mapping[bytes, bytes]:
+        """Return the stored records of keys, of one snapshot, as far as there are any."""
 
 
 class Outside(Protocol):

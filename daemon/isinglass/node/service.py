@@ -105,7 +105,7 @@ class Service:
         self._log = target.target_of(settings, member.key) if member else None
         origin = member.origin if member else ORIGIN
         writer = counters.writer_of(origin, glass.generation)
-        self._intake = Intake(self._queue, glass.stamp, store.stored, origin, writer)
+        self._intake = Intake(self._queue, glass.stamp, store, origin, writer)
         self._recover()
         self._applier_panel, self._port_panel = ApplierPanel(), PortPanel()
         self._applier = Applier(

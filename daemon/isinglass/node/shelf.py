@@ -20,9 +20,8 @@ import msgpack
 
 from isinglass.errors import BadRecord
 from isinglass.node.outside import Item
-from isinglass.store.changes import Writes
 from isinglass.store.counters import check_record, merged
-from isinglass.store.line import Batch
+from isinglass.store.in_hand import InHand
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.records import FLAGS, NEVER, PAYLOAD, TOMBSTONE, VERSION_BYTES
 from isinglass.store.tables import TableShape, TableState
@@ -71,7 +70,7 @@ class NodeShelf:
         clock: Callable[[], int],
     ) -> None:
         self._queue, self._look_up, self._clock = queue, look_up, clock
-        self.batch: Batch | None = None  # what is being applied
+        self.in_hand = InHand()  # what is being applied
 
     @property
     def last_place(self) -> int:
@@ -126,10 +125,7 @@ class NodeShelf:
     def waiting(self, table: str, key: bytes) -> Iterator[bytes]:
         """Yield the records of a key that are not in the store yet."""
         yield from self._queue.waiting(table, key)
-        for step in self.batch.steps if self.batch else ():
-            if isinstance(step, Writes) and step.table == table:
-                parts = [step.records, *step.groups.values()]
-                yield from (part[key] for part in parts if key in part)
+        yield from self.in_hand.find(table, key)
 
     def current(self, table: str, key: bytes) -> bytes | None:
         """Return what a record, or with an empty key a table, is now; None when there is none."""

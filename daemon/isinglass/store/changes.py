@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from isinglass.store.records import group_of
 from isinglass.store.tables import TableShape
 
 
@@ -25,6 +26,11 @@ class Writes(NamedTuple):
     records: Mapping[bytes, bytes]
     groups: Mapping[bytes, Mapping[bytes, bytes]] = {}
     separator: bytes = b""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the record of a key, or None."""
+        members = self.groups.get(group_of(key, self.separator)) if self.groups else None
+        return (members or self.records).get(key)
 
 
 class CreateTable(NamedTuple):

@@ -11,7 +11,7 @@ a table that was dropped and created again is never read under its old number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,6 +87,15 @@ class StoreReader:
             return self.look_up(table, key)
         except TableMissing:
             return self._engine.read(lambda scope: self._find_hidden(scope, table, key))
+
+    def stored_all(self, table: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return the stored records of keys, of one snapshot, as far as they exist."""
+
+        def find_all(scope: Scope) -> dict[bytes, bytes]:
+            known = self._current(scope).tables.get(table)
+            return {} if known is None else scans.find_all(scope, known, keys)
+
+        return self._engine.read(find_all)
 
     def _find_hidden(self, scope: Scope, name: str, key: bytes) -> bytes | None:
         table = self._current(scope).tables.get(name)

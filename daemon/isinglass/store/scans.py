@@ -7,7 +7,7 @@ caller reads a chunk, lets go of the snapshot, and hands the records out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from isinglass.store import packs
 from isinglass.store.index import Bounds, prefix_end, record_key
@@ -26,6 +26,24 @@ def find(scope: Scope, table: Table, key: bytes) -> bytes | None:
     cursor = scope.cursor(scope.records)
     pack = packs.find(cursor, table.prefix + group, table.prefix + key)
     return pack.records.get(key[len(group) :]) if pack else None
+
+
+def find_all(scope: Scope, table: Table, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Return the stored records of keys, tombstones included, as far as there are any."""
+    cursor, cut = scope.cursor(scope.records), len(table.prefix)
+    if not table.separator:
+        places = [table.prefix + key for key in sorted(keys)]
+        return {place[cut:]: record for place, record in cursor.getmulti(places)}
+    found: dict[bytes, bytes] = {}
+    last, pack = b"", None
+    for key in sorted(keys):
+        group, place = table.prefix + group_of(key, table.separator), table.prefix + key
+        if pack is None or group != last or (pack.stop is not None and place >= pack.stop):
+            last, pack = group, packs.find(cursor, group, place)
+        record = pack.records.get(place[len(group) :]) if pack else None
+        if record is not None:
+            found[key] = record
+    return found
 
 
 def read(

@@ -1,0 +1,54 @@
+"""The batch in hand: the records that are being applied, found by their keys.
+
+Who adds to a count, repairs or answers as a primary asks for the newest record of a key, and that
+may be on its way into the store. Without merging a batch has a step for each update, thousands of
+one table: then its records are gathered once, at the first question, instead of being gone through
+at each one.
+
+Pure. What is gathered takes about 150 bytes an update, and goes with the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isinglass.store.changes import Step, Writes
+
+FEW_STEPS = 8  # look-ups into so many steps cost less than gathering them
+
+
+class InHand:
+    """The records of a batch's steps."""
+
+    __slots__ = ("_gathered", "_steps")
+
+    def __init__(self, steps: Sequence[Step] = ()) -> None:
+        self._steps = steps
+        self._gathered: dict[str, dict[bytes, list[bytes]]] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is a batch in hand."""
+        return bool(self._steps)
+
+    def find(self, table: str, key: bytes) -> Sequence[bytes]:
+        """Return the records of a key, in the order in which they are applied."""
+        if len(self._steps) > FEW_STEPS:
+            if self._gathered is None:
+                self._gathered = self._gather()
+            return self._gathered.get(table, {}).get(key, ())
+        found = [
+            step.get(key)
+            for step in self._steps
+            if isinstance(step, Writes) and step.table == table
+        ]
+        return [record for record in found if record is not None]
+
+    def _gather(self) -> dict[str, dict[bytes, list[bytes]]]:
+        gathered: dict[str, dict[bytes, list[bytes]]] = {}
+        for step in self._steps:
+            if isinstance(step, Writes):
+                known = gathered.setdefault(step.table, {})
+                for part in (step.records, *step.groups.values()):
+                    for key, record in part.items():
+                        known.setdefault(key, []).append(record)
+        return gathered
