@@ -75,6 +75,11 @@ def small_disk(folder: Path, size: str = "16m") -> Iterator[Path]:
         yield folder
 
 
+def enlarge(folder: Path, size: str) -> None:
+    """Let a `small_disk` be larger."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
+
+
 @contextmanager
 def loop_disk(folder: Path, size_bytes: int = 128 << 20) -> Iterator[Path]:
     """Mount a disk that can be frozen over a folder: an ext4 in a file."""

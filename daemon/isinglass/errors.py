@@ -102,6 +102,10 @@ class MapFull(StoreError):
     """The LMDB map has no room for the write; nothing acknowledged is lost."""
 
 
+class DiskFailed(StoreError):
+    """The disk did not take what it was given; which of it it has is unknown."""
+
+
 class StoreCorrupt(StoreError):
     """The files of the store are damaged."""
 

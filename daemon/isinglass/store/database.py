@@ -15,6 +15,11 @@ used again (`isinglass.store.check`); if it is damaged, the node is filled from 
 "commit" stands a power loss by itself.
 
 A full disk or map fails a batch whole; `trouble` says so until an apply works, and reading goes on.
+
+A flush that failed is the last one, and no batch is taken after it: the kernel tells of a page that
+it could not write once, takes it for written then, and lets the next flush of it succeed (Rebello
+et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). The store is not marked
+as closed either, so it is read and checked as a whole before it is used again.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from isinglass import clock
-from isinglass.errors import DiskFull, MapFull, StoreCorrupt, StoreError
+from isinglass.errors import DiskFailed, DiskFull, MapFull, StoreCorrupt, StoreError
 from isinglass.glass.flags import flag
 from isinglass.glass.probe import mark
 from isinglass.store import ownership, reclaim, tables
@@ -47,6 +52,7 @@ NANOSECONDS_PER_MICROSECOND = 1000
 STATES: dict[type[StoreError], str] = {
     DiskFull: "disk full",
     MapFull: "map full",
+    DiskFailed: "disk failed",
     StoreCorrupt: "damaged",
 }
 T = TypeVar("T")
@@ -70,6 +76,7 @@ class Store(StoreReader):
         self._committed = self._flushed = 0  # write transactions
         self._sweep = reclaim.TombstoneSweep()
         self.trouble: StoreError | None = None
+        self._unkept: DiskFailed | None = None
 
     @classmethod
     def open(
@@ -110,7 +117,7 @@ class Store(StoreReader):
         if self._open:
             self._open = False
             with contextlib.suppress(StoreError):
-                self._engine.flush()
+                self._put_on_disk()
                 self._owner.closing()
             self._engine.close()
             self._owner.release()
@@ -132,6 +139,7 @@ class Store(StoreReader):
         Raises:
             DiskFull, MapFull, StoreCorrupt, StoreError: nothing was written; `trouble` is set
                 until an apply works.
+            DiskFailed: the disk has refused a flush; `trouble` stays.
         """
         steps = list(steps)
         started = clock.perf_ns()
@@ -142,6 +150,8 @@ class Store(StoreReader):
             return BatchWriter(scope, catalogue).apply(steps)
 
         try:
+            if self._unkept is not None:
+                raise self._unkept
             applied, commit_ns = self._write(work, reserve=makes_room)
             if sync and self._durability != "commit":
                 self.flush()
@@ -204,17 +214,31 @@ class Store(StoreReader):
         """Put everything applied so far on the disk; free when it is there already.
 
         Raises:
-            DiskFull, StoreError: the disk refused.
+            DiskFailed: the disk refused, now or before.
         """
         committed, started = self._committed, clock.perf_ns()
         if committed == self._flushed or self._durability == "commit":
             return
-        self._engine.flush()
+        self._put_on_disk()
         self._flushed = committed
         if self._panel:
             spent = clock.perf_ns() - started
             self._panel.flush_time.record(spent // NANOSECONDS_PER_MICROSECOND)
             self._panel.last_flush = clock.wall_ns()
+
+    def _put_on_disk(self) -> None:
+        """Flush; what refused it once is never believed again."""
+        if self._unkept is None:
+            try:
+                self._engine.flush()
+                return
+            except StoreError as error:
+                self.trouble = self._unkept = DiskFailed(
+                    f"the disk of the store {self.path} did not keep what was written ({error}):"
+                    " mend the disk, then restart the node with an empty data folder, so that it"
+                    " is filled from another one, or as it is, with what can still be read"
+                )
+        raise self._unkept
 
     def reclaim(self, limit: int, horizon: bytes = NEVER) -> reclaim.Reclaimed:
         """Delete up to about `limit` entries that nobody needs: of dropped tables, then tombstones.

@@ -50,7 +50,9 @@ class QueuePanel(Panel):
 class StorePanel(Panel):
     """The LMDB store: commits and their cost, sizes, readers, and whether it takes writes."""
 
-    state = Text(24, "ready, or why writes are refused: disk full, map full, damaged, failed.")
+    state = Text(
+        24, "ready, or why writes are refused: disk full, map full, disk failed, damaged, failed."
+    )
     durability = Text(8, "When commits reach the disk: commit, second, none.")
     commits = Counter("transactions", "Write transactions committed.")
     failures = Counter("transactions", "Write transactions that failed and were taken back.")
