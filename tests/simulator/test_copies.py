@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from isinglass.errors import StoreCorrupt
 from isinglass.node import healing
 from simulator.cluster import Cluster
 from simulator.conftest import MakeCluster
@@ -88,3 +89,21 @@ def test_copied_records_leave_room_in_line_for_live_ones(
     pass_time(cluster, 12)
     assert life_of(cedar).replica.phase_name == "live"
     assert cedar.current("plain", b"old 999") is not None
+
+
+def test_who_asks_a_node_whose_store_fails_is_told(
+    make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one who asks waits for hours, since a store may take as long to read."""
+    cluster = make_cluster()
+    alder = life_of(cluster.hosts[1])
+    asked = []
+
+    def damaged(_: Life) -> int:
+        raise StoreCorrupt("a page is damaged")
+
+    monkeypatch.setattr(Life, "record_count", damaged)
+    monkeypatch.setattr(Life, "digests", lambda self, horizon, done: asked.append(done))
+    with pytest.raises(StoreCorrupt):  # whoever hands a request over answers what it raises
+        alder.replica.serve([healing.DIGESTS, 0, True], lambda _: None)
+    assert asked == []

@@ -332,10 +332,10 @@ class Replica:
         vector = self.vectors.applied_vector()
         let_go = [list(row) for row in self.vectors.let_go_through.items()]
         level = max(horizon, self.horizon.everywhere())
+        records = self.outside.record_count()  # what fails in `read` would answer nobody
 
         def read(own: list[int] | None) -> None:
             tables = [list(item) for item in self._shelf.tables()]
-            records = self.outside.record_count()
             reply(None if own is None else [vector, level, own, tables, let_go, records])
 
         if wanted:
