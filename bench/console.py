@@ -1,11 +1,13 @@
-"""What the console costs on a terminal of 160 x 48, beside htop, btop, glances and an empty app.
+"""What the console costs on a terminal of 160 x 48, beside others and an empty app.
 
-It looks at five nodes with about sixteen threads each, and their monitor. Steady cost: each program
-runs in a tmux of its own, takes turns with the others, settles first, and is then measured by the
-kernel's account of all its processes; in its first seconds a console also reads what the monitor
-kept of the last fifteen minutes. First paint and the switch of a view are measured on a bare
-pseudo-terminal, by the bytes that come; views are switched while paused, so that nothing else is
-painted. Memory is watched over a day at one frame a second that is gone through in some minutes.
+It looks at five nodes with about sixteen threads each, and their monitor; htop, btop and glances
+look at the machine, Dolphie, which is made with Textual, too, at one idle database server. Steady
+cost: each program runs in a tmux of its own, takes turns with the others, settles first, and is
+then measured by the kernel's account of all its processes; in its first seconds a console also
+reads what the monitor kept of the last fifteen minutes. First paint and the switch of a view are
+measured on a bare pseudo-terminal, by the bytes that come; views are switched while paused, so that
+nothing else is painted. Memory is watched over a day at one frame a second that is gone through in
+some minutes.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ import shutil
 import subprocess
 import sys
 from argparse import Namespace
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+from consoled import database
 from consoled.stage import stage
 from consoled.terminal import Cost, Pty, steady_cost, steady_costs
 from harness import Claim, Report, Table, finish, folders, options
@@ -50,6 +54,7 @@ def environment_for(folder: Path) -> dict[str, str]:
     (config / "btop.conf").write_text("update_ms=1000\n")
     return {
         **os.environ,
+        "HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder / "config"),
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
@@ -66,12 +71,13 @@ def steady(report: Report, environment: dict[str, str], arguments: Namespace) ->
     """Compare the overview with other programs."""
     cases = {"isinglass, overview, 1 Hz": console(), "isinglass, overview, 4 Hz": console(0.25)}
     cases |= {name: line for name, line in PEERS.items() if shutil.which(line.split()[0])}
-    found: dict[str, list[Cost]] = {name: [] for name in cases}
-    for _ in range(arguments.rounds):
-        for name, line in cases.items():
-            cost = steady_cost(line, environment, arguments.settle, arguments.seconds)
-            found[name].append(cost)
-    costs = {name: Cost(*map(median, zip(*runs, strict=True))) for name, runs in found.items()}
+    with ExitStack() as stack:
+        if absent := database.missing():
+            report.notes.append(f"Not beside Dolphie: {', '.join(absent)} not installed here.")
+        else:
+            port = stack.enter_context(database.mariadb(Path(environment["HOME"])))
+            cases["Dolphie, one idle server"] = f"dolphie --socket {port} --user root"
+        costs = _steady_costs(cases, environment, arguments)
     columns = ("program", "CPU % of a core", "RSS MiB", "KiB/s to the terminal")
     rows = [(name, *cost) for name, cost in costs.items()]
     report.tables.append(Table(columns, rows, "Steady"))
@@ -82,6 +88,17 @@ def steady(report: Report, environment: dict[str, str], arguments: Namespace) ->
         Claim("CPU of the overview at 4 Hz, % of a core", often.cpu, 4.0),
     ]
     report.notes += [f"{name} is not installed here." for name in PEERS if name not in cases]
+
+
+def _steady_costs(
+    cases: dict[str, str], environment: dict[str, str], arguments: Namespace
+) -> dict[str, Cost]:
+    found: dict[str, list[Cost]] = {name: [] for name in cases}
+    for _ in range(arguments.rounds):
+        for name, line in cases.items():
+            cost = steady_cost(line, environment, arguments.settle, arguments.seconds)
+            found[name].append(cost)
+    return {name: Cost(*map(median, zip(*runs, strict=True))) for name, runs in found.items()}
 
 
 def views(report: Report, environment: dict[str, str], arguments: Namespace) -> None:
