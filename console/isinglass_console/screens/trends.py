@@ -88,7 +88,7 @@ def columns_of(scene: Scene, node: NodeFrame, figure: str, columns: int, each: i
     ahead = each - 1 - scene.frame.number % each
     values = scene.trend(node, figure, columns * each - ahead) + [nan] * ahead
     parts = (values[at : at + each] for at in range(0, len(values), each))
-    return [max((value for value in part if isfinite(value)), default=nan) for part in parts]
+    return [max(filter(isfinite, part), default=nan) for part in parts]
 
 
 def _shown(value: float, unit: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import isfinite
 
 from isinglass_console.widgets.line import Line
@@ -17,10 +18,16 @@ def chart(values: Sequence[float], height: int, top: float, role: str = "spark")
     levels = [_level(value, height, top) for value in values]
     lines: list[Line] = []
     for row in range(height):
-        base = (height - 1 - row) * 8
-        letters = "".join(BLOCKS[min(8, max(0, level - base))] for level in levels)
+        letters = "".join(map(_glyphs(height, row).__getitem__, levels))
         lines.append(((letters, role),))
     return lines
+
+
+@lru_cache(maxsize=256)
+def _glyphs(height: int, row: int) -> tuple[str, ...]:
+    """Return what a row shows of each level."""
+    base = (height - 1 - row) * 8
+    return tuple(BLOCKS[min(8, max(0, level - base))] for level in range(height * 8 + 1))
 
 
 def _level(value: float, height: int, top: float) -> int:
