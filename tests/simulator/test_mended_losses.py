@@ -6,6 +6,7 @@ import pytest
 
 from isinglass.node import repairs
 from isinglass.node.primary import ACK_PRIMARY, Receipt
+from isinglass.store.records import FLAGS
 from isinglass.wire.bodies import REPAIR, UPDATES
 from isinglass.wire.reports import JOINING
 from isinglass.wire.streams import StreamId
@@ -165,6 +166,34 @@ def test_a_node_that_joins_hides_no_deletion_from_one_that_is_away(
     assert not checks.differences(cluster)
     assert not checks.deletions_left(cluster)
     assert birch.current("plain", b"1") is None
+
+
+def test_what_a_node_that_is_out_deleted_is_not_forgotten_before_all_have_it(
+    make_cluster: MakeCluster,
+) -> None:
+    """What the others say of their horizons is about their own updates, and was said before."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    life_of(alder).put("plain", b"k", VALUE)
+    pass_time(cluster, 1)
+    for kind in (UPDATES, REPAIR):
+        life_of(birch).replica._receivers[kind] = lambda _: None
+    life_of(alder).put("plain", b"k", None)
+    for number in range(10):
+        life_of(birch).put("plain", b"%d" % number, VALUE)
+        pass_time(cluster, 0.1)
+    alder.crash()
+    alder.removed = True
+    for _ in range(40):
+        forget_everywhere(cluster)
+        pass_time(cluster, 0.1)
+        lacks = birch.current("plain", b"k")
+        assert cedar.current("plain", b"k") is not None or lacks is None or lacks[FLAGS]
+    for kind in (UPDATES, REPAIR):
+        life_of(birch).replica._receivers[kind] = life_of(birch).replica._table()[kind]
+    pass_time(cluster, 6)
+    assert not checks.differences(cluster)
+    assert not checks.deletions_left(cluster)
 
 
 def test_the_horizon_waits_for_what_a_killed_node_has_above_a_gap(

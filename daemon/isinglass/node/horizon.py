@@ -4,7 +4,7 @@ A node knows its own stream: which stamp each of its updates bears, and how far 
 it. The stamp through which all do is its *own* horizon; heartbeats carry it. The least of the
 horizons of all known members, away or not, is the one that counts *everywhere*: whatever bears this
 stamp or an older one, of whatever origin, is in the store of every member. An operator who gives a
-node up forgets it (`isinglass forget`), and the horizon moves on.
+node up forgets it (`isinglass forget`), and the horizon moves on once all have what it left.
 
 Whoever says a horizon promises to stamp nothing at or below it, in no later life either. So it is
 noted in the store before it is said, and the next life's clock starts above it. And it stands still
@@ -109,7 +109,14 @@ class Horizon:
         return self._said
 
     def everywhere(self) -> int:
-        """Return the stamp through which every update of every node is in every store."""
+        """Return the stamp through which every update of every node is in every store.
+
+        What a member says holds for its own updates alone. Nobody says it of a node that is out, so
+        it is not known until its streams are with everybody.
+        """
+        vectors = self._vectors
+        if vectors.strangers() or any(self._members.is_forgotten(*s) for s in vectors.inboxes):
+            return 0
         heard = [member.report for member in self._members.members.values()]
         if any(report is None for report in heard):
             return 0  # somebody was not heard in this life
