@@ -6,9 +6,13 @@ import subprocess
 import textwrap
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from glass.node_program import NODE
-from isinglass.glass import layout
+from isinglass.glass import layout, segment
+from isinglass.glass.layout import RegionWord, SlotWord
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Verdict
 from programs import hear, program, tell
@@ -128,3 +132,22 @@ def test_an_error_may_be_counted_by_a_signal_that_comes_while_one_is_counted() -
         process = reader.snapshot().process("client")
         assert process is not None
         assert {error.kind for error in process.errors} == {"Early", "Late"}
+
+
+def test_a_region_that_is_claimed_while_it_is_copied_shows_nobody_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The slots are copied first: what follows may be the next process's, under the last's name."""
+    claimed = SegmentReader._claimed
+
+    def claimed_anew(self: SegmentReader, *arguments: Any) -> list[tuple[int, list[int], str]]:
+        found = claimed(self, *arguments)
+        with open(self.path, "r+b") as file:
+            file.seek(layout.region_offset(0) + RegionWord.CLAIM * layout.WORD_BYTES)
+            file.write((found[0][1][SlotWord.CLAIM] + 1).to_bytes(layout.WORD_BYTES, "little"))
+        return found
+
+    with segment.create("oak"), SegmentReader("oak") as reader:
+        assert [process.slot for process in reader.snapshot().processes] == [0]
+        monkeypatch.setattr(SegmentReader, "_claimed", claimed_anew)
+        assert reader.snapshot().processes == ()

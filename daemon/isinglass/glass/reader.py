@@ -149,10 +149,12 @@ class SegmentReader:
             catalogue=self._catalogue,
             shared=shared,
         )
-        snapshot.processes = tuple(
+        processes = (
             Process(slot, words, self._region(slot, events), verdict, snapshot)
             for slot, words, verdict in self._claimed(table, snapshot.taken_monotonic_ns, slots)
         )
+        # One whose region was claimed anew meanwhile would have the figures of its successor.
+        snapshot.processes = tuple(each for each in processes if each.holds_its_region)
         # Last, since a region may name a block that was added while the regions were copied.
         self._extend_catalogue(self._shared_word(SharedWord.SCHEMA_USED))
         return snapshot

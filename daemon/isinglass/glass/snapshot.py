@@ -80,6 +80,11 @@ class Process:
         self._files: dict[int, schema.FileSchema] | None = None
 
     @property
+    def holds_its_region(self) -> bool:
+        """Whether what was copied of the region is this process's: both name the same claim."""
+        return bool(self._words[RegionWord.CLAIM] == self.claim)
+
+    @property
     def slot_words(self) -> list[int]:
         """The words of its slot that it was made of, the others zero; see `layout.SlotWord`."""
         claimed, ended = self.claimed_wall_ns, self.ended_wall_ns
