@@ -113,6 +113,21 @@ def test_what_was_announced_is_expected_and_told_with_the_culprit_when_it_lasts(
     assert scene.notices[0].alarm["culprit"] == "chaos by the monkey: stopped it"
 
 
+def test_of_two_announcements_the_newer_one_is_named() -> None:
+    """The node went on after the first, and was killed after the second."""
+    scene = AlarmStage()
+    for node in ("alder", "birch"):
+        scene.says(node, LOW)
+    for seconds, reason in ((190, "stopped it"), (160, "killed it")):
+        until = scene.now.later(seconds).wall_ns
+        scene.book.holdings.announce(scene.now.wall_ns, CHAOS, "alder", reason, "ada", until)
+        scene.run(3)
+    scene.silence("alder")
+    scene.run(40)
+    [alarm] = [a for a in scene.book.alarms.values() if a.state == "firing"]
+    assert alarm.held_why == "chaos by ada: killed it"
+
+
 def test_what_is_well_again_in_time_is_never_told() -> None:
     scene = AlarmStage()
     for node in ("alder", "birch"):

@@ -156,7 +156,7 @@ class AlarmBook:
     def _holding(self, alarm: Alarm) -> tuple[str, str]:
         """Return what holds an alarm back, and in a sentence why; empty when nothing does."""
         wall_ns, nodes = self._now.wall_ns, alarm.nodes
-        for one in self.holdings.announcements:
+        for one in reversed(self.holdings.announcements):  # the newest is the likeliest cause
             if alarm.rule.announced and one.covers(wall_ns, nodes):
                 return EXPECTED, one.sentence()
         for silence in self.holdings.silences:
