@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from itertools import count, islice
 from typing import Any
 
 import pytest
 
-from isinglass.errors import BadRecord, IsinglassError, LockTimeout, MapFull, TableMissing
+from isinglass.errors import BadRecord, DiskFull, IsinglassError, LockTimeout, MapFull, TableMissing
 from isinglass.node import intake as intake_module
 from isinglass.node.intake import Intake
 from isinglass.store import adding, counters, records
@@ -82,6 +83,22 @@ def test_one_who_waits_for_everything_waits_for_the_newest_place(intake: Intake)
     intake.await_place(0, False, lambda error: None)
     drain(intake)
     assert [waiter.place for waiter in intake.reached()] == [place]
+
+
+def test_refusing_leaves_nothing_behind(intake: Intake) -> None:
+    """An error that is raised again and again would keep where each time was, and what with."""
+    trouble = DiskFull("the disk has no room")
+    intake.failed(trouble)
+    refusing: list[Callable[[], object]] = [
+        lambda: intake.offer("t", [(b"k", VALUE)]),
+        lambda: intake.add("t", "n", [(b"k", 1)]),
+        lambda: intake.create_table("u", TableShape()),
+    ]
+    for refused in refusing * 100:
+        with pytest.raises(DiskFull):
+            refused()
+    kept = sum(1 for _ in traceback.walk_tb(trouble.__traceback__))
+    assert kept < 20
 
 
 def test_trouble_refuses_offers_keeps_the_batch_and_ends_with_it(intake: Intake) -> None:

@@ -133,7 +133,7 @@ class Intake:
 
     def _offer(self, table: str, items: Sequence[Wanted]) -> tuple[int, int]:
         if self.trouble is not None:
-            raise self.trouble
+            raise self.trouble.with_traceback(None)
         stamp, place, entered = self._draw_stamps(len(items)), 0, 0
         for deletes, some in groupby(items, _deletes):
             run = list(some)
@@ -186,7 +186,7 @@ class Intake:
 
     def _add(self, table: str, field: str, items: Sequence[tuple[bytes, int]]) -> tuple[int, int]:
         if self.trouble is not None:
-            raise self.trouble
+            raise self.trouble.with_traceback(None)
         now, place, floor = clock.monotonic_ns(), 0, self._queue.floor_of(table)
         stamp, replica = self._draw_stamps(len(items)), self.replica
         self.newest_stamp = stamp + len(items)
@@ -230,7 +230,7 @@ class Intake:
         replica = self.replica
         assert replica is not None
         if self.trouble is not None:
-            raise self.trouble
+            raise self.trouble.with_traceback(None)
         stamp = self._draw_stamps(1)
         if payload is None:
             record = adding.delete(self._present(table, key), stamp, self._origin)
@@ -263,7 +263,7 @@ class Intake:
         """
         with self:
             if self.trouble is not None:
-                raise self.trouble
+                raise self.trouble.with_traceback(None)
             version = records.version_bytes(self._draw_stamps(1), self._origin)
             place = self._queue.offer_create(table, shape, version, clock.monotonic_ns())
             self._publish_table(table, place)

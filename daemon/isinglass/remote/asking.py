@@ -68,7 +68,7 @@ class Asker:
     async def _asked(self, question: str, arguments: dict[str, object]) -> Any:
         async with self._turn:
             if self._wrong is not None and clock.monotonic_ns() < self._again_ns:
-                raise self._wrong
+                raise self._wrong.with_traceback(None)
             try:
                 if self._pipe is None:
                     await asyncio.wait_for(self._connect(), CONNECT_SECONDS)

@@ -19,7 +19,7 @@ A full disk or map fails a batch whole; `trouble` says so until an apply works, 
 A flush that failed is the last one, and no batch is taken after it: the kernel tells of a page that
 it could not write once, takes it for written then, and lets the next flush of it succeed (Rebello
 et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). The store is not marked
-as closed either, so it is read and checked as a whole before it is used again.
+as closed either: after a crash of the machine it is read and checked as any that was open then.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Store(StoreReader):
 
         try:
             if self._unkept is not None:
-                raise self._unkept
+                raise self._unkept.with_traceback(None)
             applied, commit_ns = self._write(work, reserve=makes_room)
             if sync and self._durability != "commit":
                 self.flush()
@@ -238,7 +238,7 @@ class Store(StoreReader):
                     " mend the disk, then restart the node with an empty data folder, so that it"
                     " is filled from another one, or as it is, with what can still be read"
                 )
-        raise self._unkept
+        raise self._unkept.with_traceback(None)
 
     def reclaim(self, limit: int, horizon: bytes = NEVER) -> reclaim.Reclaimed:
         """Delete up to about `limit` entries that nobody needs: of dropped tables, then tombstones.
