@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import lmdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -274,6 +275,23 @@ def test_what_is_known_of_a_stream_comes_back_from_its_bytes() -> None:
     again.store("received", 7, 7, late=True, cause="network")
     assert again.causes == {"network": 1}
     assert (again.counts["late"], again.counts["lost"]) == (1, 1)
+
+
+def test_a_writer_that_is_killed_while_it_makes_a_segment_leaves_none_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def half(path: str, **_: object) -> None:
+        Path(path, "data.mdb").write_bytes(bytes(4096))
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(lmdb, "open", half)
+        opened(tmp_path / "spool")
+    opened(tmp_path / "spool").close()
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == ["segment-00000001"]
 
 
 def test_a_damaged_segment_is_set_aside(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_it_ends_by_itself_and_outlives_a_restart() -> None:
     with daemon("oak"), product.connect("oak") as database:
         with pytest.raises(NodeDrained):
             database.create_table("orders")
+        wait_for_state("oak", "drained")
         page = control.open_page(control.page_path("oak"), write=True)
         control.switch(page, control.DRAINED, clock.wall_ns() + 50_000_000, 1, 0)
         os.close(page)

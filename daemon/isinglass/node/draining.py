@@ -12,6 +12,8 @@ to restart it finds it drained.
 
 from __future__ import annotations
 
+from math import ceil
+
 from isinglass import clock
 from isinglass.errors import NodeDrained
 from isinglass.glass import flags
@@ -34,7 +36,7 @@ class Drain:
             flags.PAGE.put_out(self._flag)
             return ""
         return (
-            f"node {node} is drained for {left_seconds:.0f} s more: write at another node, or end"
+            f"node {node} is drained for {ceil(left_seconds)} s more: write at another node, or end"
             f" it with `isinglass daemon resume {node}`"
         )
 

@@ -1,6 +1,7 @@
 """Where the segments of a spool lie: `segment-00000001`, `segment-00000002`, ...
 
-A segment is removed by its name first, so that nobody opens half of it; who has it open reads on.
+A segment gets its name when it is made, and is removed by its name first, so that nobody opens half
+of it, whoever is killed; who has it open reads on.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from pathlib import Path
 
 FOLDER = "spool"
 _NAME = re.compile(r"segment-(\d{8,})")
-_DOOMED = "doomed-"
+_DOOMED, _MAKING = "doomed-", "making-"
 
 
 def segment_path(folder: Path, number: int) -> Path:
     """Return where a segment lies."""
     return folder / f"segment-{number:08d}"
+
+
+def making_path(folder: Path, number: int) -> Path:
+    """Return where a segment lies until it is made."""
+    return folder / f"{_MAKING}{number:08d}"
 
 
 def segment_numbers(folder: Path) -> list[int]:
@@ -36,7 +42,7 @@ def remove(folder: Path, number: int) -> None:
     doomed = folder / f"{_DOOMED}{number:08d}"
     with contextlib.suppress(FileNotFoundError):
         os.rename(segment_path(folder, number), doomed)
-    sweep(folder)
+    _clear(folder, _DOOMED)
 
 
 def set_aside(folder: Path, number: int) -> Path:
@@ -47,6 +53,11 @@ def set_aside(folder: Path, number: int) -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a removal that was interrupted left."""
-    for path in folder.glob(f"{_DOOMED}*"):
+    """Remove what a writer left that was killed while it removed a segment, or made one."""
+    _clear(folder, _DOOMED)
+    _clear(folder, _MAKING)
+
+
+def _clear(folder: Path, prefix: str) -> None:
+    for path in folder.glob(f"{prefix}*"):
         shutil.rmtree(path, ignore_errors=True)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from isinglass import clock
 from isinglass.errors import StoreCorrupt, StoreError
+from isinglass.folders import flush_folder
 from isinglass_monitor.spool import folder as folders
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.retention import Held, Limits, expendable
-from isinglass_monitor.spool.segment_file import Contents, SegmentFile, data_bytes
+from isinglass_monitor.spool.segment_file import Contents, SegmentFile, data_bytes, explained
 from isinglass_monitor.spool.streams import StreamRecord, unpacked
 
 STREAMS_LIMIT = 8192
@@ -70,8 +71,7 @@ class SpoolWriter:
                 segment.close()
         if newest is None:
             self.number = self._highest + 1
-            path = folders.segment_path(self.folder, self.number)
-            newest = SegmentFile(path, created_ns=now_ns)
+            newest = _made(self.folder, self.number, now_ns)
         if self.streams and not newest.known.commits:
             # The last writer ended when it had made this segment, before it noted the streams.
             newest.write((), self.streams.values(), now_ns)
@@ -148,8 +148,7 @@ class SpoolWriter:
     def _rotate(self, now_ns: int) -> None:
         """Begin a new segment; it starts with what the spool has of the streams."""
         number = max(self.number, self._highest) + 1
-        path = folders.segment_path(self.folder, number)
-        following = SegmentFile(path, created_ns=now_ns)
+        following = _made(self.folder, number, now_ns)
         kept = sorted(self.streams.values(), key=lambda stream: stream.heard_ns)[-STREAMS_LIMIT:]
         try:
             following.write((), kept, now_ns)
@@ -203,6 +202,24 @@ class SpoolWriter:
     def close(self) -> None:
         """Let go of the files."""
         self._segment.close()
+
+
+def _made(folder: Path, number: int, now_ns: int) -> SegmentFile:
+    """Make a segment, or open the one that was made when what followed had no room.
+
+    LMDB first writes two pages: whoever opens a file that has one of them, just then or after a
+    kill, finds it damaged.
+    """
+    path = folders.segment_path(folder, number)
+    try:
+        if not path.exists():
+            making = folders.making_path(folder, number)
+            SegmentFile(making).close()
+            os.rename(making, path)
+            flush_folder(folder)
+    except OSError as error:
+        raise explained(error, path) from error
+    return SegmentFile(path, created_ns=now_ns)
 
 
 def _streams_of(segment: SegmentFile) -> dict[int, StreamRecord]:
