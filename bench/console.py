@@ -77,7 +77,7 @@ def steady(report: Report, environment: dict[str, str], arguments: Namespace) ->
         else:
             port = stack.enter_context(database.mariadb(Path(environment["HOME"])))
             cases["Dolphie, one idle server"] = f"dolphie --socket {port} --user root"
-        costs = _steady_costs(cases, environment, arguments)
+        costs = _cost_of_each(cases, environment, arguments)
     columns = ("program", "CPU % of a core", "RSS MiB", "KiB/s to the terminal")
     rows = [(name, *cost) for name, cost in costs.items()]
     report.tables.append(Table(columns, rows, "Steady"))
@@ -90,7 +90,7 @@ def steady(report: Report, environment: dict[str, str], arguments: Namespace) ->
     report.notes += [f"{name} is not installed here." for name in PEERS if name not in cases]
 
 
-def _steady_costs(
+def _cost_of_each(
     cases: dict[str, str], environment: dict[str, str], arguments: Namespace
 ) -> dict[str, Cost]:
     found: dict[str, list[Cost]] = {name: [] for name in cases}

@@ -23,7 +23,8 @@ def segment_path(folder: Path, number: int) -> Path:
 
 
 def making_path(folder: Path, number: int) -> Path:
-    """Return where a segment lies until it is made."""
+    """Return where a segment lies until it is made; what is left of an earlier attempt goes."""
+    _clear(folder, _MAKING)
     return folder / f"{_MAKING}{number:08d}"
 
 
