@@ -69,7 +69,7 @@ class ConsoleRecording:
         Raises:
             IsinglassError: the words are no time, or there is no place for the file.
         """
-        from isinglass_console.recording.slicing import frames_of, write_slice
+        from isinglass_console.recording.slicing import write_slice
 
         since, _, name = words.partition(" ")
         memory = self._desk.memory
@@ -78,12 +78,11 @@ class ConsoleRecording:
         if moment_ns is None:
             raise UsageError(f"{since!r} is no time; try -5m or 14:02:30")
         path = path_of(name) if name.strip() else new_name(clock.wall_ns())
-        number = memory.number_from(moment_ns)
-        rows, lives = memory.rows_since(number)
+        frames = memory.frames_since(memory.number_from(moment_ns))
         entries, sheet = list(self._desk.hub.log.entries), self._desk.told.sheet
 
         def write() -> str:
-            count = write_slice(path, frames_of(rows, lives, number), entries, lambda _: sheet)
+            count = write_slice(path, frames, entries, lambda _: sheet)
             return f"saved {count:,} frames to {path}, {text.size(path.stat().st_size)}"
 
         return write

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, nan
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from console.same import plain_frame
 from console.stage import FSYNC, PUT, SECOND, START_NS, Stage, filled_desk
@@ -15,6 +17,7 @@ from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.rates import Pair
 from isinglass_console.model.reading import Reading
+from isinglass_console.model.timeline import with_gaps
 from isinglass_console.screens.desk import Desk
 
 
@@ -62,14 +65,14 @@ def test_the_oldest_frames_go_by_time_and_by_bytes(alder: Stage) -> None:
     reading = alder.reading(1)
     node = NodeFrame("alder", Condition.ALIVE, snapshot=reading.snapshot)
     by_time = History(kept_seconds=5)
-    by_bytes = History(kept_bytes=9_000)
-    for number in range(60):
+    by_bytes = History(kept_bytes=20_000)
+    for number in range(100):
         frame = Frame(number, START_NS + number * SECOND, 1.0, (node,))
         by_time.append(frame)
         by_bytes.append(frame)
-    assert (by_time.oldest, by_time.newest) == (54, 59)
-    assert by_bytes.size_bytes <= 9_000
-    assert 0 < by_bytes.oldest < by_bytes.newest == 59
+    assert (by_time.oldest, by_time.newest) == (94, 99)
+    assert by_bytes.size_bytes <= 20_000
+    assert 0 < by_bytes.oldest < by_bytes.newest == 99
     assert by_bytes.frame(0) is None
 
 
@@ -119,3 +122,29 @@ def test_what_was_dead_before_the_console_came_was_last_seen_then(alder: Stage) 
     reading = alder.reading(60, Verdict.KILLED, 50.0)
     frame = Hub().take([reading], START_NS + 60 * SECOND, 1.0)
     assert frame.nodes[0].ended_wall_ns == START_NS + 10 * SECOND
+
+
+@given(st.lists(st.integers(1, 20), max_size=30), st.integers(1, 40))
+def test_where_nothing_was_read_a_trend_has_a_gap_as_long(steps: list[int], length: int) -> None:
+    history, second, expected = History(), 0, [0.0]
+    history.append(Frame(0, START_NS, 1.0))
+    for number, step in enumerate(steps, start=1):
+        second += step
+        history.append(Frame(number, START_NS + second * SECOND, 1.0))
+        expected += [nan] * (step - 1 if step > 5 else 0) + [float(number)]
+    newest = len(steps)
+    values = [float(at) if at >= 0 else nan for at in range(newest - length + 1, newest + 1)]
+    shown = with_gaps(values, history, newest, 1.0)
+    assert str(shown) == str(([nan] * length + expected)[-length:])
+
+
+def test_the_chart_of_a_console_that_slept_is_empty_for_that_time(alder: Stage) -> None:
+    desk = Desk()
+    for tick in (1, 2, 3, 60, 61, 62):
+        desk.absorb([alder.reading(tick)], START_NS + tick * SECOND, 1.0)
+    scene = desk.scene(80, 24)
+    assert scene.node is not None
+    trend = scene.trend(scene.node, "length", 62)
+    assert [tick for tick, value in enumerate(trend, start=1) if value == value] == [
+        1, 2, 3, 60, 61, 62,
+    ]  # fmt: skip

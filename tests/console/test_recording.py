@@ -27,6 +27,7 @@ from isinglass_console.model.frame_codec import (
     FrameDamaged,
     FrameDecoder,
     FrameEncoder,
+    PackedRow,
     bare_frame,
     events_of,
 )
@@ -101,14 +102,14 @@ ENTRIES = st.builds(
     st.booleans(),
 )
 def test_a_frame_comes_back_from_its_row(frame: Frame, entries: list[LogEntry], key: bool) -> None:
-    row = FrameEncoder(deflate=key).encode(frame, entries, key=key)
+    row = FrameEncoder().encode(frame, entries, key=key)
     assert bare_frame(row).number == frame.number
     assert plain_frame(bare_frame(row)) == plain_frame(frame)
     assert events_of(row) == entries
     packed = pack_rows([row, row])
     assert packed.events_count == 2 * len(entries)
     rows, events, count = packed.rows, packed.events, packed.events_count
-    assert unpack(rows) == [FrameEncoder(deflate=key).encode(frame, key=key)] * 2
+    assert unpack(rows) == [FrameEncoder().encode(frame, key=key)] * 2
     assert [plain_frame(bare_frame(each)) for each in unpack(rows)] == [plain_frame(frame)] * 2
     assert len(unpack(events)) == count if events else not count
 
@@ -118,7 +119,7 @@ def test_any_bytes_are_no_row(data: bytes) -> None:
     with pytest.raises(FrameDamaged):
         bare_frame(data)
     with pytest.raises(FrameDamaged):
-        FrameDecoder(FrameEncoder(deflate=False).lives).apply(data)
+        FrameDecoder(FrameEncoder().lives).take(PackedRow(data))
 
 
 # ------------------------------------------------------------------ recordings

@@ -147,7 +147,7 @@ def test_a_part_of_another_time_has_no_frame(tmp_path: Path, time: tuple[str, st
 
 
 def test_a_row_with_a_number_where_names_should_be_is_damaged() -> None:
-    fields = msgpack.unpackb(FrameEncoder(deflate=False).encode(frame(0), key=True))
+    fields = msgpack.unpackb(FrameEncoder().encode(frame(0), key=True))
     fields[4][0][6] = 7
     with pytest.raises(FrameDamaged):
         bare_frame(msgpack.packb(fields))
@@ -299,8 +299,6 @@ def test_lives_that_are_over_are_forgotten(alder: Stage, tmp_path: Path) -> None
     history = History(kept_seconds=60)
     for each in frames:
         history.append(each)
-    known = history.rows_since(0)[1]
-    assert len(known.wholes["alder"]) <= 5 and len(known.catalogues["alder"]) <= 5
     assert plain_frame(history.frame(history.oldest)) == plain_frame(frames[history.oldest])
     path = tmp_path / "a"
     for part in (frames[:130], frames[130:]):  # a second recorder goes on

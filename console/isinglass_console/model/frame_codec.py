@@ -1,4 +1,4 @@
-"""Frames as rows of bytes: the form in which the history and recordings keep them.
+"""Frames as rows of bytes: the form in which recordings keep them.
 
 A row is msgpack, in which the snapshots stand as `glass.snapshot_codec` packs them: as the
 difference to the row before, or, in a *key* row, to a whole one. The whole ones, and the schemas,
@@ -25,7 +25,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -65,14 +65,9 @@ class FrameDamaged(IsinglassError):
 
 
 class FrameEncoder:
-    """Makes rows of frames, one after the other.
+    """Makes rows of frames, one after the other; whoever keeps them compresses many together."""
 
-    Args:
-        deflate: compress the snapshots of each row; False for who compresses many rows together.
-    """
-
-    def __init__(self, *, deflate: bool) -> None:
-        self._deflate = deflate
+    def __init__(self) -> None:
         self._encoders: dict[str, SnapshotEncoder] = {}
         self._packed_at: dict[str, int] = {}  # the number of each node's last frame
         self._levels: Levels | None = None
@@ -116,7 +111,7 @@ class FrameEncoder:
 
     def _packed(self, name: str, snapshot: Snapshot, number: int, key: bool) -> bytes:
         if name not in self._encoders:
-            self._encoders[name] = SnapshotEncoder(schema=False, deflate=self._deflate)
+            self._encoders[name] = SnapshotEncoder(schema=False, deflate=False)
         encoder = self._encoders[name]
         self.lives.catalogues[name][snapshot.generation] = snapshot.catalogue
         if encoder.knows(snapshot):
@@ -154,9 +149,16 @@ def _sampled(tally: Tally) -> bytes:
 
 
 # ---------------------------------------------------------------------- reading
-def is_key(row: bytes) -> bool:
-    """Tell whether decoding can begin with a row."""
-    return row[1:2] == _KEY
+class PackedRow(NamedTuple):
+    """A row; `turned`: the snapshots of its nodes, when they are not in it."""
+
+    packed: bytes
+    turned: Mapping[str, Turned] | None = None
+
+    @property
+    def key(self) -> bool:
+        """Whether decoding can begin with it."""
+        return self.packed[1:2] == _KEY
 
 
 class FrameDecoder:
@@ -171,16 +173,13 @@ class FrameDecoder:
         self._decoders: dict[str, SnapshotDecoder] = {}
         self._last: list[Any] = []
 
-    def apply(self, row: bytes, turned: Mapping[str, Turned] | None = None) -> None:
+    def take(self, row: PackedRow) -> None:
         """Take a row without making a frame of it.
-
-        Args:
-            turned: the snapshots of its nodes, when they are not in the row.
 
         Raises:
             FrameDamaged: it is not what was kept, or does not follow the row before.
         """
-        fields = _fields(row)
+        fields, turned = _fields(row.packed), row.turned
         try:
             for node in fields[4]:
                 name, packed = node[0], node[10]

@@ -60,11 +60,3 @@ class Lives:
         for node, known in self.catalogues.items():
             for generation in [each for each in known if (node, each) not in kept]:
                 del known[generation]
-
-    def copied(self) -> Lives:
-        """Return them as they are now, for whoever reads rows while others are let go of."""
-        other = Lives()
-        other.catalogues.update({node: dict(known) for node, known in self.catalogues.items()})
-        other.wholes.update({node: dict(known) for node, known in self.wholes.items()})
-        other.levels = list(self.levels)
-        return other

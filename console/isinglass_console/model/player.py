@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from isinglass_console.model.timeline import Timeline
+from isinglass_console.model.timeline import Timeline, gap_ns
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
-GAP_INTERVALS, GAP_SECONDS = 5.0, 5.0  # no frame for longer than both: nothing was recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +38,10 @@ class Player:
             shown: the number of the frame that is shown, and `interval_seconds` its interval.
         """
         moment = self.moment(now_ns)
-        gap_ns = int(max(GAP_INTERVALS * interval_seconds, GAP_SECONDS) * 1e9)
+        longest_ns = gap_ns(interval_seconds)
         while shown < timeline.newest:
             at, following = timeline.wall_ns(shown), timeline.wall_ns(shown + 1)
-            if following < at or following - max(at, moment) > gap_ns:
+            if following < at or following - max(at, moment) > longest_ns:
                 return replace(self, moment_ns=following, since_ns=now_ns), shown + 1
             if following > moment:
                 break

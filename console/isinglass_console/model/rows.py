@@ -1,41 +1,55 @@
 """Any frame of a run of rows: finds the key row before it, and goes on from where it was last.
 
-A run is what the history frees at once, or a recording compresses together. Going on by one row
-costs one row; going back, those since the key row.
+A run is what the history frees at once, or a recording compresses together; each has rows of its
+own kind. Going on by one row costs one row; going back, those since the key row.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, Protocol, TypeVar
 
-from isinglass.glass.columns import Turned
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.frame_codec import FrameDecoder, is_key
-from isinglass_console.model.lives import Lives
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Run:
+class Row(Protocol):
+    """What is kept of one frame."""
+
+    @property
+    def key(self) -> bool:
+        """Whether one can begin with it."""
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+Taken = TypeVar("Taken", bound=Row, contravariant=True)
+
+
+class Decoder(Protocol[Taken]):
+    """Makes frames of rows again; begins with a key row, and then takes each that follows."""
+
+    def take(self, row: Taken) -> None:
+        """Take a row without making a frame of it."""
+
+    def frame(self) -> Frame:
+        """Return the frame of the last row."""
+
+
+class Run(Generic[AnyRow]):
     """Rows one after the other; the first is a key row. Rows may be appended later.
 
     Args:
-        turned: the snapshots of each row, when they are not in it.
+        begin: returns what makes frames of them.
     """
 
     def __init__(
-        self,
-        first: int,
-        rows: Sequence[bytes],
-        lives: Lives,
-        turned: Sequence[Mapping[str, Turned]] = (),
+        self, first: int, rows: Iterable[AnyRow], begin: Callable[[], Decoder[AnyRow]]
     ) -> None:
-        self.first, self.rows, self._turned = first, list(rows), turned
-        self._lives = lives
-        self._decoder: FrameDecoder | None = None
+        self.first, self.rows, self._begin = first, list(rows), begin
+        self._decoder: Decoder[AnyRow] | None = None
         self._at = -1
 
     @property
@@ -50,13 +64,13 @@ class Run:
             FrameDamaged: it was kept, but cannot be read.
         """
         index = number - self.first
-        start = next((at for at in range(index, -1, -1) if is_key(self.rows[at])), 0)
+        start = next((at for at in range(index, -1, -1) if self.rows[at].key), 0)
         decoder = self._decoder
         if decoder is None or not start <= self._at <= index:
-            decoder, self._at = FrameDecoder(self._lives), start - 1
+            decoder, self._at = self._begin(), start - 1
         self._decoder = None  # a row that is damaged leaves none behind
         for at in range(self._at + 1, index + 1):
-            decoder.apply(self.rows[at], self._turned[at] if self._turned else None)
+            decoder.take(self.rows[at])
         self._decoder, self._at = decoder, index
         return decoder.frame()
 

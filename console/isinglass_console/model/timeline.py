@@ -7,12 +7,15 @@ these three, and nothing else is asked of them.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from math import nan
 from typing import Protocol
 
 from isinglass_console.model.alarms import Alarm, AlarmSheet
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.heat import Tally
 from isinglass_console.model.log import KEPT, Log, LogEntry
+
+GAP_INTERVALS, GAP_SECONDS = 5.0, 5.0  # no frame for longer than both: nothing was recorded
 
 
 class Timeline(Protocol):
@@ -53,6 +56,39 @@ def frames_before(timeline: Timeline, number: int, seconds: float) -> Iterator[i
         later_ns = timeline.wall_ns(number)
         yield number
         number -= 1
+
+
+def gap_ns(interval_seconds: float) -> int:
+    """Return the longest time from one frame to the next that is no gap."""
+    return int(max(GAP_INTERVALS * interval_seconds, GAP_SECONDS) * 1e9)
+
+
+def with_gaps(
+    values: list[float], timeline: Timeline, number: int, interval_seconds: float
+) -> list[float]:
+    """Return values of the frames up to one, with NaN for each frame that a gap is long.
+
+    Args:
+        values: one a frame; the oldest go, as many as there are gaps for.
+        interval_seconds: of the frames.
+    """
+    oldest = max(number - len(values) + 1, timeline.oldest)
+    interval_ns, least_ns = int(interval_seconds * 1e9), gap_ns(interval_seconds)
+    if not oldest < number <= timeline.newest:
+        return values
+    span_ns = timeline.wall_ns(number) - timeline.wall_ns(oldest)
+    if span_ns < (number - oldest - 1) * interval_ns + least_ns:
+        return values  # nearly always: one look instead of one a frame
+    place = len(values) - 1
+    for at in range(number, oldest, -1):
+        between_ns = timeline.wall_ns(at) - timeline.wall_ns(at - 1)
+        if between_ns > least_ns:
+            missing = min(between_ns // interval_ns - 1, place)
+            values[:place] = [*values[missing:place], *[nan] * missing]
+            place -= missing
+        if (place := place - 1) <= 0:
+            break
+    return values
 
 
 class Trends(Protocol):

@@ -10,7 +10,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, repeat
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from isinglass.glass.severity import WARNING
 from isinglass_console.model.alarms import Alarm, AlarmSheet
 from isinglass_console.model.frame import Condition, Frame
 from isinglass_console.model.frame_codec import (
+    FrameDecoder,
+    PackedRow,
     entries_of,
     events_of,
     figures_of,
@@ -82,7 +85,7 @@ class Recording:
         self.grows = False  # a recorder has it, as far as is known
         self._rows: Recent[int, list[bytes]] = Recent(UNPACKED_CHAPTERS)
         self._snapshots: Recent[int, Any] = Recent(UNPACKED_SNAPSHOTS)
-        self._runs: Recent[int, Run] = Recent(RUNS)
+        self._runs: Recent[int, Run[PackedRow]] = Recent(RUNS)
         self._decoded: Recent[int, Frame] = Recent(DECODED_FRAMES)
         self._tallies: Recent[tuple[str, int], Tally | None] = Recent(TALLIES)
         self._figures: Recent[int, NodeFigures] = Recent(UNPACKED_CHAPTERS * 60)
@@ -133,14 +136,13 @@ class Recording:
             self._lengthen(first, run)
         return True
 
-    def _lengthen(self, first: int, run: Run) -> None:
+    def _lengthen(self, first: int, run: Run[PackedRow]) -> None:
         """Give a run the rows that came since, or let go of it when they are packed by now."""
         chapter = self._chapter(first)
         last = min(first + KEY_ROWS - 1, chapter.last)
         if self._is_open(chapter) and run.last < last:
-            run.rows.extend(
-                self._open_rows[run.last + 1 - chapter.first : last + 1 - chapter.first]
-            )
+            new = self._open_rows[run.last + 1 - chapter.first : last + 1 - chapter.first]
+            run.rows.extend(map(PackedRow, new))
         elif run.last < last or first < self.oldest:
             del self._runs[first]
 
@@ -239,7 +241,7 @@ class Recording:
         chapter = self._chapter(number)
         return self._rows_of(chapter)[number - chapter.first]
 
-    def _run(self, number: int) -> Run:
+    def _run(self, number: int) -> Run[PackedRow]:
         chapter = self._chapter(number)
         part = (number - chapter.first) // KEY_ROWS
         first = chapter.first + part * KEY_ROWS
@@ -262,14 +264,15 @@ class Recording:
             raise RecordingDamaged(f"A part of {self.path} is damaged: look at another.")
         return rows
 
-    def _whole(self, chapter: Chapter, part: int) -> Run:
+    def _whole(self, chapter: Chapter, part: int) -> Run[PackedRow]:
         """Return the rows of a chapter from a key row to the next, whole."""
         first = part * KEY_ROWS
         rows = self._rows_of(chapter)[first : first + KEY_ROWS]
-        turned: list[dict[str, Turned]] = []
+        turned: Iterable[dict[str, Turned] | None] = repeat(None, len(rows))
         if not self._is_open(chapter):
             turned = snapshots_of(rows, self._snapshots_of(chapter), part)
-        return Run(chapter.first + first, rows, self._lives, turned)
+        whole = map(PackedRow, rows, turned)
+        return Run(chapter.first + first, whole, partial(FrameDecoder, self._lives))
 
     def _snapshots_of(self, chapter: Chapter) -> Any:
         """Return the snapshots of a chapter; it is unpacked once for what is about one moment."""

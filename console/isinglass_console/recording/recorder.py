@@ -49,7 +49,7 @@ class Recorder:
         self._file = RecordingFile(path, writes=True, durable=durable, began_ns=wall_ns)
         self._chapters, self._rows = self._file.contents({})
         self._walls: list[int] = []
-        self._encoder = FrameEncoder(deflate=False)
+        self._encoder = FrameEncoder()
         self._own, self._board = OwnAlarms(), BoardWriter(self._file.board().alarms)
         self._schemas: dict[Name, int] = {}
         # What an earlier recorder left goes with the last of its chapters.

@@ -7,15 +7,13 @@ that LMDB does not use any more: five minutes of three nodes are about 700 kB.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from isinglass import clock
 from isinglass_console.model.alarms import AlarmSheet
 from isinglass_console.model.frame import Frame
-from isinglass_console.model.frame_codec import FrameDecoder
-from isinglass_console.model.lives import Lives
 from isinglass_console.model.log import LogEntry
 from isinglass_console.recording.file import LOCK_SUFFIX
 from isinglass_console.recording.format import RecordingError
@@ -71,12 +69,3 @@ def _remove(part: Path) -> None:
     for leftover in (part, Path(f"{part}{LOCK_SUFFIX}")):
         with suppress(OSError):
             os.unlink(leftover)
-
-
-def frames_of(rows: Iterable[bytes], lives: Lives, since: int) -> Iterator[Frame]:
-    """Yield the frames of rows that begin with a key row, from number `since` on."""
-    decoder = FrameDecoder(lives)
-    for row in rows:
-        decoder.apply(row)
-        if decoder.number >= since:
-            yield decoder.frame()

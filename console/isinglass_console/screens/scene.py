@@ -18,7 +18,7 @@ from isinglass_console.model.log_page import LogRequest
 from isinglass_console.model.members import companions
 from isinglass_console.model.rates import Pair
 from isinglass_console.model.table import Row, arrange
-from isinglass_console.model.timeline import Timeline, Trends
+from isinglass_console.model.timeline import Timeline, Trends, with_gaps
 from isinglass_console.model.told import Told
 from isinglass_console.screens.settings import Settings
 from isinglass_console.widgets.line import Block, noted_rule
@@ -94,8 +94,10 @@ class Scene:
         return node_freshness(node, self.frame.interval_seconds)
 
     def trend(self, node: NodeFrame, figure: str, length: int) -> list[float]:
-        """Return the last values of a figure, up to the frame shown."""
-        return self.series.tail((node.name, figure), length, self.frame.number)
+        """Return the last values of a figure, up to the frame shown; gaps are NaN."""
+        frame = self.frame
+        values = self.series.tail((node.name, figure), length, frame.number)
+        return with_gaps(values, self.history, frame.number, frame.interval_seconds)
 
     def heat(self, node: NodeFrame) -> heat.Tally:
         """Return the probe samples of the ten seconds before the frame shown."""
