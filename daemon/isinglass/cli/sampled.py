@@ -6,10 +6,16 @@ from isinglass.cli.profiles import Frame, Track
 from isinglass.cli.tally import Tally, ThreadKey
 from isinglass.glass import layout
 from isinglass.glass.schedule import Schedule
-from isinglass.glass.schema import FileSchema, Site
+from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Snapshot, site_of
 
-Files = dict[int, FileSchema]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isinglass.glass.schema import FileSchema
+
+    Files = Mapping[int, FileSchema]
 
 
 class Sampled:

@@ -124,6 +124,7 @@ class Catalogue:
         self.area = bytearray()
         self.used = 0
         self._directories: dict[tuple[bytes, int], Directory] = {}
+        self._module_files: dict[tuple[bytes, int], dict[int, schema.FileSchema]] = {}
 
     def directory(self, raw: bytes) -> Directory:
         """Return what a region's directory says; it changes when a panel is made, so it is kept."""
@@ -133,6 +134,17 @@ class Catalogue:
                 self._directories.clear()
             self._directories[key] = Directory(raw, self.panels)
         return self._directories[key]
+
+    def module_files(self, raw: bytes) -> dict[int, schema.FileSchema]:
+        """Return the probed files by module id, out of a region's list; kept as directories are."""
+        key = (raw, len(self.files))
+        if key not in self._module_files:
+            if len(self._module_files) >= layout.REGION_COUNT:
+                self._module_files.clear()
+            entries = memoryview(raw).cast("Q").tolist()
+            found = ((entry >> 40, self.files.get(entry & (1 << 40) - 1)) for entry in entries)
+            self._module_files[key] = {module: file for module, file in found if file is not None}
+        return self._module_files[key]
 
     def extend(self, area: bytes) -> None:
         """Parse the blocks that were added since the last call; `area` starts at `self.used`."""

@@ -77,7 +77,7 @@ class Process:
         self.command = text_at(raw, layout.COMMAND_PLACE, layout.COMMAND_BYTES)
         self._directory: Directory | None = None
         self._panels: dict[int, PanelView] = {}
-        self._files: dict[int, schema.FileSchema] | None = None
+        self._files: Mapping[int, schema.FileSchema] | None = None
 
     @property
     def holds_its_region(self) -> bool:
@@ -91,15 +91,12 @@ class Process:
         return [0, self.claim, self.pid, 0, claimed, self._beat_ns, ended, 0]
 
     @property
-    def files(self) -> dict[int, schema.FileSchema]:
+    def files(self) -> Mapping[int, schema.FileSchema]:
         """The probed files of this process by module id."""
         if self._files is None:
-            first = layout.FILES_OFFSET // layout.WORD_BYTES
-            count = min(self._words[RegionWord.FILE_COUNT], layout.FILE_ENTRIES)
-            entries = self._words[first : first + count].tolist()
-            known = self._catalogue.files
-            found = ((e >> 40, known.get(e & (1 << 40) - 1)) for e in entries)
-            self._files = {module: file for module, file in found if file is not None}
+            first, count = layout.FILES_OFFSET, self._words[RegionWord.FILE_COUNT]
+            length = min(count, layout.FILE_ENTRIES) * layout.WORD_BYTES
+            self._files = self._catalogue.module_files(self.raw[first : first + length])
         return self._files
 
     def site(self, word: int) -> schema.Site | None:
