@@ -61,12 +61,12 @@ class Counter(threading.Thread):
                 with isinglass.connect(self.node, timeout_seconds=5) as client:
                     while not self._ending.wait(0.01):
                         turn += 1
-                        self._count(client)
-                        self._delete(client, f"{self.node}/deleted/{turn}")
+                        self._add(client)
+                        self._put_and_delete(client, f"{self.node}/deleted/{turn}")
             except IsinglassError:
                 continue
 
-    def _count(self, client: isinglass.Client) -> None:
+    def _add(self, client: isinglass.Client) -> None:
         for _ in range(ADDS):
             self.tried += 1
             client.add("t", f"count/{self.node}", "n")
@@ -74,7 +74,7 @@ class Counter(threading.Thread):
         if self.node != REBUILT:
             self.counted += ADDS
 
-    def _delete(self, client: isinglass.Client, key: str) -> None:
+    def _put_and_delete(self, client: isinglass.Client, key: str) -> None:
         client.put("t", key, {"n": -1})
         client.delete("t", key, durability="commit")
         if self.node != REBUILT:
