@@ -223,10 +223,11 @@ def walk(seed: int, folder: Path) -> None:
         AssertionError: something was lost, or is not as it was promised; its notes tell the walk.
     """
     clocks = {name: folder / f"clock of {name}" for name in NAMES}
-    environment = {}
+    before = os.environ.get("PYTHONPATH", "")
+    environment, path = {}, f"{SHIFTED}{os.pathsep * bool(before)}{before}"
     for name, file in clocks.items():
         file.write_text("0")
-        environment[name] = {"PYTHONPATH": str(SHIFTED), "SHIFTED_CLOCK": str(file)}
+        environment[name] = {"PYTHONPATH": path, "SHIFTED_CLOCK": str(file)}
     ending = threading.Event()
     counters = [Counter(name, ending) for name in NAMES]
     writers = [
