@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 WAIT_SECONDS = 30.0
@@ -78,6 +78,20 @@ def small_disk(folder: Path, size: str = "16m") -> Iterator[Path]:
 def enlarge(folder: Path, size: str) -> None:
     """Let a `small_disk` be larger."""
     subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
+
+
+@contextmanager
+def filled(folder: Path, room_bytes: int = 0) -> Iterator[None]:
+    """Leave so much room on the disk of a folder, and no more, for a block."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    os.truncate(filler, filler.stat().st_size - room_bytes)
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 @contextmanager

@@ -24,11 +24,14 @@ from typing import Any
 import lmdb
 import msgpack
 
-from isinglass.errors import StoreError
+from isinglass.errors import DiskFull, StoreError
+from isinglass.store.engine import DATA_FILE, FILE_MODE, LOCK_FILE
+from isinglass.store.opening import prepare
+from isinglass.store.room import says_full
 from isinglass_monitor.statistics import TIERS, Block, Minute, Point, Tier, thin_column
 
 DIRECTORY = "statistics"
-MAP_BYTES = 4 << 30
+MAP_BYTES, READERS = 4 << 30, 126
 WAITING_SECONDS = 60  # seconds that may wait for the disk; what comes beyond is dropped and counted
 SHORTER = 0.8  # what a full map makes of the time for which points are kept
 LEAST_KEPT = 0.001
@@ -55,23 +58,28 @@ class StatisticsFile:
 
     Raises:
         StoreError: there is none (for a reader), or it cannot be opened.
+        DiskFull: there is no room for it.
     """
 
     def __init__(self, path: Path, *, writes: bool, map_bytes: int = MAP_BYTES) -> None:
-        if writes:
-            path.mkdir(parents=True, exist_ok=True)
-        elif not path.exists():
+        if not writes and not path.exists():
             raise StoreError(
                 f"There are no statistics in {path}: no monitor of that name has run here; start"
                 " one with `isinglass monitor start`."
             )
         try:
+            if writes:
+                path.mkdir(parents=True, exist_ok=True)
+                prepare(path / DATA_FILE, path / LOCK_FILE, READERS, FILE_MODE)
             self._environment = lmdb.open(
-                str(path), map_size=map_bytes, readonly=not writes, create=writes, mode=0o640
-            )
+                str(path), map_size=map_bytes, readonly=not writes, create=writes, mode=FILE_MODE,
+                max_readers=READERS,
+            )  # fmt: skip
             # A reader that was killed leaves its slot, and there are only so many.
             self._environment.reader_check()
-        except lmdb.Error as error:
+        except (lmdb.Error, OSError) as error:
+            if says_full(error):
+                raise DiskFull(f"The disk under {path} has no room: free some.") from error
             raise StoreError(f"There are no statistics in {path}: {error}.") from error
         self._minutes: dict[str, Minute] = {}
         self.kept_share = 1.0

@@ -15,7 +15,8 @@ from cli.commands import isinglass
 from console.same import plain_frame
 from console.stage import SECOND, START_NS, Stage
 from console.test_recording import changed
-from isinglass.errors import IsinglassError
+from held import filled, small_disk
+from isinglass.errors import DiskFull, IsinglassError
 from isinglass.glass.severity import WARNING
 from isinglass_console.model.board import BUILT_IN, Trouble
 from isinglass_console.model.frame import Condition, Frame, NodeFrame
@@ -320,3 +321,12 @@ def test_what_was_not_seen_at_a_moment_is_not_dumped_as_alive(alder: Stage, tmp_
     for command in ("dump", "ps"):
         done = isinglass(command, "alder", "--replay", str(path), expect=1)
         assert f"alder: {told}; this is 90 s older" in done.stderr and done.stdout
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("room_bytes", [0, 4096, 12_288])
+def test_a_recording_that_has_no_room_says_so(tmp_path: Path, room_bytes: int) -> None:
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        with filled(disk, room_bytes), pytest.raises(DiskFull):
+            RecordingFile(disk / "a", writes=True)
+        RecordingFile(disk / "a", writes=True).close()

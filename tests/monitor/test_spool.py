@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isinglass.errors import UsageError
+from held import filled, small_disk
+from isinglass import clock
+from isinglass.errors import StoreError, UsageError
 from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.wire.event_bodies import WireEvent
 from isinglass_monitor.spool import folder as folders
@@ -292,6 +294,27 @@ def test_a_writer_that_is_killed_while_it_makes_a_segment_leaves_none_damaged(
         opened(tmp_path / "spool")
     opened(tmp_path / "spool").close()
     assert [path.name for path in (tmp_path / "spool").iterdir()] == ["segment-00000001"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("room_bytes", [0, 4096, 8192])
+def test_a_segment_that_had_no_room_is_made_when_there_is_some(
+    tmp_path: Path, room_bytes: int
+) -> None:
+    """Of its first pages none, one, or both have room."""
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        writer = opened(disk / "spool", Limits(segment_seconds=60))
+        writer.commit([piece(1, 1, [event(NOW)])], NOW_NS)
+        later_ns = NOW_NS + 61 * clock.NANOSECONDS_PER_SECOND
+        with filled(disk, room_bytes):
+            for _ in range(2):
+                with pytest.raises(StoreError):
+                    writer.commit([piece(1, 2, [event(NOW + 1)])], later_ns)
+        writer.commit([piece(1, 2, [event(NOW + 1)])], later_ns)
+        writer.close()
+        assert folders.segment_numbers(disk / "spool") == [1, 2]
+        assert names(answer(disk / "spool")) == [(1, 1), (1, 2)]
+        assert not [*(disk / "spool").glob("making-*")]
 
 
 def test_a_damaged_segment_is_set_aside(tmp_path: Path) -> None:

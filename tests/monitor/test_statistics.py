@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isinglass.errors import StoreError
+from held import filled, small_disk
+from isinglass.errors import DiskFull, StoreError
 from isinglass_monitor.statistics import (
     POINTS,
     TIERS,
@@ -294,3 +295,12 @@ def test_a_line_of_bars() -> None:
     assert spark([0, 1, None, 7]) == "▁▂ █"
     assert spark([3, 3]) == "▁▁"
     assert spark([]) == ""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("room_bytes", [0, 4096, 12_288])
+def test_statistics_that_have_no_room_say_so(tmp_path: Path, room_bytes: int) -> None:
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        with filled(disk, room_bytes), pytest.raises(DiskFull):
+            StatisticsFile(disk / "statistics", writes=True)
+        StatisticsFile(disk / "statistics", writes=True).close()

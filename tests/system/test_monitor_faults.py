@@ -6,14 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from cluster_daemons import ClusterDaemons, cluster
 from event_worker import SMALL_BUFFER, WORKER, account, log, wait_through
-from held import frozen, loop_disk, small_disk
+from held import filled, frozen, loop_disk, small_disk
 from isinglass import clock
 from isinglass.wire.event_bodies import ASK
 from isinglass.wire.events import EventOpener
@@ -99,13 +99,9 @@ def test_a_full_disk_is_told_and_what_waited_is_stored_when_there_is_room(data_d
     ):
         log(worker, 20, 0.01)
         wait_through(watching, "worker", 20)
-        filler = disk / "filler"
-        with filler.open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(b"x" * 4096)
-        log(worker, 500, 0.02)
-        wait_until(lambda: "no room" in watching.figure("monitor", "trouble"), "it says so")
-        filler.unlink()
+        with filled(disk):
+            log(worker, 500, 0.02)
+            wait_until(lambda: "no room" in watching.figure("monitor", "trouble"), "it says so")
         wait_until(lambda: not watching.figure("monitor", "trouble"), "it goes on")
         wait_through(watching, "worker", 520)
         assert account(watching, "worker")["lost"] == 0

@@ -24,7 +24,8 @@ from isinglass.glass.locks import is_locked, try_lock
 from isinglass.glass.panel_views import Catalogue
 from isinglass.glass.snapshot_codec import LARGEST_BODY_BYTES
 from isinglass.store.engine import DAMAGED, FILE_MODE
-from isinglass.store.room import DISK_FULL_CODES
+from isinglass.store.opening import prepare
+from isinglass.store.room import says_full
 from isinglass_console.model.lives import Lives, Name
 from isinglass_console.recording.board_tables import (
     ALARMS,
@@ -53,7 +54,7 @@ from isinglass_console.recording.format import (
 )
 
 MAP_BYTES = 1 << 38  # address space, far above what a recording may grow to
-PAGE_BYTES = 4096
+PAGE_BYTES, READERS = 4096, 126
 LOCK_SUFFIX, PART_SUFFIX = "-lock", ".part"
 WRITER_BYTE = 0  # locked by who writes; a reader asks who has it, and takes no lock itself
 
@@ -121,6 +122,8 @@ class RecordingFile:
 
     def _opened(self) -> Any:
         lock = self._writes or self._has_lock_file()
+        if self._writes:
+            prepare(self.path, Path(f"{self.path}{LOCK_SUFFIX}"), READERS, FILE_MODE)
         return lmdb.open(
             str(self.path),
             subdir=False,
@@ -131,6 +134,7 @@ class RecordingFile:
             lock=lock,
             mode=FILE_MODE,
             max_dbs=len(TABLES) + len(BOARD_TABLES),
+            max_readers=READERS,
         )
 
     def _table(self, name: str) -> Any:
@@ -383,7 +387,7 @@ class RecordingFile:
 def explained(error: Exception, path: Path) -> RecordingError | DiskFull:
     """Return the error that says what an operator can do."""
     code = getattr(error, "errno", None) or getattr(error, "code", 0)
-    if code in DISK_FULL_CODES or "No space left" in str(error):
+    if says_full(error):
         return DiskFull(f"The disk under {path} has no room: free some, or record elsewhere.")
     if isinstance(error, DAMAGED):
         return RecordingDamaged(f"{path} is no recording, or damaged ({error}).")

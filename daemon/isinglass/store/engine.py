@@ -35,7 +35,8 @@ from isinglass.errors import DiskFull, MapFull, StoreCorrupt, StoreError
 from isinglass.glass import locks
 from isinglass.glass.probe import mark
 from isinglass.store.gate import ReadGate
-from isinglass.store.readers import Reader, ReaderAges, allocate_table
+from isinglass.store.opening import prepare
+from isinglass.store.readers import Reader, ReaderAges
 from isinglass.store.room import DISK_FULL_CODES, has_room
 from isinglass.store.sizes import Statistics, statistics
 from isinglass.store.tables import SCHEMA_KEY
@@ -84,7 +85,7 @@ class Engine:
         environment = None
         try:
             if not self.readonly:
-                allocate_table(self.path / LOCK_FILE, READER_LIMIT, FILE_MODE)
+                prepare(self.path / DATA_FILE, self.path / LOCK_FILE, READER_LIMIT, FILE_MODE)
             environment = self._environment = self._new_environment()
             # LMDB's own locks go when any descriptor of it is closed: open as long as they are
             self._lock_file = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)

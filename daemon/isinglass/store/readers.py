@@ -8,29 +8,11 @@ A reader that is on the newest snapshot holds nothing back (`commits_behind` 0),
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 NANOSECONDS_PER_SECOND = 1e9
-SLOT_BYTES = 64  # of LMDB's table, a cache line
 _IDLE = "-"
-
-
-def allocate_table(path: Path, readers: int, mode: int) -> None:
-    """Give LMDB's reader table its room on the disk before LMDB maps it.
-
-    LMDB writes it through a map, where a full disk would be a signal that ends the daemon.
-
-    Raises:
-        OSError: the disk is full, or the file cannot be made.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
-    try:
-        os.posix_fallocate(descriptor, 0, readers * SLOT_BYTES)
-    finally:
-        os.close(descriptor)
 
 
 class Reader(NamedTuple):

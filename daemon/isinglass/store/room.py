@@ -1,4 +1,4 @@
-"""Whether a file of the store could grow: free space, the limit of the process, a quota.
+"""Whether a file of a store could grow: free space, the limit of the process, a quota.
 
 LMDB tells a write that was cut short, as the last one before the end is, as an input/output error
 (EIO), whatever cut it. Asked right afterwards, the disk says which of the two it was.
@@ -16,6 +16,12 @@ ROOM_BYTES = 1 << 20
 """With less than that a write that was cut short was so for want of room."""
 
 DISK_FULL_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def says_full(error: Exception) -> bool:
+    """Tell whether an error, of the system or of LMDB, says that the disk is full."""
+    code = getattr(error, "errno", None) or getattr(error, "code", 0)
+    return code in DISK_FULL_CODES or "No space left" in str(error)
 
 
 def has_room(directory: Path, name: str) -> bool:

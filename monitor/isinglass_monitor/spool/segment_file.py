@@ -27,8 +27,9 @@ import msgpack
 from isinglass import clock
 from isinglass.errors import DiskFull, StoreCorrupt, StoreError
 from isinglass.glass.severity import WARNING
-from isinglass.store.engine import DAMAGED, DATA_FILE, FILE_MODE
-from isinglass.store.room import DISK_FULL_CODES
+from isinglass.store.engine import DAMAGED, DATA_FILE, FILE_MODE, LOCK_FILE
+from isinglass.store.opening import prepare
+from isinglass.store.room import says_full
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.records import Pair, Record, to_by_node
 from isinglass_monitor.spool.streams import LOST, StreamRecord
@@ -73,6 +74,7 @@ class SegmentFile:
         try:
             if not readonly:
                 path.mkdir(0o750, exist_ok=True)
+                prepare(path / DATA_FILE, path / LOCK_FILE, READERS, FILE_MODE)
             self._environment = lmdb.open(
                 str(path),
                 map_size=MAP_BYTES,
@@ -284,7 +286,7 @@ def _contents_bytes(contents: Contents) -> bytes:
 def explained(error: Exception, path: Path) -> StoreError:
     """Return the error that says what an operator can do."""
     code = getattr(error, "errno", None) or getattr(error, "code", 0)
-    if code in DISK_FULL_CODES or "No space left" in str(error):
+    if says_full(error):
         return DiskFull(f"The disk under the spool {path} has no room: free some.")
     if isinstance(error, DAMAGED):
         return StoreCorrupt(f"The spool's segment {path} is damaged ({error}).")
