@@ -10,7 +10,7 @@ from isinglass.store.records import FLAGS
 from isinglass.wire.bodies import REPAIR, UPDATES
 from isinglass.wire.reports import JOINING
 from isinglass.wire.streams import StreamId
-from simulator import checks
+from simulator import checks, life
 from simulator.cluster import Cluster
 from simulator.conftest import MakeCluster
 from simulator.faults import forget_everywhere
@@ -276,4 +276,65 @@ def test_what_a_repair_brought_beyond_its_number_reaches_all(make_cluster: MakeC
     cedar.start()
     pass_time(cluster, 8)
     assert alder.current("plain", b"k") == newer
+    assert not checks.differences(cluster)
+
+
+def stall_others(cluster: Cluster, host: Host) -> None:
+    """Let the disks of all other hosts take nothing for a second."""
+    for other in cluster.hosts.values():
+        if other is not host:
+            other.stalled_until = cluster.world.now + SECOND
+
+
+def kill_all_once_stored(cluster: Cluster, host: Host, record: bytes) -> None:
+    """Kill all daemons once a host's store has a record that no other has; start them again."""
+    while host.store.stored("plain", b"k") != record:
+        pass_time(cluster, 0.001)
+    for other in cluster.hosts.values():
+        other.crash()
+    assert [h.current("plain", b"k") == record for h in cluster.hosts.values()].count(True) == 1
+    for other in cluster.hosts.values():
+        other.stalled_until = 0
+        other.start()
+
+
+def test_what_a_killed_node_alone_applied_is_noted_though_more_came_meanwhile(
+    make_cluster: MakeCluster,
+) -> None:
+    """The place where cedar's batch ends was not remembered; all are killed (seed 427689)."""
+    cluster = make_cluster()
+    alder, _, cedar = cluster.hosts.values()
+    cedar.stalled_until = cluster.world.now + 50 * MILLISECOND
+    life_of(alder).put("plain", b"in hand", VALUE)
+    pass_time(cluster, 0.01)
+    life_of(cedar).put("plain", b"applied by all", VALUE)
+    pass_time(cluster, 0.02)
+    stall_others(cluster, cedar)
+    record, *_ = life_of(cedar).put("plain", b"k", VALUE)
+    while life_of(cedar).queue.length != 2:
+        pass_time(cluster, 0.001)
+    pass_time(cluster, 0.001)
+    life_of(cedar).put("plain", b"meanwhile", VALUE)
+    kill_all_once_stored(cluster, cedar, record)
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+
+
+def test_what_was_applied_with_an_older_update_of_its_record_survives_kills(
+    make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It merged with one that was in line; what cedar notes is only how far the line is."""
+    monkeypatch.setattr(life, "BATCH_LIMIT", 1)
+    cluster = make_cluster()
+    cedar = cluster.hosts[3]
+    cedar.stalled_until = cluster.world.now + 50 * MILLISECOND
+    life_of(cedar).put("plain", b"in hand", VALUE)
+    pass_time(cluster, 0.01)
+    life_of(cedar).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.02)
+    stall_others(cluster, cedar)
+    life_of(cedar).put("plain", b"between", VALUE)
+    record, *_ = life_of(cedar).put("plain", b"k", VALUE)
+    kill_all_once_stored(cluster, cedar, record)
+    pass_time(cluster, 8)
     assert not checks.differences(cluster)

@@ -2,7 +2,8 @@
 
 Three ways lead to records that no other node can ask for, because no number tells of them:
 
-    above a gap       updates came above one that nobody can send again (see `repairs`)
+    above a gap       updates came above one that nobody can send again (see `repairs`), or may
+                      have come before a restart (see `vectors`)
     by a repair       it stands for an update's number, and brings the record as it is now: with
                       later updates, perhaps of another node, whose own numbers are still to come
     beyond a vector   a copy takes time, so it also brings what its source applied while it lasted;
