@@ -338,3 +338,41 @@ def test_what_was_applied_with_an_older_update_of_its_record_survives_kills(
     kill_all_once_stored(cluster, cedar, record)
     pass_time(cluster, 8)
     assert not checks.differences(cluster)
+
+
+def test_what_a_killed_node_was_about_to_send_again_its_next_life_sends(
+    make_cluster: MakeCluster,
+) -> None:
+    """It had noted that nothing is above the gap any more, and read its store for what to send."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    for number in range(20):
+        life_of(alder).put("grouped", b"%d" % number, VALUE + b"x" * 20_000)
+        pass_time(cluster, 0.1)
+    pass_time(cluster, 2)
+    cedar.durability = "none"
+    cedar.store.flush = lambda: None  # type: ignore[method-assign]
+    cluster.network.cut |= {(3, 1), (3, 2), (2, 3)}
+    life_of(cedar).put("plain", b"first", VALUE)
+    pass_time(cluster, 0.02)
+    cluster.network.cut.discard((3, 2))
+    life_of(cedar).put("plain", b"second", VALUE)
+    pass_time(cluster, 0.05)
+    birch.crash()
+    cedar.power_failure()
+    del cedar.store.flush
+    cluster.network.heal()
+    birch.start()
+    cedar.start()
+    adopting = life_of(birch).replica.adopting
+    while adopting._reading is None:
+        pass_time(cluster, 0.001)
+    life_of(birch).put("plain", b"noted with it", VALUE)
+    pass_time(cluster, 0.01)
+    assert adopting._reading is not None
+    assert birch.store.stored("plain", b"noted with it") is not None
+    birch.crash()
+    birch.start()
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+    assert alder.current("plain", b"second") is not None
