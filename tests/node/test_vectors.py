@@ -247,6 +247,40 @@ def test_a_restart_knows_that_more_may_have_come_above_a_gap() -> None:
     assert (closed.received, closed.came_before) == (9, False)
 
 
+def test_a_restart_knows_that_more_may_have_merged_with_what_was_applied() -> None:
+    """It is asked for; once it came it is no more doubtful, but for a kill before it is applied."""
+    before = Vectors((1, 5), {}, Membership())
+    inbox = before.inbox((2, 7))
+    assert inbox is not None
+    inbox.add(1, 3, 3)
+    inbox.add(4, 5, 5)
+    before.taken(3)
+    inbox.add(6, 6, 6)  # too late to leave with the batch
+    notes = before.notes(3)
+    again = Vectors((1, 6), notes, Membership())
+    inbox = again.inboxes[2, 7]
+    assert (inbox.received, inbox.known_last, inbox.has_orphans) == (3, 5, True)
+    inbox.add(4, 5, 1)
+    assert not inbox.has_orphans
+    for place, doubtful in enumerate((True, False)):
+        noted = {**notes, **again.notes(place)}
+        assert Vectors((1, 7), noted, Membership()).inboxes[2, 7].has_orphans is doubtful
+
+
+def test_what_was_sent_again_is_no_more_doubtful() -> None:
+    """Else each life would send it again."""
+    before = Vectors((1, 5), {}, Membership())
+    inbox = before.inbox((2, 7))
+    assert inbox is not None
+    inbox.add(1, 2, 1)
+    inbox.add(4, 9, 2)
+    before.taken(2)
+    before.applied(2, before.notes(2))
+    inbox.forget_ranges()
+    (note,) = before.notes(2).values()
+    assert note == (2).to_bytes(8, "big")
+
+
 def test_nothing_is_let_go_while_streams_tell_of_a_stranger() -> None:
     """He was not asked what he keeps (seed 3145)."""
     vectors = Vectors((1, 5), {}, Membership())

@@ -10,7 +10,7 @@ from isinglass.store.records import FLAGS
 from isinglass.wire.bodies import REPAIR, UPDATES
 from isinglass.wire.reports import JOINING
 from isinglass.wire.streams import StreamId
-from simulator import checks
+from simulator import checks, life
 from simulator.cluster import Cluster
 from simulator.conftest import MakeCluster
 from simulator.faults import forget_everywhere
@@ -277,3 +277,102 @@ def test_what_a_repair_brought_beyond_its_number_reaches_all(make_cluster: MakeC
     pass_time(cluster, 8)
     assert alder.current("plain", b"k") == newer
     assert not checks.differences(cluster)
+
+
+def stall_others(cluster: Cluster, host: Host) -> None:
+    """Let the disks of all other hosts take nothing for a second."""
+    for other in cluster.hosts.values():
+        if other is not host:
+            other.stalled_until = cluster.world.now + SECOND
+
+
+def kill_all_once_stored(cluster: Cluster, host: Host, record: bytes) -> None:
+    """Kill all daemons once a host's store has a record that no other has; start them again."""
+    while host.store.stored("plain", b"k") != record:
+        pass_time(cluster, 0.001)
+    for other in cluster.hosts.values():
+        other.crash()
+    assert [h.current("plain", b"k") == record for h in cluster.hosts.values()].count(True) == 1
+    for other in cluster.hosts.values():
+        other.stalled_until = 0
+        other.start()
+
+
+def test_what_a_killed_node_alone_applied_is_noted_though_more_came_meanwhile(
+    make_cluster: MakeCluster,
+) -> None:
+    """The place where cedar's batch ends was not remembered; all are killed (seed 427689)."""
+    cluster = make_cluster()
+    alder, _, cedar = cluster.hosts.values()
+    cedar.stalled_until = cluster.world.now + 50 * MILLISECOND
+    life_of(alder).put("plain", b"in hand", VALUE)
+    pass_time(cluster, 0.01)
+    life_of(cedar).put("plain", b"applied by all", VALUE)
+    pass_time(cluster, 0.02)
+    stall_others(cluster, cedar)
+    record, *_ = life_of(cedar).put("plain", b"k", VALUE)
+    while life_of(cedar).queue.length != 2:
+        pass_time(cluster, 0.001)
+    pass_time(cluster, 0.001)
+    life_of(cedar).put("plain", b"meanwhile", VALUE)
+    kill_all_once_stored(cluster, cedar, record)
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+
+
+def test_what_was_applied_with_an_older_update_of_its_record_survives_kills(
+    make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It merged with one that was in line; what cedar notes is only how far the line is."""
+    monkeypatch.setattr(life, "BATCH_LIMIT", 1)
+    cluster = make_cluster()
+    cedar = cluster.hosts[3]
+    cedar.stalled_until = cluster.world.now + 50 * MILLISECOND
+    life_of(cedar).put("plain", b"in hand", VALUE)
+    pass_time(cluster, 0.01)
+    life_of(cedar).put("plain", b"k", VALUE)
+    pass_time(cluster, 0.02)
+    stall_others(cluster, cedar)
+    life_of(cedar).put("plain", b"between", VALUE)
+    record, *_ = life_of(cedar).put("plain", b"k", VALUE)
+    kill_all_once_stored(cluster, cedar, record)
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+
+
+def test_what_a_killed_node_was_about_to_send_again_its_next_life_sends(
+    make_cluster: MakeCluster,
+) -> None:
+    """It had noted that nothing is above the gap any more, and read its store for what to send."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    for number in range(20):
+        life_of(alder).put("grouped", b"%d" % number, VALUE + b"x" * 20_000)
+        pass_time(cluster, 0.1)
+    pass_time(cluster, 2)
+    cedar.durability = "none"
+    cedar.store.flush = lambda: None  # type: ignore[method-assign]
+    cluster.network.cut |= {(3, 1), (3, 2), (2, 3)}
+    life_of(cedar).put("plain", b"first", VALUE)
+    pass_time(cluster, 0.02)
+    cluster.network.cut.discard((3, 2))
+    life_of(cedar).put("plain", b"second", VALUE)
+    pass_time(cluster, 0.05)
+    birch.crash()
+    cedar.power_failure()
+    del cedar.store.flush
+    cluster.network.heal()
+    birch.start()
+    cedar.start()
+    adopting = life_of(birch).replica.adopting
+    while adopting._reading is None:
+        pass_time(cluster, 0.001)
+    life_of(birch).put("plain", b"noted with it", VALUE)
+    pass_time(cluster, 0.01)
+    assert adopting._reading is not None
+    assert birch.store.stored("plain", b"noted with it") is not None
+    birch.crash()
+    birch.start()
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+    assert alder.current("plain", b"second") is not None

@@ -61,6 +61,18 @@ def test_marks_are_few() -> None:
     assert marks.advance(9_999) == 9_999
 
 
+def test_the_place_where_a_batch_ends_is_exact() -> None:
+    """Else the last of what a batch brings is not noted with it (seed 427689)."""
+    marks = Marks(0)
+    for number in range(1, 101):
+        marks.add(number, number)
+        if number % 7 == 0:
+            marks.hold(number)
+            marks.hold(number - 1)  # it changes nothing that is behind
+    assert [marks.through(number) for number in range(7, 99, 7)] == list(range(7, 99, 7))
+    assert marks.advance(98) == 98 and marks.advance(100) == 100
+
+
 @given(st.lists(st.integers(0, 5_000_000), max_size=50))
 def test_an_age_is_never_too_low(steps: list[int]) -> None:
     times, made, now = SendTimes(), [], 10

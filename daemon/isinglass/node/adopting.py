@@ -2,7 +2,8 @@
 
 Three ways lead to records that no other node can ask for, because no number tells of them:
 
-    above a gap       updates came above one that nobody can send again (see `repairs`)
+    above a gap       updates came above one that nobody can send again (see `repairs`), or may
+                      have come before a restart (see `vectors`)
     by a repair       it stands for an update's number, and brings the record as it is now: with
                       later updates, perhaps of another node, whose own numbers are still to come
     beyond a vector   a copy takes time, so it also brings what its source applied while it lasted;
@@ -13,14 +14,15 @@ For the first the journal has the names. What repairs brought is remembered by n
 horizon, which is everywhere, has passed it. For the third, and where journal or memory are too
 short, the store is read: of a life's records those count that are newer than the horizon.
 Sent again they do no harm where they are known: applying is a join. Until they are sent this node's
-horizon stands still. A node that is killed while it is wary does not see which lives end meanwhile:
-so it notes that it is, and its next life looks for the records of all nodes.
+horizon stands still. A node that is killed while it is wary does not see which lives end meanwhile,
+and one that is killed before all is sent has not sent the rest: so it notes that it is wary, until
+its own numbers tell of what it sent, and its next life looks for the records of all nodes.
 
     idle ──a copy──▶ wary ──a life ends──▶ waiting ──all is in the store──▶ reading ──▶ wary
       ▲               │
       └───────────────┘ the horizon passes what was newest when the copy ended
 
-    note  b"w"  ->  u64: wary; stamps up to this one were everywhere when the copy began
+    note  b"w"  ->  u64: wary; stamps up to this one were everywhere when it began
 
 Pure.
 """
@@ -88,7 +90,7 @@ class Adopting:
         return self._is_due or bool(self._origins) or self._reading is not None
 
     def begins(self, level: int) -> None:
-        """A copy begins; stamps up to `level` are everywhere."""
+        """A copy begins, or what is like one; stamps up to `level` are everywhere."""
         self._level = level if self._level is None else min(self._level, level)
 
     def copied(self) -> None:
@@ -169,7 +171,11 @@ class Adopting:
         stamp, origin = VERSION.unpack_from(record)
         reading = self._reading or {}
         if stamp > reading.get(origin, reading.get(_ANYBODY, stamp)):
-            self._publish(table, (key, record), self._shelf.last_place)
+            self._send_again(table, key, record)
+
+    def _send_again(self, table: str, key: bytes, record: bytes) -> None:
+        self._place = self._shelf.last_place
+        self._publish(table, (key, record), self._place)
 
     def gap(self, stream: StreamId, names: set[Name | None]) -> None:
         """Send again what came above a gap.
@@ -177,6 +183,7 @@ class Adopting:
         Args:
             names: of the records, as the journal has them; None for one that it has no more.
         """
+        self.begins(self._horizon())  # the stream's note tells of it no more
         self._send({name for name in names if name is not None})
         if None in names:
             self.look_for(stream[0])
@@ -185,4 +192,4 @@ class Adopting:
         for table, key in sorted(names):
             record = self._shelf.current(table, key)
             if record is not None:
-                self._publish(table, (key, record), self._shelf.last_place)
+                self._send_again(table, key, record)

@@ -9,12 +9,16 @@ origin; it is *closed* once a later life was seen, or its origin was taken out o
 *Keeps* means that it survives a power failure. Nobody can have more of a stream that every member
 knows to be closed, so letting go is final: it is noted, the heartbeats say through which life of
 each origin it was done, and who hears that need not wait for a report of such a stream. A member
-that has more of it, above a gap, says so instead of what it keeps (NOT_TO_GO), until that was sent
-again. What came of a closed stream only to nodes that lost it again is no longer waited for
-(`measure`).
+that may have more of it says so instead of what it keeps (NOT_TO_GO), until that was sent again.
+What came of a closed stream only to nodes that lost it again is no longer waited for (`measure`).
 
-    note  b"s" origin u16 incarnation u64  ->  applied u64, and where more came above a gap, u64 of
-                                               the highest: some of it may be in the store
+The store may have more of a stream than its number says: what came above a gap, and what merged
+with an older update and was applied at its place. When all others are killed before they apply it,
+no number tells of it: so the highest that may be there is noted, too, and the next life asks for
+what is missing up to it, or sends again what it has (`adopting`).
+
+    note  b"s" origin u16 incarnation u64  ->  applied u64, and where more of it may be in the
+                                               store, u64 of the highest
           b"d" origin u16                  ->  u64: lives up to this one are let go
 
 Pure. A stream takes about 300 bytes; there are as many closed ones as members that are away keep
@@ -41,7 +45,7 @@ _NOTHING = (0, 0)
 
 
 def _numbers(note: bytes) -> tuple[int, int]:
-    """Return what a stream's note says: how far it is applied, and the highest above a gap."""
+    """Return what a stream's note says: how far it is applied, and the highest beyond that."""
     applied, above = _NUMBER.unpack(note[: _NUMBER.size])[0], note[_NUMBER.size :]
     return applied, _NUMBER.unpack(above)[0] if above else 0
 
@@ -65,7 +69,7 @@ class Vectors:
     ) -> None:
         self.own, self._members, self._flushes = own, members, flushes
         self.inboxes: dict[StreamId, Inbox] = {own: Inbox()}
-        self._noted: dict[StreamId, tuple[int, int]] = {}  # applied, and the highest above a gap
+        self._noted: dict[StreamId, tuple[int, int]] = {}  # applied, and the highest beyond that
         self._newest: dict[int, int] = {own[0]: own[1]}
         self.let_go_through: dict[int, int] = {}
         self.on_closed: Callable[[int], None] | None = None  # told whose life has ended
@@ -126,9 +130,9 @@ class Vectors:
         notes = {}
         for stream, inbox in self.inboxes.items():
             applied = inbox.applied.through(place)
-            above = inbox.highest if inbox.highest > inbox.received else 0
-            if (applied, above) != self._noted.get(stream, _NOTHING):
-                note = _NUMBER.pack(applied) + (_NUMBER.pack(above) if above else b"")
+            beyond = inbox.beyond(applied)
+            if (applied, beyond) != self._noted.get(stream, _NOTHING):
+                note = _NUMBER.pack(applied) + (_NUMBER.pack(beyond) if beyond else b"")
                 notes[STREAM_NOTE + _STREAM.pack(*stream)] = note
         return notes
 
@@ -149,7 +153,7 @@ class Vectors:
     def taken(self, place: int) -> None:
         """Say that everything through `place` left the queue for the store."""
         for inbox in self.inboxes.values():
-            inbox.taken.advance(place)
+            inbox.take(place)
 
     def in_store(self) -> Applied:
         """Return how far each stream is applied: what a flush that begins now will keep."""

@@ -26,7 +26,8 @@ StreamId = tuple[int, int]
 
 RANGE_LIMIT = 1024
 MARK_STEP = 32
-"""Marks are at least so many places apart, but for the last: a bound on how many there are."""
+"""Marks are at least so many places apart, but for the last, and the one at which the batch in hand
+ends: a bound on how many there are."""
 
 
 class Marks:
@@ -45,6 +46,15 @@ class Marks:
         if self._newest is not None and (not marks or self._newest[0] - marks[-1][0] >= MARK_STEP):
             marks.append(self._newest)
         self._newest = (place, number)
+
+    def hold(self, place: int) -> None:
+        """Keep the newest mark if it is not behind `place`, of which will be asked.
+
+        Else a later one replaces it, and what is said of that place then is too low.
+        """
+        if self._newest is not None and self._newest[0] <= place:
+            self._marks.append(self._newest)
+            self._newest = None
 
     def through(self, place: int) -> int:
         """Return what is reached at `place`, without moving there."""
@@ -89,6 +99,7 @@ class Inbox:
         "_above",
         "_firsts",
         "_lasts",
+        "_merged",
         "applied",
         "kept",
         "known_last",
@@ -99,7 +110,7 @@ class Inbox:
     def __init__(self, received: int = 0, above: int = 0) -> None:
         self.received = self.kept = received
         self.known_last = max(received, above)
-        self._above = above
+        self._above = self._merged = above
         self.taken, self.applied = Marks(received), Marks(received)
         self._firsts: list[int] = []  # of the ranges above `received`, ascending and apart
         self._lasts: list[int] = []
@@ -126,6 +137,15 @@ class Inbox:
             del self._firsts[0], self._lasts[0]
         self.taken.add(place, self.received)
         self.applied.add(place, self.received)
+
+    def take(self, place: int) -> None:
+        """Say that everything through `place` left the queue for the store.
+
+        Whatever else was in line may have left with it, merged with an older update.
+        """
+        self.taken.advance(place)
+        self.applied.hold(place)
+        self._merged = self.highest
 
     def _add_range(self, first: int, last: int) -> None:
         firsts, lasts = self._firsts, self._lasts
@@ -156,11 +176,20 @@ class Inbox:
         """Count what came above a gap as not received: it came by another way, too."""
         self._firsts, self._lasts, self._above = [], [], 0
         self.known_last = self.received
+        self._merged = min(self._merged, self.received)
 
     @property
     def highest(self) -> int:
         """The highest number that came, or may have come before a restart."""
         return max(self._lasts[-1] if self._lasts else self.received, self._above)
+
+    def beyond(self, applied: int) -> int:
+        """Return the highest number above `applied` that may be in the store, too; 0: none is.
+
+        What came above a gap may be there, and what merged with an older update in line.
+        """
+        highest = max(self._lasts[-1] if self._lasts else 0, self._merged)
+        return highest if highest > applied else 0
 
     @property
     def came_before(self) -> bool:
