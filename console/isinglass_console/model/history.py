@@ -117,7 +117,8 @@ class History:
     def frames_since(self, number: int) -> Iterator[Frame]:
         """Return the frames from one on that are kept now, for whoever takes them later."""
         first = max(number, self.oldest)
-        return _frames([list(run.rows) for run in self._runs if run.last >= first], first)
+        copied = [Run(run.first, run.rows, RowUnpacker) for run in self._runs if run.last >= first]
+        return _frames(copied, first)
 
     def _bare_frame(self, number: int) -> Frame:
         run = self._run(number)
@@ -130,10 +131,8 @@ class History:
         return self._runs[(number - self._runs[0].first) // RUN_ROWS]
 
 
-def _frames(runs: Sequence[Sequence[KeptRow]], first: int) -> Iterator[Frame]:
-    for rows in runs:
-        unpacker = RowUnpacker()
-        for row in rows:
-            unpacker.take(row)
-            if (frame := unpacker.frame()).number >= first:
-                yield frame
+def _frames(runs: Sequence[Run[KeptRow]], first: int) -> Iterator[Frame]:
+    for run in runs:
+        for number in range(max(first, run.first), run.last + 1):
+            yield run.frame(number)
+        run.forget()

@@ -201,12 +201,9 @@ def _fitted(known: _Known, nodes: tuple[tuple[str, Shape], ...]) -> bytes:
     parts = []
     for name, shape in nodes:
         before, data = known.get(name, (None, b""))
-        if before is None:
-            parts.append(bytes(sum(shape.sizes)))
-        elif before is shape:
-            parts.append(data)
-        else:
-            parts.append(shape.fitted(before.areas(data)))
+        if before is not shape:
+            data = shape.fitted(before.areas(data) if before is not None else {})
+        parts.append(data)
     return b"".join(parts)
 
 
