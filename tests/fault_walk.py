@@ -119,14 +119,18 @@ class Walk:
 
 
 # ---------------------------------------------------------------------- what may happen to a node
-@contextmanager
-def killed(walk: Walk, name: str) -> Iterator[None]:
-    """Kill the daemon; start it again."""
-    walk.nodes[name].kill()
+def _until_started(walk: Walk, name: str) -> Iterator[None]:
     try:
         yield
     finally:
         walk.nodes.start(name)
+
+
+@contextmanager
+def killed(walk: Walk, name: str) -> Iterator[None]:
+    """Kill the daemon; start it again."""
+    walk.nodes[name].kill()
+    yield from _until_started(walk, name)
 
 
 @contextmanager
@@ -134,10 +138,7 @@ def rebuilt(walk: Walk, name: str) -> Iterator[None]:
     """Kill the daemon, and lose its disk; start it again."""
     walk.nodes[name].kill()
     shutil.rmtree(walk.nodes[name].store)
-    try:
-        yield
-    finally:
-        walk.nodes.start(name)
+    yield from _until_started(walk, name)
 
 
 @contextmanager
@@ -145,10 +146,7 @@ def ended(walk: Walk, name: str) -> Iterator[None]:
     """Ask the daemon to end; start it again."""
     code = walk.nodes[name].stop()
     assert code == 0, f"{name} ended with {code}"
-    try:
-        yield
-    finally:
-        walk.nodes.start(name)
+    yield from _until_started(walk, name)
 
 
 @contextmanager
