@@ -376,3 +376,21 @@ def test_what_a_killed_node_was_about_to_send_again_its_next_life_sends(
     pass_time(cluster, 8)
     assert not checks.differences(cluster)
     assert alder.current("plain", b"second") is not None
+
+
+def test_a_life_that_begins_too_early_hears_so_from_nodes_that_only_noted_the_later_one(
+    make_cluster: MakeCluster,
+) -> None:
+    """The later one sent nothing but heartbeats: after their restart no stream tells of it."""
+    cluster = make_cluster()
+    *others, cedar = cluster.hosts.values()
+    pass_time(cluster, 2)
+    cedar.wipe()
+    cedar.skew -= 60 * SECOND
+    for host in others:
+        host.crash()
+    pass_time(cluster, 1)  # until the last of their heartbeats have come, to nobody
+    for host in cluster.hosts.values():
+        host.start()
+    pass_time(cluster, 8)
+    assert checks.differences(cluster) == []

@@ -108,9 +108,10 @@ class Roster:
             return None
         known = self._members.members.get(origin)
         if known is not None:
-            if incarnation < known.incarnation or (
-                incarnation == known.incarnation and datagram.sent_ns <= known.sent_ns
-            ):
+            if incarnation < known.incarnation:
+                self._vectors.inbox((origin, known.incarnation))  # it must learn of the later one
+                return None
+            if incarnation == known.incarnation and datagram.sent_ns <= known.sent_ns:
                 return None  # overtaken by a newer one
             if known.name != report.name:
                 self._figures.network.duplicate_node += 1
