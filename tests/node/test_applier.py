@@ -37,7 +37,7 @@ def at_work(data_dir: Path) -> Iterator[tuple[Intake, Applier]]:
         applier = Applier(
             made,
             store,
-            Recovery([data_dir], store, lambda _: None),
+            Recovery([data_dir], store, lambda _: None, lambda _: None),
             ApplierPanel(),
             batch_limit=100,
             gather_seconds=0.0,

@@ -13,6 +13,7 @@ from isinglass.store import records
 from isinglass.store.changes import CreateTable, DropTable, Step, Writes
 from isinglass.store.database import Store
 from isinglass.store.tables import TableShape
+from isinglass.wire.journal import Name
 
 TABLES = ("a", "b", "c")
 SHAPES = (TableShape("", ()), TableShape("/", ()), TableShape("", ("n",)))
@@ -38,10 +39,11 @@ def changes(seed: int) -> tuple[list[Step], list[Step]]:
 def test_the_tables_are_foreseen_as_the_store_then_has_them(seed: int, data_dir: Path) -> None:
     before, aside = changes(seed)
     told: list[int] = []
+    names: list[Name] = []
     with Store.open(data_dir / "store") as store:
         store.apply(before)
         kept_aside.save([data_dir], aside)
-        recovery = Recovery([data_dir], store, told.append)
+        recovery = Recovery([data_dir], store, names.extend, told.append)
         foreseen = recovery.foreseen(store.table_states())
         assert recovery.newest_stamp() == max(
             records.version_stamp(step.version) for step in aside if not isinstance(step, Writes)
@@ -49,6 +51,7 @@ def test_the_tables_are_foreseen_as_the_store_then_has_them(seed: int, data_dir:
         recovery.apply()
         assert sorted(foreseen) == sorted(store.table_states())
         assert told == [len(aside)]
+        assert sorted(names) == sorted({(step.table, b"") for step in aside})
         assert not recovery.waits and not (data_dir / kept_aside.FILE_NAME).exists()
 
 
@@ -56,7 +59,7 @@ def test_files_that_were_left_stay_whatever_a_stuck_thread_does(data_dir: Path) 
     step = CreateTable("a", SHAPES[0], records.version_bytes(7, 0))
     with Store.open(data_dir / "store") as store:
         kept_aside.save([data_dir], [step])
-        recovery = Recovery([data_dir], store, lambda _: None)
+        recovery = Recovery([data_dir], store, lambda _: None, lambda _: None)
         recovery.leave()
         recovery.apply()
         assert kept_aside.load([data_dir]).steps == [step]

@@ -19,7 +19,7 @@ from isinglass.store.database import Store
 from isinglass.store.records import encode, version_bytes
 from isinglass.store.tables import TableShape
 
-RECORDS = 3000
+RECORDS = 6000  # two answers of 64 KiB
 Start = Callable[[Callable[[], int]], StoreWork]
 
 

@@ -1,6 +1,6 @@
 """Adopting: what only this node may still have of a life that has ended, sent again as its own.
 
-Three ways lead to records that no other node can ask for, because no number tells of them:
+Four ways lead to records that no other node can ask for, because no number tells of them:
 
     above a gap       updates came above one that nobody can send again (see `repairs`), or may
                       have come before a restart (see `vectors`)
@@ -9,10 +9,13 @@ Three ways lead to records that no other node can ask for, because no number tel
     beyond a vector   a copy takes time, so it also brings what its source applied while it lasted;
                       were the source's power cut then, these records would be here alone; and so
                       would be what came of a copy that was not ended
+    kept aside        this node's last life could not put it into the store, and it may not have
+                      come to others (see `recovery`)
 
-For the first the journal has the names. What repairs brought is remembered by name until the
-horizon, which is everywhere, has passed it. For the third, and where journal or memory are too
-short, the store is read: of a life's records those count that are newer than the horizon.
+For the first the journal has the names, for the last the files. What repairs brought is remembered
+by name until the horizon, which is everywhere, has passed it. For the third, and where journal or
+memory are too short, the store is read: of a life's records those count that are newer than the
+horizon.
 Sent again they do no harm where they are known: applying is a join. Until they are sent this node's
 horizon stands still. A node that is killed while it is wary does not see which lives end meanwhile,
 and one that is killed before all is sent has not sent the rest: so it notes that it is wary, until
@@ -30,7 +33,7 @@ Pure.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from isinglass.node.outside import Outside, Shelf
@@ -56,6 +59,9 @@ class Adopting:
         publish: sends keys and records, in turn, whose last one is in line at a place.
         copying: tells whether a copy is under way.
         notes: what the store has noted.
+
+    Attributes:
+        kept_aside: what the last life kept aside is still to be sent, once the store has it.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class Adopting:
         self._repaired: dict[Name, int] = {}  # what repairs brought, and its stamp
         self._is_due = False  # it is to be sent
         self._ticks = 0
+        self.kept_aside = False
         self._noted = notes.get(WARY_NOTE, b"")
         if self._noted:
             (self._level,) = _STAMP.unpack(self._noted)
@@ -87,7 +94,8 @@ class Adopting:
     @property
     def busy(self) -> bool:
         """Whether something is still to be sent."""
-        return self._is_due or bool(self._origins) or self._reading is not None
+        reading = bool(self._origins) or self._reading is not None
+        return self._is_due or reading or self.kept_aside
 
     def begins(self, level: int) -> None:
         """A copy begins, or what is like one; stamps up to `level` are everywhere."""
@@ -122,7 +130,7 @@ class Adopting:
         self._ticks += 1
         if self._is_due:
             self._is_due = False
-            self._send(set(self._repaired))
+            self.send(self._repaired)
             self._repaired = {}
         elif self._repaired and self._ticks % LOOK_EVERY_TICKS == 0:
             horizon = self._horizon()
@@ -184,11 +192,12 @@ class Adopting:
             names: of the records, as the journal has them; None for one that it has no more.
         """
         self.begins(self._horizon())  # the stream's note tells of it no more
-        self._send({name for name in names if name is not None})
+        self.send(name for name in names if name is not None)
         if None in names:
             self.look_for(stream[0])
 
-    def _send(self, names: set[Name]) -> None:
+    def send(self, names: Iterable[Name]) -> None:
+        """Send again what records and tables are now."""
         for table, key in sorted(names):
             record = self._shelf.current(table, key)
             if record is not None:

@@ -190,7 +190,7 @@ class Applier:
         try:
             self._rescue()
             mark("applying a batch")
-            notes = self._intake.notes(batch)
+            notes = self._intake.notes(batch.through)
             done = self._store.apply(batch.steps, notes=notes)
         except StoreError as error:
             self._refused(error)
@@ -209,7 +209,7 @@ class Applier:
         for drop, done in self._intake.take_rescues():
             mark("dropping a table to make room")
             try:
-                self._store.apply([drop])
+                self._store.apply([drop], notes=self._intake.notes(0))
             except StoreError as error:
                 done(error)
                 raise

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from isinglass import clock
@@ -42,12 +42,14 @@ from isinglass.store.database import Store
 from isinglass.wire import datagrams
 from isinglass.wire.bodies import KINDS
 from isinglass.wire.datagrams import Identity, Opener, Sealer
+from isinglass.wire.journal import Name
 from isinglass.wire.transport.cluster import listen_for_streams
 from isinglass.wire.transport.multicast import Address, GroupSockets
 
 FLUSH_SECONDS, STEADY_FLUSH_SECONDS = 0.001, 0.005
 SHOW_SECONDS = 0.25
 NOTE_SECONDS = 1.0
+SHARED_TOGETHER = 500  # records, under the lock of the queue: some ten milliseconds
 # What is on the disk bounds what others may forget, so a cluster's node flushes now and then, also
 # where nothing was promised.
 FLUSH_EVERY_SECONDS = {"commit": 10.0, "second": 1.0, "none": 30.0}
@@ -85,6 +87,7 @@ class Cluster:
         loop: the port's.
         outbox: of the port's clients.
         served: returns how many requests of clients were answered so far.
+        kept_aside: the last life kept something aside, of which `share` will be told.
         fail: called, from any thread, with what must end the daemon.
 
     Raises:
@@ -102,6 +105,7 @@ class Cluster:
         outbox: Outbox,
         *,
         served: Callable[[], int],
+        kept_aside: bool,
         report: Callable[[Exception], None],
         fail: Callable[[Exception], None],
     ) -> None:
@@ -126,6 +130,7 @@ class Cluster:
             flushes=settings.durability == "commit", journal_limit=settings.journal_limit,
             patience_ns=int(settings.patience_seconds * clock.NANOSECONDS_PER_SECOND),
         )  # fmt: skip
+        self.replica.adopting.kept_aside = kept_aside
         intake.join(self.replica, self.draw, self._send)
         self._work = StoreWork(store, self._locked, served, report)
         self._calls = PeerCalls(
@@ -188,6 +193,22 @@ class Cluster:
             Task("cluster notes", NOTE_SECONDS, lambda: self._look_for_notes(between)),
             Task("cluster flush", FLUSH_EVERY_SECONDS[self._durability], self.flush),
         ]
+
+    def share(self, kept_aside: Collection[Name]) -> None:
+        """Send what the last life kept aside, and note so; where only one thread writes the store.
+
+        Args:
+            kept_aside: its names; the store has it all.
+
+        Raises:
+            StoreError: it cannot be noted.
+        """
+        ordered = sorted(kept_aside)
+        for start in range(0, len(ordered), SHARED_TOGETHER):
+            with self._intake:
+                self.replica.adopting.send(ordered[start : start + SHARED_TOGETHER])
+        self.replica.adopting.kept_aside = False
+        self._note()
 
     # ------------------------------------------------------------------ stamps
     def draw(self, count: int) -> int:

@@ -200,8 +200,7 @@ class Intake:
                 if number == 0:
                     raise
                 return place, number
-            entered = self._queue.offer_counting(table, key, record, now)
-            if entered == REFUSED:
+            if (entered := self._queue.offer_counting(table, key, record, now)) == REFUSED:
                 return place, number
             place = entered
             if replica is not None:
@@ -337,12 +336,10 @@ class Intake:
                 self.replica.taken(batch.through)
             return batch
 
-    def notes(self, batch: Batch) -> Mapping[bytes, bytes]:
-        """Return what the transaction of a batch is to note: how far each stream is applied."""
-        if self.replica is None:
-            return {}
+    def notes(self, through: int) -> Mapping[bytes, bytes]:
+        """Return what the transaction that reaches a place is to note: how far each stream is."""
         with self:
-            return self.replica.notes_through(batch.through)
+            return {} if self.replica is None else self.replica.notes_through(through)
 
     def applied(
         self, batch: Batch, written_bytes: int, noted: Mapping[bytes, bytes] | None = None
@@ -381,6 +378,8 @@ class Intake:
         """Return, and forget, the drops that go before the batch in hand, and whom to tell."""
         with self:
             found, self._rescues = self._rescues, []
+            if found and self.replica is not None:  # the store may have them beyond its numbers
+                self.replica.taken(0)
             return found
 
     def take_everything(self) -> list[Step]:

@@ -29,6 +29,7 @@ import msgpack
 from isinglass.folders import flush_folder
 from isinglass.store.changes import CreateTable, DropTable, Step, Writes
 from isinglass.store.tables import TableShape
+from isinglass.wire.journal import Name
 
 FILE_NAME = "kept-aside"
 DAMAGED_NAME = "kept-aside.damaged"
@@ -119,6 +120,18 @@ def updates_of(steps: Iterable[Step]) -> int:
         len(step.records) + sum(map(len, step.groups.values())) if isinstance(step, Writes) else 1
         for step in steps
     )
+
+
+def names_of(steps: Iterable[Step]) -> set[Name]:
+    """Return the names of all that the steps change; an empty key is the table itself."""
+    names: set[Name] = set()
+    for step in steps:
+        if isinstance(step, Writes):
+            for part in (step.records, *step.groups.values()):
+                names.update((step.table, key) for key in part)
+        else:
+            names.add((step.table, b""))
+    return names
 
 
 def _entry(step: Step) -> bytes:

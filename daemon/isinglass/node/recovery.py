@@ -4,16 +4,18 @@ It goes before anything newer. When the store takes it at the start, clients nev
 does not (the disk is still full), the daemon serves reads, refuses writes with the store's own
 error, and the applier tries again until there is room.
 
-    kept aside ──the store takes it, flushed──▶ in the store: the files are removed
-        └─ the daemon ends before: the files stay for the next one
+    kept aside ──the store takes it──▶ in the store ──sent again, flushed──▶ the files are removed
+        └─ the daemon ends before: the files stay for the next one ──┘
 
+It goes there without numbers of this life, and may not have gone to other nodes before: so the
+names of all of it are told, to be sent again under new ones (see `adopting`), before the files go.
 The queue is told of the tables as they will be then, so a table that was only created aside can be
 dropped to make room.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from isinglass.glass.probe import mark
@@ -22,6 +24,7 @@ from isinglass.store import records
 from isinglass.store.changes import CreateTable, DropTable, Writes
 from isinglass.store.database import Store
 from isinglass.store.tables import TableState
+from isinglass.wire.journal import Name
 
 NOTHING = kept_aside.Kept([], [], [])
 
@@ -31,16 +34,23 @@ class Recovery:
 
     Args:
         folders: where a daemon keeps aside.
-        finished: told how many updates there were, once they are in the store.
+        stored: told the names of what was kept aside, once it is in the store; again, when the
+            store then could not be flushed.
+        finished: told how many updates there were, at the end.
     """
 
     def __init__(
-        self, folders: Iterable[Path], store: Store, finished: Callable[[int], None]
+        self,
+        folders: Iterable[Path],
+        store: Store,
+        stored: Callable[[Collection[Name]], None],
+        finished: Callable[[int], None],
     ) -> None:
-        self._store, self._finished = store, finished
+        self._store, self._stored, self._finished = store, stored, finished
         self._kept = kept_aside.load(folders)
         self._steps = list(self._kept.steps)
         self.updates = kept_aside.updates_of(self._steps)
+        self._names = kept_aside.names_of(self._steps)
 
     @property
     def waits(self) -> bool:
@@ -62,9 +72,11 @@ class Recovery:
         while self._steps:
             self._store.apply(self._steps[:1])
             del self._steps[0]
+        self._stored(self._names)
         self._store.flush()
         kept, self._kept = self._kept, NOTHING
         kept_aside.remove(kept)
+        self._names = set()
         self._finished(self.updates)
 
     def leave(self) -> None:

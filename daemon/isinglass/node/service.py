@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import isinglass
 from isinglass import clock, collecting, emit
@@ -55,6 +55,7 @@ from isinglass.store.database import Store
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel, StorePanel
 from isinglass.wire import messages, transport
+from isinglass.wire.journal import Name
 
 SOCKET_NAME = "port.sock"
 SERVING, DRAINED = "serving", "drained"
@@ -91,7 +92,7 @@ class Service:
 
     def _assemble(self) -> None:
         settings, glass, store = self._settings, self._glass, self._store
-        self._recovery = Recovery(self._folders, store, self._recovered)
+        self._recovery = Recovery(self._folders, store, self._share, self._recovered)
         glass.observe(max(store.newest_stamp(), self._recovery.newest_stamp()))
         self._queue_panel = QueuePanel()
         self._queue = UpdateQueue(
@@ -106,7 +107,6 @@ class Service:
         origin = member.origin if member else ORIGIN
         writer = counters.writer_of(origin, glass.generation)
         self._intake = Intake(self._queue, glass.stamp, store, origin, writer)
-        self._recover()
         self._applier_panel, self._port_panel = ApplierPanel(), PortPanel()
         self._applier = Applier(
             self._intake,
@@ -130,11 +130,12 @@ class Service:
         if member is not None:
             self._cluster = Cluster(
                 settings, member, self._intake, store, glass, loop, outbox,
-                served=lambda: self._port_panel.requests,
+                served=lambda: self._port_panel.requests, kept_aside=self._recovery.waits,
                 report=self.troubles.report, fail=self.troubles.fail,
             )  # fmt: skip
             tasks += self._cluster.tasks(self._applier.between)
             self._housekeeping.passed_everywhere = self._cluster.horizon
+        self._recover()
         self._pacing = Pacing(
             settings, self._queue_panel, self._applier, self._applier_panel, self._intake
         )
@@ -175,6 +176,10 @@ class Service:
             self._show_trouble()
             self._glass.event(WARNING, "store", "what the last daemon kept aside has to wait",
                               updates=self._recovery.updates)  # fmt: skip
+
+    def _share(self, names: Collection[Name]) -> None:
+        if self._cluster is not None:
+            self._cluster.share(names)
 
     def _recovered(self, updates: int) -> None:
         self._panel.recovered, self._panel.kept_aside = updates, 0
