@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from isinglass.wire import reports
 from isinglass.wire.datagrams import BODY_LIMIT
-from isinglass.wire.membership import DEAF, DOWN, LEFT, SUSPECTED, UP, Member, Membership
+from isinglass.wire.membership import (
+    DEAF,
+    DOWN,
+    LEFT,
+    OFFSET_SAMPLES,
+    SUSPECTED,
+    UP,
+    Member,
+    Membership,
+)
 from isinglass.wire.placement import SLOTS, Placement
 from isinglass.wire.replay import WINDOW, ReplayWindow
 from isinglass.wire.reports import LEAVING, LIVE, Echo, Load, Progress, Report
@@ -148,3 +157,27 @@ def test_a_number_passes_once(numbers: list[int]) -> None:
             passed.add(number)
     assert window.received == len(passed)
     assert window.missing == (max(passed) - min(passed) + 1 - len(passed) if passed else 0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, SECOND), st.integers(0, SECOND), st.integers(0, SECOND)),
+        min_size=1,
+        max_size=40,
+    ),
+    st.integers(-100 * SECOND, 100 * SECOND),
+)
+def test_the_clock_of_another_node_is_never_taken_for_less_than_it_is(
+    trips: list[tuple[int, int, int]], ahead: int
+) -> None:
+    """Else a primary stamps a write after its deadline; of each trip: pause, way there, way back."""
+    member, now = Member("alder", 1, 7), 200 * SECOND
+    for pause, there, back in trips:
+        asked = now + pause
+        answered = asked + there
+        now = answered + back
+        member.hear(report(), 7, answered + ahead, now)
+        member.measure(Echo(2, asked, 0), 0, now)
+        assert now + ahead <= member.clock_ns(now)
+    round_trips = [there + back for _, there, back in trips[-OFFSET_SAMPLES:]]
+    assert member.clock_ns(now) <= now + ahead + min(round_trips)

@@ -82,7 +82,8 @@ class Member:
         self.round_trip_ns = 0
         self.clock_offset_seconds = 0.0
         self._offsets: list[tuple[int, float]] = []
-        self._leads: list[int] = []
+        self._leads: list[int] = []  # its clock less the own one, or less than that
+        self._bounds: list[int] = []  # the same, or more than that
 
     @property
     def heard(self) -> bool:
@@ -123,7 +124,7 @@ class Member:
             self.restarts += 1
             self.incarnation = incarnation
             self.vector, self.let_go = {}, {}  # what it had only in memory is gone
-            self._offsets, self._leads = [], []
+            self._offsets, self._leads, self._bounds = [], [], []
         self._leads = [*self._leads[1 - OFFSET_SAMPLES :], sent_ns - now_ns]
         self.vector.update(report.vector)
         self.let_go.update(report.let_go)
@@ -138,8 +139,13 @@ class Member:
         self.state = MACHINE.after(self.state, event)
 
     def clock_ns(self, now_ns: int) -> int:
-        """Return its monotonic clock, or a little less: by what a heartbeat takes at best."""
-        return now_ns + max(self._leads, default=0)
+        """Return its monotonic clock, or a little more: by what a round trip takes at best.
+
+        A heartbeat that brings an echo was on its way for no longer than both took. Before the
+        first echo, or after this host slept, it is a little less: by what a heartbeat takes.
+        """
+        least = max(self._leads, default=0)
+        return now_ns + max(min(self._bounds, default=least), least)
 
     def measure(self, echo: Echo, own_wall_ms: int, now_ns: int) -> None:
         """Estimate round trip and clock offset from an own heartbeat that came back.
@@ -149,6 +155,8 @@ class Member:
         round_trip = now_ns - echo.sent_ns - echo.held_ns
         if round_trip < 0 or self.report is None:
             return
+        bound = self.sent_ns - now_ns + round_trip
+        self._bounds = [*self._bounds[1 - OFFSET_SAMPLES :], bound]
         offset = (self.report.wall_ms + round_trip / 2e6 - own_wall_ms) / 1000
         self._offsets = [*self._offsets[1 - OFFSET_SAMPLES :], (round_trip, offset)]
         self.round_trip_ns, self.clock_offset_seconds = min(self._offsets)
