@@ -40,7 +40,7 @@ class Asked:
         )
         self.intake.create_table("t", TableShape())
         self.apply()
-        self._requests = Requests(self.intake, self.panel, Admission(0), "oak")
+        self._requests = Requests(self.intake, self.panel, Admission(0), "oak", lambda: None)
 
     def ask(self, operation: int, *arguments: Any) -> list[Any] | None:
         """Return the answer that comes at once, or None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isinglass.node.primary import FIRST_LIMIT_NS, LARGEST_LIMIT_NS, REPLIES_KEPT, TimeLimits
+from isinglass.wire.time_limits import FIRST_LIMIT_NS, LARGEST_LIMIT_NS, REPLIES_KEPT, TimeLimits
 
 
 @given(st.lists(st.integers(0, LARGEST_LIMIT_NS), max_size=3 * REPLIES_KEPT), st.integers(0, 10**8))

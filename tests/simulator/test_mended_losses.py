@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from isinglass.node import repairs
-from isinglass.node.primary import ACK_PRIMARY, Receipt
+from isinglass.node.primary import Receipt
 from isinglass.store.records import FLAGS
 from isinglass.wire.bodies import REPAIR, UPDATES
+from isinglass.wire.primary_calls import ACK_PRIMARY
 from isinglass.wire.reports import JOINING
 from isinglass.wire.streams import StreamId
 from simulator import checks, life

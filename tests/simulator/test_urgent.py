@@ -8,12 +8,12 @@ import pytest
 
 from isinglass.node.immediate import Immediate
 from isinglass.node.intake import Intake
-from isinglass.node.primary import ACK_MAJORITY, ACK_ONE, ACK_PRIMARY
 from isinglass.store.merge import UpdateQueue
 from isinglass.store.panels import QueuePanel
 from isinglass.store.tables import TableShape
 from isinglass.wire import bodies
 from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE, REFUSED
+from isinglass.wire.primary_calls import ACK_MAJORITY, ACK_ONE, ACK_PRIMARY
 from node.stored import Stored
 from simulator.conftest import MakeCluster
 from simulator.life import Life

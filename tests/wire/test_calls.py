@@ -15,7 +15,7 @@ from isinglass import errors
 from isinglass.wire import calls, messages
 from isinglass.wire.calls import Answer, CallChannel, Failed, Opened, Request
 from isinglass.wire.datagrams import Identity
-from isinglass.wire.handshake import ANSWERER, CALLER, VERSION, Member
+from isinglass.wire.handshake import ANSWERER, CALLER, VERSION, Member, guest_key
 from isinglass.wire.messages import DONE, LENGTH, PACED, REFUSED, WAIT
 
 KEY = b"k" * 32
@@ -93,6 +93,62 @@ def test_both_ends_learn_why_they_must_not_talk(
         assert says in str(told.error)
     assert caller.failed and answerer.failed
     assert not caller.opened and not answerer.opened
+
+
+def guest_of(member: Member, key: bytes) -> CallChannel:
+    own = Identity("c", key, member.origin, member.incarnation)
+    return CallChannel(CALLER, own, member.node, os.urandom(16), {}, guest=True)
+
+
+def host(may: messages.Operations) -> CallChannel:
+    own = Identity("c", KEY, ELM.origin, ELM.incarnation)
+    return CallChannel(ANSWERER, own, ELM.node, os.urandom(16), OPERATIONS, guests_may=may)
+
+
+def test_a_guest_may_ask_what_guests_may_and_no_more() -> None:
+    guest, answerer = guest_of(OAK, guest_key(KEY, *OAK[1:])), host({1: OPERATIONS[1]})
+    assert exchange(guest, answerer) == [[Opened(ELM)], [Opened(OAK)]]
+    assert answerer.guest
+    first, second = guest.request(1, "orders", b"key"), guest.request(2)
+    (refused,), told = exchange(guest, answerer)
+    assert told == [Request(first, 1, ["orders", b"key"])]
+    assert isinstance(refused, Answer)
+    assert (refused.request_id, refused.status) == (second, REFUSED)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KEY,
+        b"",
+        guest_key(KEY, OAK.origin, OAK.incarnation + 1),
+        guest_key(KEY, OAK.origin + 1, OAK.incarnation),
+        guest_key(b"j" * 32, *OAK[1:]),
+    ],
+)
+def test_a_guest_with_another_key_than_its_node_s_is_refused(key: bytes) -> None:
+    guest, answerer = guest_of(OAK, key), host(OPERATIONS)
+    _, (told,) = exchange(guest, answerer)
+    assert isinstance(told, Failed) and told.reason == "bad tag"
+    assert guest.failed and answerer.failed
+
+
+def test_the_key_of_guests_opens_nothing_to_who_says_it_is_a_node() -> None:
+    caller = channel(CALLER, OAK, guest_key(KEY, *OAK[1:]))
+    _, (told,) = exchange(caller, host(OPERATIONS))
+    assert isinstance(told, Failed) and told.reason == "bad tag"
+
+
+def test_nobody_answers_as_a_guest() -> None:
+    caller = channel(CALLER, OAK)
+    key = guest_key(KEY, *ELM[1:])
+    own = Identity("c", key, ELM.origin, ELM.incarnation)
+    answerer = CallChannel(ANSWERER, own, ELM.node, os.urandom(16), OPERATIONS, guest=True)
+    caller.take()
+    hello = guest_of(OAK, guest_key(KEY, *OAK[1:])).take()
+    answerer.feed(hello)
+    (told,) = caller.feed(answerer.take())
+    assert isinstance(told, Failed) and not caller.opened
 
 
 def test_another_version_is_told_to_both() -> None:

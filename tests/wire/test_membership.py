@@ -170,7 +170,7 @@ def test_a_number_passes_once(numbers: list[int]) -> None:
 def test_the_clock_of_another_node_is_never_taken_for_less_than_it_is(
     trips: list[tuple[int, int, int]], ahead: int
 ) -> None:
-    """Else a primary stamps a write after its deadline; of each trip: pause, way there, way back."""
+    """Else a primary stamps a write too late; of each trip: the pause, the way there and back."""
     member, now = Member("alder", 1, 7), 200 * SECOND
     for pause, there, back in trips:
         asked = now + pause

@@ -10,9 +10,9 @@ import msgpack
 
 from import_graph import ROOT
 from isinglass import errors
-from isinglass.node import peer_calls, primary, repairs, replica, strangers
+from isinglass.node import peer_calls, repairs, replica, strangers
 from isinglass.store import buckets
-from isinglass.wire import bodies, cluster_key, handshake, reports
+from isinglass.wire import bodies, cluster_key, handshake, primary_calls, reports
 from isinglass.wire.datagrams import (
     ALIVE_NS,
     BODY_LIMIT,
@@ -98,7 +98,7 @@ def test_the_page_s_figures_are_the_product_s() -> None:
         "spans {} s of its sender's clock": ALIVE_NS / 1e9,
         "for the same within {} ms": repairs.SEVERAL_NS / 1e6,
         "Sent each {} ms": replica.HEARTBEAT_NS / 1e6,
-        "the answer waits for them for {} s": primary.ACK_LIMIT_NS / 1e9,
+        "the answer waits for them for {} s": primary_calls.ACK_LIMIT_NS / 1e9,
         "A call is given up after {} s": peer_calls.CALL_LIMIT_SECONDS,
         "the whole store after {} minutes": peer_calls.STORE_LIMIT_SECONDS / 60,
         "not proved within {} s": peer_calls.PROOF_LIMIT_SECONDS,

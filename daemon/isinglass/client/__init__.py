@@ -7,7 +7,8 @@
             print(key, order["total"])
 
 Read in this order: `client` (what can be asked), `session` (what happens when the daemon does not
-answer), `connection`, `own_writes`, `local`.
+answer), `connection`, `own_writes`, `local`; then what asks other nodes: `primaries`, `guest`,
+`elsewhere`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ when the call returns:
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -105,6 +106,19 @@ class Client(Reading):
         level = self._durability if durability is None else durability_number(durability)
         who = self._consistency if consistency is None else consistency_number(consistency)
         held = self._ack if ack is None else ack_number(ack)
+        if who and level != messages.ACKNOWLEDGE_ON_DISK:
+            written = self._primaries().write(
+                table, records.key_bytes(key), payload, held, wait=wait
+            )
+            if written is not None and written.held:
+                self._own.superseded(table, key)
+                self._elsewhere.add(table, key, written.stamp, payload)
+                mark.waiting("for the program's next call")
+                return self._received(Receipt(written.node, True, written.held))
+            if written is not None:
+                who = messages.TAKEN_HERE
+        if self._elsewhere.kept:
+            self._elsewhere.forget(table, key)
         if who or held:
             asked = [messages.WRITE, table, key, payload, level, who, held, 0]
             place, receipt = self._session.ask(asked, write=True, wait=wait)
@@ -136,6 +150,9 @@ class Client(Reading):
         left = [packed[start : start + CHUNK] for start in range(0, len(packed), CHUNK)]
         while left:
             together = left[:TOGETHER]
+            if self._elsewhere.kept:
+                for key, _ in itertools.chain.from_iterable(together):
+                    self._elsewhere.forget(table, key)
             requests = [[messages.PUT_MANY, table, chunk, level, 0] for chunk in together]
             answers = self._session.ask_all(requests, write=True, wait=wait)
             applied = self._session.words.applied_through
@@ -206,6 +223,7 @@ class Client(Reading):
             WritesLost: a daemon was killed with some of them in its queue; raised once.
         """
         level = self._durability if durability is None else durability_number(durability)
+        self._come_here()
         self._session.ask([messages.FLUSH, self._own.last_place, level])
         self._session.check_lost()
         mark.waiting("for the program's next call")
@@ -259,6 +277,7 @@ class Client(Reading):
             raise TableMissing(f"there is no table {name!r}: `isinglass dump` lists them")
         self._session.ask([messages.DROP_TABLE, name])
         self._own.forget_table(name)
+        self._elsewhere.forget_table(name)
         mark.waiting("for the program's next call")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from isinglass.client.session import Session
 from isinglass.store.engine import DATA_FILE
 from isinglass.store.reading import StoreReader
-from isinglass.store.records import Record, is_counting
+from isinglass.store.records import Record, is_counting, written_stamp
 from isinglass.store.tables import TableInfo
 
 Identity = tuple[int, int]  # device and inode of the data file
@@ -92,6 +92,15 @@ class LocalStore:
         """
         record = self._store.look_up(table, key.encode("utf-8", "surrogatepass"))
         return record is not None and is_counting(record)
+
+    def shows(self, table: str, key: str, stamp: int) -> bool | None:
+        """Tell whether the store has what was put or deleted at a stamp, or later.
+
+        Returns:
+            None when the store has nothing of the record, not even that it was deleted.
+        """
+        record = self._store.stored(table, key.encode("utf-8", "surrogatepass"))
+        return None if record is None else written_stamp(record) >= stamp
 
     def scan(
         self, table: str, start: str | None, stop: str | None, limit: int | None, reverse: bool

@@ -43,6 +43,11 @@ class OwnWrites:
             if len(self.kept) >= self._prune_at:
                 self._forget(applied_through)
 
+    def superseded(self, table: str, key: str) -> None:
+        """Forget the write of a record that this client has written again, at another node."""
+        with self._lock:
+            self.kept.pop((table, key), None)
+
     def add_many(
         self, table: str, items: list[tuple[str, bytes]], place: int, applied_through: int
     ) -> None:

@@ -23,6 +23,7 @@ class ClientPanel(Panel):
     by_primary = Counter("answers", "Writes and reads answered by the record's primary.")
     by_others = Counter("answers", "Immediate ones answered by another node: it was silent.")
     requests = Counter("requests", "Requests sent to the daemon.")
+    direct = Counter("requests", "Requests sent to primaries at other nodes, past the daemon.")
     refused = Counter("answers", "Requests that the daemon refused.")
     waits = Counter("waits", "Times a write waited because the queue was full.")
     waited = Real("seconds", "Time spent in these waits.")

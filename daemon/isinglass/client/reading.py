@@ -1,8 +1,8 @@
 """Reading with the client library: the own store at once, or each record's primary when asked.
 
 Local reads go straight to LMDB; a client always sees its own writes. An immediate read asks the
-daemon, which asks the record's primary; a scan finds the keys in the own store, and then asks for
-each record, VERIFIED_TOGETHER at a time.
+record's primary (`primaries`), or the daemon to ask it; a scan finds the keys in the own store, and
+then asks for each record, VERIFIED_TOGETHER at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
+from isinglass import clock
+from isinglass.client.elsewhere import Elsewhere, Stamped
 from isinglass.client.local import LocalStore
 from isinglass.client.panels import ClientPanel
 from isinglass.client.receipts import (
@@ -28,6 +30,10 @@ from isinglass.store import records
 from isinglass.store.index import Bounds, IndexedField
 from isinglass.store.tables import TableInfo
 from isinglass.wire import messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.client.primaries import Primaries
 
 Value = dict[str, Any]
 VERIFIED_TOGETHER = 64
@@ -59,6 +65,8 @@ class Reading:
         except BaseException:
             self._session.close()
             raise
+        self._elsewhere = Elsewhere(self._local.shows)
+        self._asked_directly: Primaries | None = None
 
     @property
     def node(self) -> str:
@@ -67,6 +75,8 @@ class Reading:
 
     def close(self) -> None:
         """Let go of the connections, the store and the region; may be called twice."""
+        if self._asked_directly is not None:
+            self._asked_directly.close()
         self._local.close()
         self._session.close()
 
@@ -80,6 +90,14 @@ class Reading:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _primaries(self) -> Primaries:
+        if self._asked_directly is None:
+            # Only who writes or reads immediately needs what talks to other nodes.
+            from isinglass.client.primaries import Primaries
+
+            self._asked_directly = Primaries(self._session)
+        return self._asked_directly
 
     def _received(self, receipt: Receipt) -> Receipt:
         """Count what a receipt says."""
@@ -102,8 +120,13 @@ class Reading:
             DaemonAway, RequestTimeout: the own daemon did not answer.
         """
         self._words[_GETS] += 1
-        answers = self._session.ask_all([[messages.READ, table, key]])
-        return self._answer(answers[0])
+        found = self._primaries().read(table, records.key_bytes(key))
+        if found is None:
+            return self._answer(self._session.ask_all([[messages.READ, table, key]])[0])
+        record, payload = found.record, None
+        if record is not None and not records.is_tombstone(record):
+            payload = records.packed_value(record)
+        return self._answer([payload, [found.node, True, 1, 0.0]])
 
     def _answer(self, result: list[Any]) -> Answer:
         payload, receipt = result
@@ -125,6 +148,9 @@ class Reading:
         if self._is_immediate(consistency):
             return self.read(table, key).value
         self._words[_GETS] += 1
+        stamped = self._elsewhere.waiting(table, key) if self._elsewhere.kept else None
+        if stamped is not None and (table, key) not in self._own.counted:
+            return self._from_elsewhere(table, key, stamped)
         if self._own.kept or self._own.counted:
             through = self._session.words.applied_through
             waiting = self._own.waiting(table, key, through)
@@ -138,6 +164,13 @@ class Reading:
             # So that the next read does not even look.
             self._own.settle(through)
         return self._local.get_value(table, key)
+
+    def _from_elsewhere(self, table: str, key: str, stamped: Stamped) -> Value | None:
+        """Return a record that another node stamped for this client, and the store has not yet."""
+        if self._local.shows(table, key, stamped.stamp) is None or self._local.counts(table, key):
+            return self.read(table, key).value  # deleted and forgotten by now, or counted, too
+        self._session.panel.own_gets += 1
+        return None if stamped.payload is None else records.unpack_value(stamped.payload)
 
     def scan(
         self,
@@ -237,8 +270,18 @@ class Reading:
 
     def _catch_up(self) -> None:
         """Wait until the store shows this client's own writes."""
+        self._come_here()
         if not self._own.settle(self._session.words.applied_through):
             self._session.panel.catching_up += 1
             self._session.ask([messages.FLUSH, self._own.last_place, 0])
             self._own.settle(self._session.words.applied_through)
             mark.waiting("for the program's next call")
+
+    def _come_here(self) -> None:
+        """Wait until the store shows what other nodes stamped for this client."""
+        if self._elsewhere.kept:
+            limit_ns = int(self._session.timeout_seconds * clock.NANOSECONDS_PER_SECOND)
+            self._elsewhere.await_all(
+                clock.monotonic_ns() + limit_ns,
+                lambda table, key: self.read(table, key).value is None,
+            )

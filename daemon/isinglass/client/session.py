@@ -258,7 +258,7 @@ class Session:
                 if not left:
                     self._time((clock.monotonic_ns() - started_ns) // 1000)
                     return results
-                self._pause(pause, deadline, wait, paced)
+                self.pause(pause, started_ns, wait=wait, paced=paced)
             again = [requests[number] for number in left]
             answers = self._exchange(again, started_ns, late=True)
 
@@ -328,8 +328,18 @@ class Session:
                 pause = max(pause, answer[2])
         return again, pause
 
-    def _pause(self, seconds: float, deadline_ns: int, wait: bool, paced: bool) -> None:
-        left = seconds_left(deadline_ns)
+    def pause(self, seconds: float, started_ns: int, *, wait: bool, paced: bool) -> None:
+        """Wait before a request is made again that was told to.
+
+        Args:
+            started_ns: when it was made first.
+            wait: False: raise instead.
+            paced: it is too fast; else there is no room.
+
+        Raises:
+            RequestRefused: it is not to wait, or has no time left.
+        """
+        left = seconds_left(self._deadline(started_ns))
         if not wait or left <= 0:
             raise RequestRefused(_why_not(self.node, paced))
         started = clock.monotonic_ns()

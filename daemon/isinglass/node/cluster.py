@@ -26,6 +26,7 @@ from isinglass.node import ending
 from isinglass.node.cluster_news import ClusterNews
 from isinglass.node.cluster_settings import ClusterSettings
 from isinglass.node.figures import Figures
+from isinglass.node.guests import Guests
 from isinglass.node.intake import Intake
 from isinglass.node.listener import WIRE, Listener
 from isinglass.node.lives import DRAWN_BITS, later_life
@@ -87,6 +88,7 @@ class Cluster:
         loop: the port's.
         outbox: of the port's clients.
         served: returns how many requests of clients were answered so far.
+        pace: see `Guests`.
         kept_aside: the last life kept something aside, of which `share` will be told.
         fail: called, from any thread, with what must end the daemon.
 
@@ -106,6 +108,7 @@ class Cluster:
         *,
         served: Callable[[], int],
         kept_aside: bool,
+        pace: Callable[[int], float],
         report: Callable[[Exception], None],
         fail: Callable[[Exception], None],
     ) -> None:
@@ -133,10 +136,11 @@ class Cluster:
         self.replica.adopting.kept_aside = kept_aside
         intake.join(self.replica, self.draw, self._send)
         self._work = StoreWork(store, self._locked, served, report)
+        self.guests = Guests(self.identity, self.replica, self._stream_address, pace)
         self._calls = PeerCalls(
             loop, streams, self.identity, settings.node, self.figures.network,
-            address_of=self._stream_address, serve=self._serve, locked=self._locked,
-            collect=outbox.collect, report=report,
+            address_of=self._stream_address, serve=self._serve, admit=self.guests.admit,
+            locked=self._locked, collect=outbox.collect, report=report,
         )  # fmt: skip
         self._strangers = Strangers(
             self.identity, settings.node, self.figures.network, report=report, fail=fail

@@ -20,7 +20,7 @@ from isinglass.store import records
 from isinglass.store.buckets import bucket_of
 from isinglass.store.merge import REFUSED
 from isinglass.wire import messages
-from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE
+from isinglass.wire.messages import ACKNOWLEDGE_ON_DISK, DONE, IMMEDIATE, TAKEN_HERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ class Immediate:
         with intake:
             if consistency == IMMEDIATE:
                 replica.primary.write(table, key, payload, ack, done)
+            elif consistency == TAKEN_HERE:
+                replica.primary.take_here(table, key, payload, ack, done)
             else:
                 _, place, number = intake.stamp_write(table, key, payload)
                 own = replica.me.origin

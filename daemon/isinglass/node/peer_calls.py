@@ -1,8 +1,9 @@
 """Calls between daemons: what a node asks of one other node, over TCP, on the port's loop.
 
 A node has one connection to each member that it asks, made at the first call, and answers on those
-that others make. Requests go without waiting for earlier answers, and answers may overtake each
-other, since one may wait for the disk of a third node.
+that others make, and on those of their clients, who may ask the primary of a record (`guests`).
+Requests go without waiting for earlier answers, and answers may overtake each other, since one may
+wait for the disk of a third node.
 
     none ──call──▶ connecting ──▶ proving the key ──▶ open ──closed, silent, refused──▶ none
                                                             (every call in it: no answer)
@@ -19,17 +20,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from isinglass.errors import LockTimeout
+from isinglass.errors import IsinglassError, LockTimeout
 from isinglass.glass.probe import mark
 from isinglass.node.cluster_panels import NetworkPanel
 from isinglass.node.healing import BUCKETS, DIGESTS
 from isinglass.node.outside import Answered
-from isinglass.node.primary import READ, WRITE
-from isinglass.wire import messages, transport
+from isinglass.wire import messages, primary_calls, transport
 from isinglass.wire.calls import Answer, CallChannel, Failed, Opened, Request
 from isinglass.wire.datagrams import Identity
 from isinglass.wire.handshake import ANSWERER, CALLER
-from isinglass.wire.messages import DONE
+from isinglass.wire.messages import DONE, PACED
 from isinglass.wire.transport.cluster import Connecting
 from isinglass.wire.transport.multicast import Address
 
@@ -42,9 +42,7 @@ UNSENT_LIMIT_BYTES = 64 << 20
 LOOK_SECONDS = 0.5
 
 OPERATIONS: messages.Operations = {
-    # table, key, packed value or nil, how many must hold it, the asker's number, until when
-    WRITE: ("write", ((str,), (bytes,), (bytes, type(None)), (int,), (int,), (int,))),
-    READ: ("read", ((str,), (bytes,), (bool,))),  # table, key, only as the primary
+    **primary_calls.OPERATIONS,
     DIGESTS: ("digests", ((int,), (bool,))),  # horizon, whether digests are wanted
     BUCKETS: ("buckets", ((list,), (list,), (int,))),  # buckets, cursor, life
 }
@@ -55,7 +53,10 @@ class _Connection:
 
     def __init__(self, calls: PeerCalls, role: str) -> None:
         self._calls = calls
-        self._channel = CallChannel(role, calls.identity, calls.node, os.urandom(16), OPERATIONS)
+        self._channel = CallChannel(
+            role, calls.identity, calls.node, os.urandom(16), OPERATIONS,
+            guests_may=primary_calls.OPERATIONS,
+        )  # fmt: skip
         self._peer: transport.Peer | None = None
         self._connecting: Connecting | None = None
         self.address: Address | None = None
@@ -132,6 +133,9 @@ class _Connection:
     # ------------------------------------------------------------------ answering
     def _asked(self, event: Request) -> None:
         self._calls.panel.served += 1
+        if self._channel.guest and (word := self._word_to_guest(event)):
+            self._answer(word)
+            return
 
         def reply(result: list[Any] | None) -> None:
             self._calls.on_loop(lambda: self._reply(event.request_id, result))
@@ -142,9 +146,20 @@ class _Connection:
             self._calls.report(error)
             reply(None)
 
+    def _word_to_guest(self, event: Request) -> list[Any] | None:
+        """Return why a guest's request is not done now, or None."""
+        try:
+            seconds = self._calls.admit(id(self), event)
+        except IsinglassError as error:
+            return messages.refusal(event.request_id, error)
+        return [event.request_id, PACED, seconds] if seconds else None
+
     def _reply(self, request_id: int, result: list[Any] | None) -> None:
+        self._answer([request_id, DONE, result])
+
+    def _answer(self, message: list[Any]) -> None:
         if not self._channel.failed and self._peer is not None and not self._peer.closed:
-            self._channel.answer([request_id, DONE, result])
+            self._channel.answer(message)
             self._flush()
 
     # ------------------------------------------------------------------ the end
@@ -186,6 +201,8 @@ class PeerCalls:
         listener: a listening TCP socket.
         address_of: returns where a member takes calls, or None when that is not known.
         serve: answers a request, under the node's lock.
+        admit: returns the seconds for which a guest's connection, told by any number, must wait
+            with a request; 0.0 when it need not. Raises what refuses it.
         locked: calls `done(result)` under the node's lock.
         collect: does the work of a callback with what came, and then sends what clients get for it.
         report: shows an error in the table of distinct errors.
@@ -201,12 +218,13 @@ class PeerCalls:
         *,
         address_of: Callable[[int], Address | None],
         serve: Callable[[list[Any], Answered], None],
+        admit: Callable[[int, Request], float],
         locked: Callable[[Answered, Any], None],
         collect: Callable[[Callable[[bytes], None], bytes], None],
         report: Callable[[Exception], None],
     ) -> None:
         self.loop, self.identity, self.node, self.panel = loop, identity, node, panel
-        self._address_of, self.serve, self.locked = address_of, serve, locked
+        self._address_of, self.serve, self.admit, self.locked = address_of, serve, admit, locked
         self.collect, self.report = collect, report
         self._listener = listener
         self._server: transport.Server | None = None

@@ -10,12 +10,9 @@ write is accepted here, the read answered from here, and the receipt says so.
                                      └── silence, refusal, breaker open ──▶ stamped here ("local")
     read    asked ──answer──▶ ("primary")     silence ──▶ second replica's or own, newest ("local")
 
-*Time limit*: four times the 95th percentile of the last successful replies, and at least
-the patience that is set; time-outs do not feed
-it (a limit fed by its own time-outs collapses). *Circuit breaker*: after three silences in a row a
-member is not asked for a second, then for two, four, eight; the next success closes it (Nygard,
-"Release It!", 2007). *Hedge*: only a read, and only one that is marked local anyway, may take the
-answer of a second replica: it is no primary, but often newer than the own copy.
+*Time limit* and *circuit breaker*: `wire/time_limits`. *Hedge*: only a read, and only one that is
+marked local anyway, may take the answer of a second replica: it is no primary, but often newer than
+the own copy.
 *Deadline*: a write that was given up is stamped elsewhere, and its client goes on; were it stamped
 by a primary that comes to it late, it would win over what the client wrote since. So a request says
 until when it may be stamped, on the asker's monotonic clock, of which every heartbeat tells.
@@ -26,8 +23,6 @@ WAITING_LIMIT wait.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,17 +32,10 @@ from isinglass.node.vectors import Vectors
 from isinglass.store.buckets import bucket_of
 from isinglass.wire.membership import Membership
 from isinglass.wire.placement import Placement
+from isinglass.wire.primary_calls import ACK_LIMIT_NS, DONE, FAILED, NOT_PRIMARY, READ, WRITE
 from isinglass.wire.streams import StreamId
+from isinglass.wire.time_limits import LARGEST_LIMIT_NS, PATIENCE_NS, TimeLimits
 
-WRITE, READ = 1, 2  # operations of `peer_calls`
-DONE, NOT_PRIMARY, FAILED = "done", "not primary", "failed"
-ACK_PRIMARY, ACK_ONE, ACK_MAJORITY = range(3)
-FIRST_LIMIT_NS, LARGEST_LIMIT_NS = 250_000_000, 1_000_000_000
-PATIENCE_NS = 100_000_000
-ACK_LIMIT_NS = 1_000_000_000
-REPLIES_KEPT = 64
-BREAKER_AFTER = 3
-BREAKER_FIRST_NS, BREAKER_LONGEST_NS = 1_000_000_000, 8_000_000_000
 WAITING_LIMIT = 10_000
 DEAF_NS = 500_000_000  # less than others take to suspect a member
 
@@ -75,49 +63,6 @@ class _Reply:
     ) -> None:
         self.origin, self.started_ns, self.limit_ns = origin, started_ns, limit_ns
         self.give_up = give_up
-
-
-class TimeLimits:
-    """How long another node may take, and whether it is asked at all; by origin.
-
-    Args:
-        patience_ns: the least that it may take, however quick it was before.
-    """
-
-    def __init__(self, patience_ns: int = PATIENCE_NS) -> None:
-        self._patience_ns = patience_ns
-        self._replies: deque[int] = deque()
-        self._ordered: list[int] = []  # the same, the shortest first
-        self._silences: dict[int, int] = {}
-        self._open_until: dict[int, int] = {}
-        self.limit_ns = max(FIRST_LIMIT_NS, patience_ns)
-
-    def asks(self, origin: int, now_ns: int) -> bool:
-        """Tell whether a member is asked now."""
-        return now_ns >= self._open_until.get(origin, 0)
-
-    def open(self, now_ns: int) -> int:
-        """Return how many members are not asked now."""
-        return sum(until > now_ns for until in self._open_until.values())
-
-    def replied(self, origin: int, took_ns: int) -> None:
-        """Learn from a successful reply."""
-        self._silences.pop(origin, None)
-        self._open_until.pop(origin, None)
-        self._replies.append(took_ns)
-        insort(ordered := self._ordered, took_ns)
-        if len(ordered) > REPLIES_KEPT:
-            del ordered[bisect_left(ordered, self._replies.popleft())]
-        percentile = ordered[len(ordered) * 95 // 100]
-        self.limit_ns = max(min(4 * percentile, LARGEST_LIMIT_NS), self._patience_ns)
-
-    def silent(self, origin: int, now_ns: int) -> None:
-        """Note that a member did not answer in time."""
-        count = self._silences[origin] = self._silences.get(origin, 0) + 1
-        if count >= BREAKER_AFTER:
-            shift = min(count - BREAKER_AFTER, 3)
-            pause = min(BREAKER_FIRST_NS << shift, BREAKER_LONGEST_NS)
-            self._open_until[origin] = now_ns + pause
 
 
 class Primary:
@@ -195,8 +140,7 @@ class Primary:
 
         def fall_back() -> None:
             try:
-                self._write_here(table, key, payload, ack, done, primary=False)
-                self._panel.accepted_locally += 1
+                self.take_here(table, key, payload, ack, done)
             except IsinglassError as error:
                 done(0, Receipt(self._own, False, 0, error))
 
@@ -209,6 +153,18 @@ class Primary:
         deadline_ns = self._clock() + self.limits.limit_ns * 3 // 4
         request = [WRITE, table, key, payload, ack, self._own, deadline_ns]
         self._ask(primary, request, answered, fall_back)
+
+    def take_here(
+        self,
+        table: str,
+        key: bytes,
+        payload: bytes | None,
+        ack: int,
+        done: Callable[[int, Receipt], None],
+    ) -> None:
+        """Write one record whose primary was asked in vain; as `write`."""
+        self._write_here(table, key, payload, ack, done, primary=False)
+        self._panel.accepted_locally += 1
 
     def _write_here(
         self,

@@ -25,7 +25,7 @@ from isinglass.node.figures import Figures
 from isinglass.node.healing import ALONE_SECONDS, ANY_LIFE, BUCKETS, DIGESTS, Healing
 from isinglass.node.horizon import Horizon
 from isinglass.node.outside import Answered, Outside, Self, Shelf
-from isinglass.node.primary import DEAF_NS, PATIENCE_NS, READ, WRITE, Primary
+from isinglass.node.primary import DEAF_NS, Primary
 from isinglass.node.publishing import Publishing
 from isinglass.node.receiving import Receiving
 from isinglass.node.repairs import Repairs
@@ -37,8 +37,10 @@ from isinglass.wire.datagrams import Datagram
 from isinglass.wire.journal import Journal
 from isinglass.wire.membership import UP, Member, Membership
 from isinglass.wire.placement import placement_of
+from isinglass.wire.primary_calls import READ, WRITE
 from isinglass.wire.reports import HEALING, LIVE, PHASES, Echo, Load, Report
 from isinglass.wire.streams import StreamId
+from isinglass.wire.time_limits import PATIENCE_NS
 
 HEARTBEAT_NS = 100_000_000
 

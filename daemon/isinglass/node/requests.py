@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # How long a writer is told to wait for room, or for word from the cluster: about what a batch takes
 # to be applied.
 WAIT_SECONDS = 0.02
-_CONSISTENCIES, _ACKS = range(len(messages.CONSISTENCIES)), range(len(messages.ACKS))
+_CONSISTENCIES, _ACKS = range(messages.TAKEN_HERE + 1), range(len(messages.ACKS))
 _UPDATES = PortPanel.updates.index
 _WAITS = PortPanel.waits.index
 
@@ -51,9 +51,21 @@ class Later:
 
 
 class Requests:
-    """The operations of `messages.OPERATIONS`, by their numbers."""
+    """The operations of `messages.OPERATIONS`, by their numbers.
 
-    def __init__(self, intake: Intake, panel: PortPanel, admission: Admission, node: str) -> None:
+    Args:
+        introduction: see `Guests`; called with the node's lock held.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        panel: PortPanel,
+        admission: Admission,
+        node: str,
+        introduction: Callable[[], list[Any] | None],
+    ) -> None:
+        self._introduction = introduction
         self._intake, self._panel, self._words = intake, panel, panel.words
         self._immediate = Immediate(intake, node)
         self._adds = DoneAdds()
@@ -72,6 +84,7 @@ class Requests:
             messages.VERIFY: self._verify,
             messages.FORGET: self._forget,
             messages.ADD: self._add,
+            messages.INTRODUCE: self._introduce,
         }
 
     def _hello(self, *_: object) -> list[Any]:
@@ -81,7 +94,7 @@ class Requests:
         request_id, _, table, key, payload, durability, since = request
         encoded = records.key_bytes(key)
         if payload is not None:
-            check_payload(payload)
+            records.check_payload(payload)
         place = since and self._repeated(table, encoded, since)
         if not place:
             if seconds := self._held_up(send, 1):
@@ -149,7 +162,7 @@ class Requests:
         request_id, _, table, key, payload, durability, consistency, ack, since = request
         encoded = records.key_bytes(key)
         if payload is not None:
-            check_payload(payload)
+            records.check_payload(payload)
         if consistency not in _CONSISTENCIES or ack not in _ACKS:
             raise UsageError("a write is eventual or immediate, with one of three acks")
         if since and (place := self._repeated(table, encoded, since)):
@@ -168,6 +181,11 @@ class Requests:
     def _read(self, request: list[Any], send: Send) -> None:
         request_id, _, table, key = request
         self._immediate.read(request_id, table, records.key_bytes(key), send)
+
+    def _introduce(self, request: list[Any], _: Send) -> list[Any]:
+        self._drain.check(self._immediate.node)
+        with self._intake:
+            return [request[0], DONE, self._introduction()]
 
     def _verify(self, request: list[Any], send: Send) -> None:
         self._operator.verify(request[0], send)
@@ -245,7 +263,7 @@ def checked_pair(pair: object) -> tuple[bytes, bytes | None]:
         raise UsageError("each update is a pair of a key and a packed value")
     payload = pair[1]
     if payload is not None:
-        check_payload(payload)
+        records.check_payload(payload)
     return records.key_bytes(pair[0]), payload
 
 
@@ -259,15 +277,3 @@ def checked_addition(pair: object) -> tuple[bytes, int]:
     if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
         raise UsageError("each add is a pair of a key and a number")
     return records.key_bytes(pair[0]), adding.check_number(pair[1])
-
-
-def check_payload(payload: object) -> None:
-    """Refuse bytes that are not a packed record.
-
-    Raises:
-        BadRecord: they are not a msgpack map with text keys.
-        RecordTooLarge: they are too long.
-    """
-    if type(payload) is not bytes:
-        raise BadRecord("a value travels as the bytes of a msgpack map")
-    records.unpack_value(payload)

@@ -121,8 +121,7 @@ class Service:
         self._housekeeping = Housekeeping(settings, glass, store, self._intake)
         tasks = [*self._housekeeping.tasks(), Task("trouble", 0.5, self._show_trouble)]
         self._watchdog = Watchdog(settings.watchdog_limit_seconds)
-        interval = pat_interval_seconds(os.environ, os.getpid())
-        if interval is not None:
+        if interval := pat_interval_seconds(os.environ, os.getpid()):
             tasks.append(Task("watchdog", interval, self._pat))
         loop = asyncio.new_event_loop()  # the port's thread runs it, for clients and nodes
         outbox = Outbox(loop)
@@ -131,7 +130,7 @@ class Service:
             self._cluster = Cluster(
                 settings, member, self._intake, store, glass, loop, outbox,
                 served=lambda: self._port_panel.requests, kept_aside=self._recovery.waits,
-                report=self.troubles.report, fail=self.troubles.fail,
+                pace=self._pace, report=self.troubles.report, fail=self.troubles.fail,
             )  # fmt: skip
             tasks += self._cluster.tasks(self._applier.between)
             self._housekeeping.passed_everywhere = self._cluster.horizon
@@ -139,14 +138,14 @@ class Service:
         self._pacing = Pacing(
             settings, self._queue_panel, self._applier, self._applier_panel, self._intake
         )
+        requests = Requests(
+            self._intake, self._port_panel, self._pacing.admission, settings.node,
+            self._introduction,
+        )  # fmt: skip
         self._port = Port(
-            str(settings.node_runtime_dir / SOCKET_NAME),
-            Requests(self._intake, self._port_panel, self._pacing.admission, settings.node),
-            self._port_panel,
-            self._greeting(),
-            outbox,
-            loop,
-        )
+            str(settings.node_runtime_dir / SOCKET_NAME), requests, self._port_panel,
+            self._greeting(), outbox, loop,
+        )  # fmt: skip
         self._timer = Timer([*self._pacing.tasks(), *tasks], self.troubles.report)
 
     def _greeting(self) -> list[object]:
@@ -176,6 +175,14 @@ class Service:
             self._show_trouble()
             self._glass.event(WARNING, "store", "what the last daemon kept aside has to wait",
                               updates=self._recovery.updates)  # fmt: skip
+
+    def _introduction(self) -> list[object] | None:
+        return None if self._cluster is None else self._cluster.guests.introduction()
+
+    def _pace(self, guest: int) -> float:
+        if self._intake.trouble is not None:
+            return 0.0  # the offer says what is the matter
+        return self._pacing.admission.admit(clock.monotonic_ns(), guest, 1)
 
     def _share(self, names: Collection[Name]) -> None:
         if self._cluster is not None:

@@ -81,6 +81,18 @@ def check_key(key: bytes) -> None:
             raise BadRecord(f"the key {key!r} is not UTF-8") from error
 
 
+def check_payload(payload: object) -> None:
+    """Refuse bytes that are not a packed record.
+
+    Raises:
+        BadRecord: they are not a msgpack map with text keys.
+        RecordTooLarge: they are too long.
+    """
+    if type(payload) is not bytes:
+        raise BadRecord("a value travels as the bytes of a msgpack map")
+    unpack_value(payload)
+
+
 def pack_value(value: Mapping[str, Any]) -> bytes:
     """Return a record's value as msgpack.
 

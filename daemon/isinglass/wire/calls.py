@@ -82,12 +82,23 @@ class CallChannel:
         node: this node's name.
         fresh: 16 random bytes, never used before.
         operations: what may be asked of this end.
+        guests_may: what guests may ask of this end, of these.
+        guest: this end is a guest (`wire/handshake`).
     """
 
     def __init__(
-        self, role: str, own: Identity, node: str, fresh: bytes, operations: messages.Operations
+        self,
+        role: str,
+        own: Identity,
+        node: str,
+        fresh: bytes,
+        operations: messages.Operations,
+        *,
+        guests_may: messages.Operations | None = None,
+        guest: bool = False,
     ) -> None:
-        self._handshake = Handshake(role, own, node, fresh)
+        self._handshake = Handshake(role, own, node, fresh, guest=guest)
+        self._guests_may = guests_may or {}
         self._node, self._is_caller = node, False
         self._requests = messages.Requests(operations)
         self._frames = messages.FrameBuffer(HANDSHAKE_LIMIT_BYTES)
@@ -103,6 +114,11 @@ class CallChannel:
     def opened(self) -> bool:
         """Whether requests and answers may go."""
         return self._handshake.state == OPEN
+
+    @property
+    def guest(self) -> bool:
+        """Whether the caller is a guest, once `opened`."""
+        return self._handshake.guest
 
     @property
     def failed(self) -> bool:
@@ -170,6 +186,8 @@ class CallChannel:
         if not self.opened or self._handshake.peer is None:
             return None
         self._send, self._receive = self._handshake.directions()
+        if self.guest:
+            self._requests = messages.Requests(self._guests_may)
         self._frames.limit_bytes = messages.FRAME_LIMIT_BYTES
         return Opened(self._handshake.peer)
 

@@ -16,6 +16,11 @@ and does no more than choose the sentence that an operator reads.
     refusal    ["refused", version, name of the error]      tag: BLAKE2b without a key
     later      tag: BLAKE2b with the key of the direction, of u64 1, 2, 3... and the body
 
+A client of a node may call another node itself, as a *guest*, without the cluster's key: its node
+gives it a key that is made of the cluster's and of the node's number and life, which any node can
+make, too. Its greeting is its node's under the name GUEST_NAME, and all tags are made with that
+key. The node that answers knows it for a guest, and answers only what guests may ask.
+
 One end of a connection goes through MACHINE, from `awaiting` something to open, or to closed.
 
 The purpose of each tag is BLAKE2b's `person`, so that none passes for another (the BLAKE2 paper,
@@ -38,7 +43,7 @@ from isinglass.wire.datagrams import Identity, cluster_number
 from isinglass.wire.machine import Machine
 from isinglass.wire.messages import BadFrame
 
-NAME = "isinglass calls"
+NAME, GUEST_NAME = "isinglass calls", "isinglass guest"
 VERSION = 1
 TAG_BYTES = 16
 FRESH_BYTES = 16
@@ -47,6 +52,7 @@ CALLER, ANSWERER = "caller", "answerer"
 OTHER = {CALLER: ANSWERER, ANSWERER: CALLER}
 PROOF: bytes = msgpack.packb([])
 _NUMBER = struct.Struct(">Q")
+_GUEST = struct.Struct(">HQ")
 _GREETING = [str, int, int, str, int, int, bytes]
 
 AWAITING_HELLO, AWAITING_CHALLENGE = "awaiting HELLO", "awaiting CHALLENGE"
@@ -94,6 +100,11 @@ def tag_of(key: bytes, purpose: str, *parts: bytes, size: int = TAG_BYTES) -> by
     return made.digest()
 
 
+def guest_key(cluster_key: bytes, origin: int, incarnation: int) -> bytes:
+    """Return the key of the guests of a node in one of its lives."""
+    return tag_of(cluster_key, "guest", _GUEST.pack(origin, incarnation), size=32)
+
+
 class Direction:
     """The tags of one direction of one connection, each used once."""
 
@@ -117,17 +128,26 @@ class Handshake:
 
     Args:
         role: CALLER for the end that connected, else ANSWERER.
-        own: this node's cluster, key, number and life.
-        node: this node's name.
+        own: this node's cluster, key, number and life; a guest's node's, with the guest's key.
+        node: this node's name, or the guest's node's.
         fresh: 16 random bytes, never used before.
+        guest: the caller is a guest.
+
+    Attributes:
+        peer: who the other side is, once it has said so; a guest's node.
+        guest: whether the caller is a guest, once the caller has said so.
     """
 
-    def __init__(self, role: str, own: Identity, node: str, fresh: bytes) -> None:
-        self._role, self._identity = role, own
+    def __init__(
+        self, role: str, own: Identity, node: str, fresh: bytes, *, guest: bool = False
+    ) -> None:
+        self._role, self._identity, self.guest = role, own, guest
+        self._key = own.key
         self._own = Member(node, own.origin, own.incarnation)
         self.peer: Member | None = None
+        name = GUEST_NAME if guest else NAME
         self._greeting: bytes = msgpack.packb(
-            [NAME, VERSION, cluster_number(own.cluster), *self._own, fresh]
+            [name, VERSION, cluster_number(own.cluster), *self._own, fresh]
         )
         self._hello = self._challenge = self._greeting
         self.state = AWAITING_CHALLENGE if role == CALLER else AWAITING_HELLO
@@ -140,7 +160,7 @@ class Handshake:
     def first(self) -> Tagged | None:
         """Return what the caller says first."""
         if self._role == CALLER:
-            return self._hello, tag_of(self._identity.key, "hello", self._hello)
+            return self._hello, self._tag("hello", self._hello)
         return None
 
     def take(self, body: bytes, tag: bytes) -> Tagged | None:
@@ -189,7 +209,7 @@ class Handshake:
         return None, PROVED
 
     def _tag(self, purpose: str, *parts: bytes, size: int = TAG_BYTES) -> bytes:
-        return tag_of(self._identity.key, purpose, *parts, size=size)
+        return tag_of(self._key, purpose, *parts, size=size)
 
     def _check(self, tag: bytes, purpose: str, *parts: bytes) -> None:
         if not compare_digest(tag, self._tag(purpose, *parts)):
@@ -209,6 +229,9 @@ class Handshake:
             raise BadFrame("malformed", "a greeting's name cannot be")
         if said[2] != cluster_number(self._identity.cluster):
             raise self._failed("wrong cluster", errors.WrongCluster)
+        if said[0] == GUEST_NAME:
+            self.guest = True
+            self._key = guest_key(self._identity.key, member.origin, member.incarnation)
         self._check(tag, purpose, *parts)
         if member.node == self._own.node or member.origin == self._own.origin:
             raise self._failed("duplicate node", errors.DuplicateNode)
@@ -220,7 +243,7 @@ class Handshake:
         except Exception as error:  # arbitrary input: see messages.Requests
             raise BadFrame("malformed", "a greeting is not msgpack") from error
         if type(said) is list and len(said) >= 3 and type(said[1]) is int:
-            if said[0] == NAME:
+            if said[0] == NAME or (said[0] == GUEST_NAME and self.state == AWAITING_HELLO):
                 return said
             if said[0] == "refused":
                 raise self._was_refused(said[2], said[1])

@@ -18,7 +18,7 @@ which the daemon counts; it never guesses, and closes the connection.
 Results: of PUT a place in line, of PUT_MANY and ADD [place, how many], of WRITE [place, receipt],
 of READ [packed value or nil, receipt]; a receipt is [name of the node that answered, whether it is
 the record's primary, how many nodes hold it, seconds that the answer may be behind]; of VERIFY what
-`node/verifying` found.
+`node/verifying` found; of INTRODUCE what `node/guests` says, or nil.
 
 A record's value travels as it is stored: the bytes of a msgpack map, packed once, by the client.
 "since" is 0, or, when a write is sent again, a stamp from before it was first sent.
@@ -36,12 +36,13 @@ import msgpack
 from isinglass import errors
 
 PROTOCOL_NAME = "isinglass"
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 FRAME_LIMIT_BYTES = 16 * 1024 * 1024
 LENGTH = struct.Struct("<I")
 LENGTH_BYTES = LENGTH.size
 
-HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE, WRITE, READ, VERIFY, FORGET, ADD = range(11)
+HELLO, PUT, PUT_MANY, FLUSH, CREATE_TABLE, DROP_TABLE, WRITE, READ, VERIFY, FORGET = range(10)
+ADD, INTRODUCE = 10, 11
 DONE, REFUSED, WAIT, PACED = range(4)
 
 # How long an answer to a write waits: until it is queued (for "none" and "second", which differ
@@ -52,6 +53,7 @@ ACKNOWLEDGE_ON_DISK = DURABILITIES.index("commit")
 # Who stamps a write, and how many nodes must hold it before the answer (`node/primary`).
 CONSISTENCIES = ("eventual", "immediate")
 IMMEDIATE = CONSISTENCIES.index("immediate")
+TAKEN_HERE = len(CONSISTENCIES)  # immediate, and the client has asked the primary in vain
 ACKS = ("primary", "one", "majority")
 
 Operations = dict[int, tuple[str, tuple[tuple[type, ...], ...]]]
@@ -72,6 +74,7 @@ OPERATIONS: Operations = {
     FORGET: ("forget", ((str,),)),  # name of a node
     # table, field, [[key, number], ...], durability, client, number of the request, since
     ADD: ("add", ((str,), (str,), (list,), (int,), (int,), (int,), (int,))),
+    INTRODUCE: ("introduce", ()),
 }
 
 REASONS = (

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from isinglass.wire.transport.local import BlockingSocket
 from isinglass.wire.transport.multicast import Address
 
 if TYPE_CHECKING:
@@ -46,6 +47,24 @@ def listen_for_streams(address: str) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+class GuestSocket(BlockingSocket):
+    """A client's connection to another node."""
+
+    def __init__(self, address: Address, limit_seconds: float) -> None:
+        """Connect to where the node accepts streams.
+
+        Raises:
+            OSError: nobody listens there, or answers within the limit.
+        """
+        super().__init__(socket.AF_INET, limit_seconds)
+        try:
+            _set_up_stream(self._socket)
+            self._socket.connect(address)
+        except BaseException:
+            self.close()
+            raise
 
 
 class Connecting:

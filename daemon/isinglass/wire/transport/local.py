@@ -27,25 +27,14 @@ LONGEST_PATH_BYTES = 107
 _TIMEVAL = struct.Struct("@ll")
 
 
-class ClientSocket:
-    """A connection to a daemon; every call waits at most the timeout, then raises OSError."""
+class BlockingSocket:
+    """A client's end of a stream; every call waits at most the limit, then raises OSError."""
 
-    def __init__(self, path: str, timeout_seconds: float) -> None:
-        """Connect to the socket at `path`.
-
-        Raises:
-            OSError: nobody listens there.
-        """
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        try:
-            self.limit(timeout_seconds)
-            with _short(path) as short:
-                self._socket.connect(short)
-        except BaseException:
-            self._socket.close()
-            raise
+    def __init__(self, family: int, limit_seconds: float) -> None:
+        self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self.send = self._socket.sendall
         self.receive = self._socket.recv
+        self.limit(limit_seconds)
 
     def limit(self, seconds: float) -> None:
         """Let every later call wait at most so long; BlockingIOError says that it was over."""
@@ -57,6 +46,24 @@ class ClientSocket:
     def close(self) -> None:
         """Close this process's end."""
         self._socket.close()
+
+
+class ClientSocket(BlockingSocket):
+    """A connection to a daemon."""
+
+    def __init__(self, path: str, timeout_seconds: float) -> None:
+        """Connect to the socket at `path`.
+
+        Raises:
+            OSError: nobody listens there.
+        """
+        super().__init__(socket.AF_UNIX, timeout_seconds)
+        try:
+            with _short(path) as short:
+                self._socket.connect(short)
+        except BaseException:
+            self.close()
+            raise
 
 
 class _short:
