@@ -14,7 +14,6 @@ when the call returns:
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -117,19 +116,22 @@ class Client(Reading):
                 return self._received(Receipt(written.node, True, written.held))
             if written is not None:
                 who = messages.TAKEN_HERE
-        if self._elsewhere.kept:
-            self._elsewhere.forget(table, key)
         if who or held:
             asked = [messages.WRITE, table, key, payload, level, who, held, 0]
             place, receipt = self._session.ask(asked, write=True, wait=wait)
-            self._own.add(table, key, place, payload, self._session.words.applied_through)
+            self._wrote_here(table, key, place, payload)
             mark.waiting("for the program's next call")
             return self._received(Receipt(*receipt))
         request = [messages.PUT, table, key, payload, level, 0]
         place = self._session.ask(request, write=True, wait=wait)
-        self._own.add(table, key, place, payload, self._session.words.applied_through)
+        self._wrote_here(table, key, place, payload)
         mark.waiting("for the program's next call")
         return self._queued_here
+
+    def _wrote_here(self, table: str, key: str, place: int, payload: bytes | None) -> None:
+        self._own.add(table, key, place, payload, self._session.words.applied_through)
+        if self._elsewhere.kept:
+            self._elsewhere.forget(table, key)
 
     def put_many(
         self,
@@ -150,15 +152,15 @@ class Client(Reading):
         left = [packed[start : start + CHUNK] for start in range(0, len(packed), CHUNK)]
         while left:
             together = left[:TOGETHER]
-            if self._elsewhere.kept:
-                for key, _ in itertools.chain.from_iterable(together):
-                    self._elsewhere.forget(table, key)
             requests = [[messages.PUT_MANY, table, chunk, level, 0] for chunk in together]
             answers = self._session.ask_all(requests, write=True, wait=wait)
             applied = self._session.words.applied_through
             rest = []
             for chunk, (place, count) in zip(together, answers, strict=True):
                 self._own.add_many(table, chunk[:count], place, applied)
+                if self._elsewhere.kept:
+                    for key, _ in chunk[:count]:
+                        self._elsewhere.forget(table, key)
                 rest += [chunk[count:]] if count < len(chunk) else []
             left[:TOGETHER] = rest
         self._words[_PUTS] += len(packed)

@@ -176,7 +176,7 @@ class Primaries:
             _PrimarySilent: it is not asked now, or does not answer.
         """
         introduction = self._introduced()
-        if introduction is None:
+        if introduction is None or self._session.closed:
             return None
         origin = introduction.placement.primary(bucket_of(table.encode(), key))
         address = introduction.addresses.get(origin)
