@@ -16,13 +16,14 @@ import isinglass
 from hosts import Cluster, HostDaemon
 from isinglass import clock
 from isinglass.errors import IsinglassError
+from network import enter
 from waiting import LIMIT_SECONDS, wait_until
 
 HELD_BY = {"primary": 1, "one": 2, "majority": 3}  # of five nodes
 
 
 class Writer(threading.Thread):
-    """Writes through one node, a key of its own each time, every tenth time one of all writers.
+    """Writes through one node, on its host: a key of its own, every tenth time one of all writers.
 
     Attributes:
         owed: the keys that must be in every store at the end.
@@ -38,8 +39,10 @@ class Writer(threading.Thread):
         self.longest_seconds = 0.0
         self.last_error: Exception | None = None
         self.ending = threading.Event()
+        self.network = 0  # a process in the network of the node's host
 
     def run(self) -> None:
+        enter(self.network)
         client: isinglass.Client | None = None
         while not self.ending.wait(self._pause):
             try:
@@ -88,6 +91,7 @@ def writing(cluster: Cluster, *writers: Writer) -> Iterator[list[Writer]]:
         wait_until(partial(_has_table, daemon), f"{daemon.node} has the table")
     started = list(writers)
     for writer in started:
+        writer.network = cluster[writer.node].host.process
         writer.start()
     try:
         wait_for_writes(started, 20)

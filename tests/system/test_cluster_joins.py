@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 def test_a_new_node_and_one_that_lost_its_disk_join_while_writers_go_on(data_dir: Path) -> None:
     with cluster(4) as nodes:
         alder, cedar = nodes["alder"], nodes["cedar"]
-        writers = [Writer("alder"), Writer("birch", consistency="immediate")]
+        writers = [Writer("alder"), Writer("birch", consistency="immediate", ack="one")]
         with writing(nodes, *writers):
             wait_for_writes(writers, 300)
             nodes.add("elm")

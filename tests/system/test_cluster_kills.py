@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 def test_a_killed_node_comes_back_and_repairs_what_it_missed(data_dir: object) -> None:
     with cluster() as nodes:
         alder, cedar = nodes["alder"], nodes["cedar"]
-        others = [Writer("alder"), Writer("elm", consistency="immediate")]
+        others = [Writer("alder"), Writer("elm", consistency="immediate", ack="one")]
         at_cedar = [Writer("cedar", durability="commit"), Writer("cedar", ack="majority")]
         with writing(nodes, *others, *at_cedar) as writers:
             first_life = alder.number("peer", "incarnation", "cedar")
@@ -62,7 +62,7 @@ def test_a_node_that_was_away_for_longer_than_the_journals_is_healed(data_dir: o
 def test_a_stopped_node_is_down_for_the_others_and_catches_up(data_dir: object) -> None:
     with cluster() as nodes:
         alder, birch = nodes["alder"], nodes["birch"]
-        going_on = [Writer("alder"), Writer("elm", consistency="immediate")]
+        going_on = [Writer("alder"), Writer("elm", consistency="immediate", ack="one")]
         with writing(nodes, *going_on, Writer("birch")) as writers:
             with birch.stopped():
                 wait_until(lambda: alder.sees("birch") == "suspected", "birch is suspected")

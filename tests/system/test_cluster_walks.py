@@ -8,7 +8,7 @@ import pytest
 
 from fault_walk import walk
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
