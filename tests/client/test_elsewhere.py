@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass import clock
-from isinglass.client.elsewhere import Elsewhere
+from isinglass.client.elsewhere import PRUNE_AT, Elsewhere
 from isinglass.errors import RequestTimeout
 from isinglass.store.changes import CreateTable, Writes
 from isinglass.store.database import Store
@@ -117,7 +117,7 @@ def test_waiting_has_an_end(own: OwnStore) -> None:
     assert elsewhere.waiting("t", "a") is not None
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=300))
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=300))
 def test_as_many_are_kept_as_the_store_does_not_show(writes: list[int]) -> None:
     """A store that shows each write once three more were made: so few are kept."""
     shown = 0
@@ -125,7 +125,9 @@ def test_as_many_are_kept_as_the_store_does_not_show(writes: list[int]) -> None:
     for stamp, key in enumerate(writes, 1):
         shown = stamp - 3
         elsewhere.add("t", str(key), stamp, VALUE)
-        assert len(elsewhere.kept) <= 4
+        assert len(elsewhere.kept) <= PRUNE_AT
+        if stamp % 7:
+            continue
         last = {key: stamp for stamp, key in enumerate(writes[:stamp], 1)}
         for number in set(writes[:stamp]):
             found = elsewhere.waiting("t", str(number))

@@ -8,8 +8,7 @@ are answered from here, as from `own_writes`:
                                          └──── KEPT_SECONDS ────▶ forgotten
 
 A store that has nothing of a record has not heard of it yet, or has forgotten its deletion already:
-then the primary is asked. Kept are mostly what the last milliseconds brought: each write forgets
-the oldest that the store shows.
+then the primary is asked. Kept are what the last milliseconds brought, or PRUNE_AT writes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from isinglass.glass.probe import mark
 KEPT_SECONDS = 600.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.001, 0.02
 ASK_AFTER_SECONDS = 0.2
-_LOOKED_AT = 2  # for each that is added, so that they do not pile up
+PRUNE_AT = 64
 
 Where = tuple[str, str]  # table and key
 
@@ -49,15 +48,16 @@ class Elsewhere:
     def __init__(self, shows: Callable[[str, str, int], bool | None]) -> None:
         self._shows, self._lock = shows, threading.Lock()
         self.kept: dict[Where, Stamped] = {}
+        self._prune_at = PRUNE_AT
 
     def add(self, table: str, key: str, stamp: int, payload: bytes | None) -> None:
         """Keep one write."""
         with self._lock:
-            self.kept.pop((table, key), None)
             self.kept[table, key] = Stamped(stamp, payload, clock.monotonic_ns())
-            oldest = list(zip(range(_LOOKED_AT), self.kept, strict=False))
-        for _, where in oldest:
-            self.waiting(*where)
+        if len(self.kept) >= self._prune_at:
+            left = self._left()
+            # Doubling keeps the cost of looking through them constant for each write.
+            self._prune_at = max(PRUNE_AT, 2 * len(left))
 
     def waiting(self, table: str, key: str) -> Stamped | None:
         """Return the write of a record that the store does not show yet, or None."""
@@ -70,6 +70,10 @@ class Elsewhere:
             self._forget((table, key), found)
             return None
         return found
+
+    def _left(self) -> list[Where]:
+        """Forget what the store shows; return what it does not."""
+        return [where for where in list(self.kept) if self.waiting(*where) is not None]
 
     def _forget(self, where: Where, found: Stamped) -> None:
         with self._lock:
@@ -87,7 +91,7 @@ class Elsewhere:
             RequestTimeout: the time is over.
         """
         pause, started = FIRST_PAUSE_SECONDS, clock.monotonic_ns()
-        while left := [where for where in list(self.kept) if self.waiting(*where) is not None]:
+        while left := self._left():
             now = clock.monotonic_ns()
             if now > until_ns:
                 raise RequestTimeout(
