@@ -89,10 +89,10 @@ def _probe_lines(
     process, thread = who
     width = block.width
     dead = process.verdict in words.DEAD
-    lines = [] if dead else heat.hottest(tally, (process.slot, process.claim, thread.index))
-    site = process.site(lines[0].word) if lines else thread.site
-    word = lines[0].word if lines else thread.word
-    share = lines[0].share if lines else nan
+    key = (process.slot, process.claim, thread.index)
+    hottest = None if dead else heat.hottest_line(tally, key)
+    word, share = hottest or (thread.word, nan)
+    site = process.site(word) if hottest else thread.site
     waits = site is not None and site.waits
     role = "dim" if waits or dead else "plain"
     name_role = "critical" if process.verdict == Verdict.KILLED else "dim"
@@ -112,8 +112,7 @@ def _probe_lines(
         pen.put(" ").put(label, "dim", beside)
     percent = text.share(share) if isfinite(share) else ""
     pen.to(width - 7).put(f"{percent:>6}", role)
-    key = thread_key(process, thread)
-    block.add(pen.line(), "open:threads", key)
+    block.add(pen.line(), "open:threads", thread_key(process, thread))
     if labels and not (waits or labelled):
         block.add(Pen(width).to(indent).put(label, "dim").line())
 
