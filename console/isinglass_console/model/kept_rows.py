@@ -35,7 +35,7 @@ from isinglass_console.model.frame import Frame
 from isinglass_console.model.frame_codec import FrameEncoder, bare_frame
 
 PIECE_BYTES = 512
-LEVEL = 1
+LEVEL, MEMORY_LEVEL = 1, 8
 ROW_OVERHEAD_BYTES = 300
 _NODE = -1  # stands for a slot, in the place of areas that are of no process
 _TIMES, _COUNT = struct.Struct("<qq"), struct.Struct("<I")
@@ -215,7 +215,8 @@ def _packed(before: bytes, after: bytes) -> bytes:
     ]
     old, new = (b"".join([row[at : at + PIECE_BYTES] for at in places]) for row in (before, after))
     numbers = array("I", [at // PIECE_BYTES for at in places])
-    deflating = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    # Most of it is zeros: runs of one byte are all that is worth looking for.
+    deflating = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, MEMORY_LEVEL, zlib.Z_RLE)
     told = _COUNT.pack(len(numbers)) + numbers.tobytes() + _xor(old, new)
     return deflating.compress(told) + deflating.flush()
 
