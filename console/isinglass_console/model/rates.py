@@ -16,8 +16,7 @@ from isinglass.glass.snapshot import Process, Snapshot
 
 def number(panel: PanelView | None, field: str) -> float:
     """Return a numeric field as a float; NaN when the panel or the field is not there."""
-    value = panel.get(field, nan) if panel is not None else nan
-    return float(value) if isinstance(value, int | float) else nan
+    return panel.number(field) if panel is not None else nan
 
 
 def word(panel: PanelView | None, field: str) -> str:
