@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -23,6 +24,7 @@ from isinglass_console.widgets.palette import Palette
 class LiveScreen(Screen[None]):
     """Status row, page, keys; a subclass gives the page."""
 
+    BLANK: ClassVar[bool] = True  # the canvases cover it
     KEYS_SHOWN: Sequence[str] = ()  # the longest text of them that has room is shown
 
     def __init__(self, desk: Desk, palette: Palette, ascii_only: bool) -> None:
