@@ -91,6 +91,9 @@ class Levels:
     _of: dict[str, tuple[Threshold, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _of_figure: dict[tuple[str, str], tuple[Threshold, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def of(self, node: str) -> tuple[Threshold, ...]:
         """Return the thresholds of a node."""
@@ -103,9 +106,11 @@ class Levels:
 
     def severity_of(self, node: str, figure: str, value: float) -> Severity:
         """Return how bad one value of a figure is by itself, without memory of those before."""
-        passed = [
-            each.severity for each in self.of(node) if each.figure == figure and each.passed(value)
-        ]
+        levels = self._of_figure.get((node, figure))
+        if levels is None:
+            levels = tuple(each for each in self.of(node) if each.figure == figure)
+            self._of_figure[node, figure] = levels
+        passed = [each.severity for each in levels if each.passed(value)]
         return max(passed, default=Severity.WELL)
 
 
