@@ -193,11 +193,10 @@ def writer_rows(name: str, pair: Pair) -> list[WriterRow]:
 
 def _writers(pair: Pair) -> Iterator[tuple[Process, PanelView, float, float, float]]:
     for process in pair.now.processes:
-        before = pair.earlier(process)
         for panel in process.panels_of("client"):
             if not _written(panel):
                 continue
-            earlier = before.panel(panel.name, panel.instance) if before is not None else None
+            earlier, _ = pair.panels(process, panel.name, panel.instance)
             actual = _grown(earlier, panel) / pair.seconds
             # A wait that ends is counted whole, also what of it was before the earlier snapshot.
             held = growth(earlier, panel, held_fields(panel)[0]) / pair.seconds

@@ -136,15 +136,16 @@ def _event(entry: LogEntry) -> list[object]:
 
 
 def _sampled(tally: Tally) -> bytes:
-    threads, words, samples, usages = [len(tally.sampled)], list[int](), list[int](), list[int]()
+    threads, words, samples = [len(tally.sampled)], list[int](), list[int]()
+    usages = bytearray()
     for key, (counts, idle, usage) in tally.sampled.items():
         threads += (*key, len(counts), usage is not None)
         words += [word << 1 | (word in idle) for word in counts]
         samples += counts.values()
-        if usage is not None:
-            usages += (usage.running_ns // MICROSECOND_NS, usage.queued_ns // MICROSECOND_NS)
-    # From frame to frame nearly all of them are the same.
-    return b"".join(map(_number, (*threads, *words, *samples, *usages)))
+        for nanoseconds in usage or ():
+            put_number(usages, nanoseconds // MICROSECOND_NS)
+    # From frame to frame these are the same, but for what the threads used.
+    return b"".join(map(_number, (*threads, *words, *samples))) + usages
 
 
 @lru_cache(maxsize=4096)

@@ -111,7 +111,8 @@ class Tally:
         own = self.sampled.get(thread)
         if own is not None:
             return own.counts
-        parts = [found for part in self.parts if (found := part.looks(thread))]
+        parts = [own.counts for part in self.parts if (own := part.sampled.get(thread)) is not None]
+        parts += [part.looks(thread) for part in self.parts if part.parts]
         words = set[int]().union(*parts)
         return {word: sum([part.get(word, 0) for part in parts]) for word in words}
 

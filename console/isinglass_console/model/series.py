@@ -26,8 +26,9 @@ class Series:
 
     def put(self, number: int, value: float) -> None:
         """Store the value of frame `number`; frames that were skipped become gaps."""
-        for missed in range(max(self._last + 1, number - self._capacity + 1), number):
-            self._values[missed % self._capacity] = nan
+        if number != self._last + 1:
+            for missed in range(max(self._last + 1, number - self._capacity + 1), number):
+                self._values[missed % self._capacity] = nan
         self._values[number % self._capacity] = value
         self._last = number
 
