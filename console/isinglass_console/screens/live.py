@@ -43,7 +43,7 @@ class LiveScreen(Screen[None]):
     def build(self, scene: Scene) -> Page:
         """Return the page for a scene."""
 
-    def views(self) -> Sequence[tuple[str, str]]:
+    def views(self, _scene: Scene) -> Sequence[tuple[str, str]]:
         """Return digit and name of the views there are, for the last row."""
         return ()
 
@@ -60,7 +60,7 @@ class LiveScreen(Screen[None]):
         self.page = self.build(scene)
         status.show(status_line(scene.resized(status.size.width, 1)))
         body.show(self.page.block.sized(body.size.height))
-        keys.show(key_line(scene.resized(keys.size.width, 1), self.views(), self.keys_shown()))
+        keys.show(key_line(scene.resized(keys.size.width, 1), self.views(scene), self.keys_shown()))
 
     def dress(self, palette: Palette) -> None:
         """Take another palette."""
