@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
@@ -32,6 +34,7 @@ from isinglass_console.screens.main import MainScreen
 from isinglass_console.screens.outside import Order, Outside
 from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.views import OF_MONITOR
+from isinglass_console.sleeping_driver import SleepingDriver
 from isinglass_console.sources.feed import SAMPLES_PER_SECOND, Feed
 from isinglass_console.themes import DARK, LIGHT, chosen_theme
 from isinglass_console.widgets.glyphs import terminal_speaks_utf8
@@ -117,6 +120,11 @@ class IsinglassApp(App[int]):
         self._main: MainScreen | None = None
         self._delivered_ns = clock.monotonic_ns()
         self._hangup: HangupWatch | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what speaks to the terminal, or to whatever stands for one."""
+        usual = super().get_driver_class()
+        return SleepingDriver if usual is LinuxDriver else usual
 
     # ------------------------------------------------------------------ life
     def on_mount(self) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
-from functools import lru_cache
 
 from isinglass_console.model import format as text
 
@@ -89,23 +88,30 @@ class Levels:
     """All thresholds; of those for a figure, a severity and a node the last one counts."""
 
     thresholds: tuple[Threshold, ...]
+    _of: dict[str, tuple[Threshold, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _of_figure: dict[tuple[str, str], tuple[Threshold, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def of(self, node: str) -> tuple[Threshold, ...]:
         """Return the thresholds of a node."""
-        return _levels_of(self.thresholds, node)
+        found = self._of.get(node)
+        if found is None:
+            own = [each for each in self.thresholds if each.is_for(node)]
+            found = tuple({(each.figure, each.severity): each for each in own}.values())
+            self._of[node] = found
+        return found
 
     def severity_of(self, node: str, figure: str, value: float) -> Severity:
         """Return how bad one value of a figure is by itself, without memory of those before."""
-        passed = (
-            each.severity for each in self.of(node) if each.figure == figure and each.passed(value)
-        )
+        levels = self._of_figure.get((node, figure))
+        if levels is None:
+            levels = tuple(each for each in self.of(node) if each.figure == figure)
+            self._of_figure[node, figure] = levels
+        passed = [each.severity for each in levels if each.passed(value)]
         return max(passed, default=Severity.WELL)
-
-
-@lru_cache(maxsize=1_024)
-def _levels_of(thresholds: tuple[Threshold, ...], node: str) -> tuple[Threshold, ...]:
-    chosen = {(each.figure, each.severity): each for each in thresholds if each.is_for(node)}
-    return tuple(chosen.values())
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from math import isnan, nan
 
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.snapshot import Snapshot
-from isinglass_console.model.rates import Pair, number
+from isinglass_console.model.rates import Pair, growth, number
 
 # figure: (unit, what it is); thresholds may be on any of them
 FIGURES: dict[str, tuple[str, str]] = {
@@ -46,9 +46,10 @@ def panels_of(snapshot: Snapshot, name: str) -> list[PanelView]:
 def node_figures(before: Snapshot | None, now: Snapshot) -> dict[str, float]:
     """Return the figures of a node that are known, by name (`load`, `backlog`, ...)."""
     pair = Pair.of(before, now)
+    queue, seconds = pair.panels(now.owner, "queue"), pair.seconds
     found = {
         "load": number(now.panel("applier"), "load_1s"),
-        "offered_rate": pair.rate("queue", "offered"),
+        "offered_rate": growth(*queue, "offered") / seconds,
         "applied_rate": pair.rate("applier", "writes"),
         "overdue_seconds": max(
             (number(panel, "overdue") for panel in panels_of(now, "timer")), default=nan
@@ -58,7 +59,7 @@ def node_figures(before: Snapshot | None, now: Snapshot) -> dict[str, float]:
         **flow_figures(now),
     }
     offered = found["offered_rate"]
-    merged = sum(pair.rate("queue", rule) for rule in MERGED)
+    merged = sum([growth(*queue, rule) / seconds for rule in MERGED])
     found["merged_share"] = merged / offered if offered > 0 else nan
     return {name: value for name, value in found.items() if not isnan(value)}
 

@@ -193,11 +193,10 @@ def writer_rows(name: str, pair: Pair) -> list[WriterRow]:
 
 def _writers(pair: Pair) -> Iterator[tuple[Process, PanelView, float, float, float]]:
     for process in pair.now.processes:
-        before = pair.earlier(process)
-        for panel in process.panels:
-            if panel.name != "client" or not sum(_counted(panel)):
+        for panel in process.panels_of("client"):
+            if not _written(panel):
                 continue
-            earlier = before.panel(panel.name, panel.instance) if before is not None else None
+            earlier, _ = pair.panels(process, panel.name, panel.instance)
             actual = _grown(earlier, panel) / pair.seconds
             # A wait that ends is counted whole, also what of it was before the earlier snapshot.
             held = growth(earlier, panel, held_fields(panel)[0]) / pair.seconds
@@ -206,14 +205,16 @@ def _writers(pair: Pair) -> Iterator[tuple[Process, PanelView, float, float, flo
             yield process, panel, actual, actual / (1 - share), held
 
 
-def _counted(panel: PanelView) -> list[float]:
-    return [number(panel, field) for field in WRITES if isfinite(number(panel, field))]
+def _written(panel: PanelView) -> float:
+    """Return how many writes a client counted, of all kinds that it counts."""
+    counts = [number(panel, field) for field in WRITES]
+    return sum([count for count in counts if isfinite(count)])
 
 
 def _grown(before: PanelView | None, now: PanelView) -> float:
     if before is None:
         return nan
-    grown = sum(_counted(now)) - sum(_counted(before))
+    grown = _written(now) - _written(before)
     return grown if grown >= 0 else nan
 
 

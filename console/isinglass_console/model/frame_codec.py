@@ -25,6 +25,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgpack
@@ -135,17 +136,23 @@ def _event(entry: LogEntry) -> list[object]:
 
 
 def _sampled(tally: Tally) -> bytes:
-    threads, words, samples, usages = bytearray(), bytearray(), bytearray(), bytearray()
-    put_number(threads, len(tally.sampled))
-    for key, sampled in tally.sampled.items():
-        for number in (*key, len(sampled.counts), sampled.usage is not None):
-            put_number(threads, number)
-        for word, count in sampled.counts.items():
-            put_number(words, word << 1 | (word in sampled.idle))
-            put_number(samples, count)
-        for nanoseconds in sampled.usage or ():
+    threads, words, samples = [len(tally.sampled)], list[int](), list[int]()
+    usages = bytearray()
+    for key, (counts, idle, usage) in tally.sampled.items():
+        threads += (*key, len(counts), usage is not None)
+        words += [word << 1 | (word in idle) for word in counts]
+        samples += counts.values()
+        for nanoseconds in usage or ():
             put_number(usages, nanoseconds // MICROSECOND_NS)
-    return bytes(threads + words + samples + usages)
+    # From frame to frame these are the same, but for what the threads used.
+    return b"".join(map(_number, (*threads, *words, *samples))) + usages
+
+
+@lru_cache(maxsize=4096)
+def _number(number: int) -> bytes:
+    packed = bytearray()
+    put_number(packed, number)
+    return bytes(packed)
 
 
 # ---------------------------------------------------------------------- reading

@@ -67,9 +67,10 @@ class Tally:
             usage: what the kernel says the thread used; None when it does not say.
         """
         if counts:
-            # In one order: the same samples give the same shares, to the last bit.
-            counts = dict(sorted(counts.items()))
-            if usage is not None:
+            if len(counts) > 1:
+                # In one order: the same samples give the same shares, to the last bit.
+                counts = dict(sorted(counts.items()))
+            if usage is not None and any(usage):
                 running_ns, queued_ns = usage
                 usage = Usage(
                     running_ns // MICROSECOND_NS * MICROSECOND_NS,
@@ -104,6 +105,16 @@ class Tally:
                     found[word] = Share()
                 found[word].add(share)
         return found
+
+    def looks(self, thread: ThreadKey) -> Mapping[int, int]:
+        """Return how often a thread was seen on each word: of its lines the samples alone."""
+        own = self.sampled.get(thread)
+        if own is not None:
+            return own.counts
+        parts = [own.counts for part in self.parts if (own := part.sampled.get(thread)) is not None]
+        parts += [part.looks(thread) for part in self.parts if part.parts]
+        words = set[int]().union(*parts)
+        return {word: sum([part.get(word, 0) for part in parts]) for word in words}
 
     @property
     def threads(self) -> list[ThreadKey]:
@@ -146,6 +157,15 @@ def hottest(tally: Tally, thread: ThreadKey) -> list[LineHeat]:
     total = sum(share.samples for share in lines.values())
     found = [_heat(word, share, total) for word, share in lines.items()]
     return sorted(found, key=lambda heat: (-heat.share, heat.word))
+
+
+def hottest_line(tally: Tally, thread: ThreadKey) -> tuple[int, float] | None:
+    """Return word and share of the hottest line alone: for that no time must be divided."""
+    looks = tally.looks(thread)
+    if not looks:
+        return None
+    most = max(looks.values())
+    return min([word for word, count in looks.items() if count == most]), most / sum(looks.values())
 
 
 def _heat(word: int, share: Share, total: int) -> LineHeat:

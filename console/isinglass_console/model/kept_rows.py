@@ -35,7 +35,7 @@ from isinglass_console.model.frame import Frame
 from isinglass_console.model.frame_codec import FrameEncoder, bare_frame
 
 PIECE_BYTES = 512
-LEVEL = 1
+LEVEL, MEMORY_LEVEL = 1, 8
 ROW_OVERHEAD_BYTES = 300
 _NODE = -1  # stands for a slot, in the place of areas that are of no process
 _TIMES, _COUNT = struct.Struct("<qq"), struct.Struct("<I")
@@ -99,6 +99,7 @@ class RowPacker:
         self._encoder = FrameEncoder()
         self._known: _Known = {}
         self._nodes: tuple[tuple[str, Shape], ...] = ()
+        self._row = b""  # what is known of all nodes
 
     def pack(self, frame: Frame, bare: Frame, *, key: bool) -> KeptRow:
         """Return the row of a frame.
@@ -112,10 +113,12 @@ class RowPacker:
                 earlier = self._known.get(node.name)
                 known[node.name] = _row_of(node.snapshot, earlier[0] if earlier else None)
         nodes = tuple((name, shape) for name, (shape, _) in known.items())
-        self._nodes = nodes = self._nodes if nodes == self._nodes else nodes
-        before = _fitted({} if key else self._known, nodes)
-        packed = _packed(before, b"".join([data for _, data in known.values()]))
-        self._known = known
+        row = b"".join([data for _, data in known.values()])
+        same = nodes == self._nodes
+        before = self._row if same and not key else _fitted({} if key else self._known, nodes)
+        packed = _packed(before, row)
+        self._nodes = nodes = self._nodes if same else nodes
+        self._known, self._row = known, row
         return KeptRow(key, self._encoder.encode(bare), frame.levels, nodes, packed)
 
 
@@ -215,7 +218,8 @@ def _packed(before: bytes, after: bytes) -> bytes:
     ]
     old, new = (b"".join([row[at : at + PIECE_BYTES] for at in places]) for row in (before, after))
     numbers = array("I", [at // PIECE_BYTES for at in places])
-    deflating = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    # Most of it is zeros: runs of one byte are all that is worth looking for.
+    deflating = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, MEMORY_LEVEL, zlib.Z_RLE)
     told = _COUNT.pack(len(numbers)) + numbers.tobytes() + _xor(old, new)
     return deflating.compress(told) + deflating.flush()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite, nan
+from typing import NamedTuple
 
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.snapshot import Snapshot
@@ -27,8 +28,7 @@ from isinglass_console.model.rates import number
 PLACES = (("network", "lag_network"), ("queue", "lag_queue"), ("disk", "lag_disk"))
 
 
-@dataclass(frozen=True, slots=True)
-class LagCell:
+class LagCell(NamedTuple):
     """One replica behind one origin; NaN is what nobody says.
 
     `stale`: who measured it does not move any more; `levels`: what judges the replica's lag.
@@ -108,7 +108,8 @@ def lag_matrix(frame: Frame, node: NodeFrame) -> LagMatrix:
         for name, each in nodes.items()
         if node_freshness(each, frame.interval_seconds).dim
     }
-    rows = tuple(_row(name, names, nodes, old, frame.levels) for name in names)
+    peers = {name: peers_of(each.snapshot) for name, each in nodes.items()}
+    rows = tuple(_row(name, names, nodes, peers, old, frame.levels) for name in names)
     stale = tuple(StaleOrigin(name, each.condition, each.age_seconds) for name, each in old.items())
     return LagMatrix(tuple(names), rows, stale)
 
@@ -117,6 +118,7 @@ def _row(
     replica: str,
     names: list[str],
     nodes: dict[str, NodeFrame],
+    peers: dict[str, dict[str, PanelView]],
     old: dict[str, NodeFrame],
     levels: Levels,
 ) -> LagRow:
@@ -125,7 +127,7 @@ def _row(
     for origin in names:
         if origin == replica:
             continue
-        measured = peers_of(nodes[origin].snapshot).get(replica) if origin in nodes else None
+        measured = peers[origin].get(replica) if origin in peers else None
         if measured is not None:
             stale = origin in old
             seconds = number(measured, "lag_seconds")

@@ -7,13 +7,13 @@ is left over goes to the columns that said they can grow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 SEPARATION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table: priority 0 is dropped last; `grow` is its part of the spare width."""
 
     key: str
@@ -25,8 +25,7 @@ class Column:
     largest: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A column with its place in the line."""
 
     column: Column
@@ -34,8 +33,13 @@ class Placed:
     width: int
 
 
-def place(columns: Sequence[Column], width: int, separation: int = SEPARATION) -> list[Placed]:
+def place(columns: Sequence[Column], width: int, separation: int = SEPARATION) -> Sequence[Placed]:
     """Return the columns that fit into `width` cells, in declared order, with their places."""
+    return _placed(tuple(columns), width, separation)
+
+
+@lru_cache(maxsize=64)
+def _placed(columns: tuple[Column, ...], width: int, separation: int) -> tuple[Placed, ...]:
     kept = list(columns)
     while len(kept) > 1 and _needed(kept, separation) > width:
         # The last of equals goes first: columns are declared from left to right by use.
@@ -47,7 +51,7 @@ def place(columns: Sequence[Column], width: int, separation: int = SEPARATION) -
     for column, cells in zip(kept, widths, strict=True):
         placed.append(Placed(column, left, max(0, min(cells, width - left))))
         left += cells + separation
-    return placed
+    return tuple(placed)
 
 
 def _needed(columns: Sequence[Column], separation: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import nan
 
-from isinglass_console.model.rates import Pair, number
+from isinglass_console.model.rates import Pair, growth, number
 
 # field of the queue panel: what the screen calls it
 RULES: tuple[tuple[str, str], ...] = (
@@ -32,19 +32,18 @@ class MergeRow:
 
 def merge_rows(pair: Pair) -> list[MergeRow]:
     """Return a row for each rule that the node's queue panel has."""
-    owner = pair.now.owner
-    queue = owner.panel("queue") if owner is not None else None
+    before, queue = pair.panels(pair.now.owner, "queue")
     if queue is None:
         return []
-    offered = pair.growth(owner, "queue", "offered")
+    offered, seconds = growth(before, queue, "offered"), pair.seconds
     rows = []
     for field, label in RULES:
         total = number(queue, field)
         if total != total:
             continue
-        grown = pair.growth(owner, "queue", field)
+        grown = growth(before, queue, field)
         share = grown / offered if offered > 0 else nan
-        rows.append(MergeRow(field, label, total, grown / pair.seconds, share, grown))
+        rows.append(MergeRow(field, label, total, grown / seconds, share, grown))
     return rows
 
 

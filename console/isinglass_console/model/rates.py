@@ -16,8 +16,7 @@ from isinglass.glass.snapshot import Process, Snapshot
 
 def number(panel: PanelView | None, field: str) -> float:
     """Return a numeric field as a float; NaN when the panel or the field is not there."""
-    value = panel.get(field, nan) if panel is not None else nan
-    return float(value) if isinstance(value, int | float) else nan
+    return panel.number(field) if panel is not None else nan
 
 
 def word(panel: PanelView | None, field: str) -> str:
@@ -66,14 +65,19 @@ class Pair:
                 return other
         return None
 
+    def panels(
+        self, process: Process | None, panel: str, instance: str = ""
+    ) -> tuple[PanelView | None, PanelView | None]:
+        """Return a panel of a process as it was and as it is, for `growth` of its counters."""
+        if process is None:
+            return None, None
+        other = self.earlier(process)
+        before = other.panel(panel, instance) if other is not None else None
+        return before, process.panel(panel, instance)
+
     def growth(self, process: Process | None, panel: str, field: str, instance: str = "") -> float:
         """Return by how much a counter of a process grew, NaN when that cannot be known."""
-        if process is None:
-            return nan
-        other = self.earlier(process)
-        if other is None:
-            return nan
-        return growth(other.panel(panel, instance), process.panel(panel, instance), field)
+        return growth(*self.panels(process, panel, instance), field)
 
     def rate(self, panel: str, field: str, instance: str = "") -> float:
         """Return how fast a counter of the daemon grows, per second."""

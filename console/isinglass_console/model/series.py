@@ -26,17 +26,21 @@ class Series:
 
     def put(self, number: int, value: float) -> None:
         """Store the value of frame `number`; frames that were skipped become gaps."""
-        for missed in range(max(self._last + 1, number - self._capacity + 1), number):
-            self._values[missed % self._capacity] = nan
+        if number != self._last + 1:
+            for missed in range(max(self._last + 1, number - self._capacity + 1), number):
+                self._values[missed % self._capacity] = nan
         self._values[number % self._capacity] = value
         self._last = number
 
     def tail(self, length: int, number: int) -> list[float]:
         """Return the `length` values that end with frame `number`, oldest first."""
-        oldest = self._last - self._capacity + 1
+        oldest, first = max(self._last - self._capacity + 1, 0), number - length + 1
+        start = first % self._capacity
+        if oldest <= first and number <= self._last and start + length <= self._capacity:
+            return self._values[start : start + length].tolist()  # nearly always
         return [
-            self._values[at % self._capacity] if max(oldest, 0) <= at <= self._last else nan
-            for at in range(number - length + 1, number + 1)
+            self._values[at % self._capacity] if oldest <= at <= self._last else nan
+            for at in range(first, number + 1)
         ]
 
 
@@ -77,13 +81,14 @@ class SeriesBook:
 
 def sparkline(values: Sequence[float], top: float | None = None) -> str:
     """Return one glyph a value, from zero to `top` (the largest of them when not given)."""
-    largest = top if top is not None else max((v for v in values if isfinite(v)), default=0.0)
-    letters = []
-    for value in values:
-        if not isfinite(value):
-            letters.append(" ")
-        elif largest <= 0 or value <= 0:
-            letters.append(STEPS[0])
-        else:
-            letters.append(STEPS[min(7, max(0, round(value / largest * 7)))])
-    return "".join(letters)
+    largest = top if top is not None else max(filter(isfinite, values), default=0.0)
+    if largest <= 0:
+        return "".join([STEPS[0] if isfinite(value) else " " for value in values])
+    return "".join(
+        [
+            " " if not isfinite(value)
+            else STEPS[0] if value <= 0
+            else STEPS[min(7, round(value / largest * 7))]
+            for value in values
+        ]
+    )  # fmt: skip

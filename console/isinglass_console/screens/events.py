@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from isinglass.glass.severity import ERROR, WARNING, severity_name
 from isinglass_console.model import format as text
 from isinglass_console.model.log import LogEntry
@@ -23,6 +25,7 @@ def events_block(scene: Scene) -> Block:
     return block.sized(scene.height)
 
 
+@lru_cache(maxsize=256)
 def _event_line(entry: LogEntry, width: int) -> Line:
     role = (
         "critical" if entry.severity >= ERROR else "warning" if entry.severity >= WARNING else "dim"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isfinite, nan
 
 from isinglass_console.model import format as text
@@ -75,7 +74,7 @@ def _table(
     block = Block(scene.width)
     if compact:
         title = head.lines[0][0][0].strip()
-        columns = (replace(columns[0], title=title), *columns[1:])
+        columns = (columns[0]._replace(title=title), *columns[1:])
     else:
         block.extend(head)
     shown = min(len(rows) + 1, max(1, scene.height - len(block.lines)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -23,6 +24,7 @@ from isinglass_console.widgets.palette import Palette
 class LiveScreen(Screen[None]):
     """Status row, page, keys; a subclass gives the page."""
 
+    BLANK: ClassVar[bool] = True  # the canvases cover it
     KEYS_SHOWN: Sequence[str] = ()  # the longest text of them that has room is shown
 
     def __init__(self, desk: Desk, palette: Palette, ascii_only: bool) -> None:
@@ -41,7 +43,7 @@ class LiveScreen(Screen[None]):
     def build(self, scene: Scene) -> Page:
         """Return the page for a scene."""
 
-    def views(self) -> Sequence[tuple[str, str]]:
+    def views(self, _scene: Scene) -> Sequence[tuple[str, str]]:
         """Return digit and name of the views there are, for the last row."""
         return ()
 
@@ -58,7 +60,7 @@ class LiveScreen(Screen[None]):
         self.page = self.build(scene)
         status.show(status_line(scene.resized(status.size.width, 1)))
         body.show(self.page.block.sized(body.size.height))
-        keys.show(key_line(scene.resized(keys.size.width, 1), self.views(), self.keys_shown()))
+        keys.show(key_line(scene.resized(keys.size.width, 1), self.views(scene), self.keys_shown()))
 
     def dress(self, palette: Palette) -> None:
         """Take another palette."""

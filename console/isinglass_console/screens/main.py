@@ -92,9 +92,8 @@ class MainScreen(HandKeys):
         """Return the page of the view that is asked for."""
         return page_of(scene, self.files)
 
-    def views(self) -> Sequence[tuple[str, str]]:
+    def views(self, scene: Scene) -> Sequence[tuple[str, str]]:
         """Return the views that there is data for."""
-        scene = self.desk.scene(0, 0)
         found = [view for view in views_of(scene) if scene.node is not None or not view.of_node]
         return [(view.digit, view.name) for view in found]
 

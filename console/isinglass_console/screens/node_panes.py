@@ -46,10 +46,11 @@ def _panes(node: NodeFrame) -> Iterator[Pane]:
     yield probes_pane
     if node.snapshot is None or node.snapshot.owner is None:
         return
-    panels = node.snapshot.owner.panels
-    names = {panel.name for panel in panels}
-    yield from (pane for name, pane in _PANES if name in names)
-    yield from (panel_pane(panel) for panel in panels if panel.name not in OURS)
+    owner = node.snapshot.owner
+    yield from (pane for name, pane in _PANES if name in owner.panel_names)
+    others = [name for name in owner.panel_names if name not in OURS]
+    panels = owner.panels if others else ()
+    yield from (panel_pane(panel) for panel in panels if panel.name in others)
 
 
 def panel_pane(panel: PanelView) -> Pane:

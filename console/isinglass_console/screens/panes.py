@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isfinite, nan
 
+from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Snapshot, Thread, Verdict
 from isinglass_console.model import format as text
 from isinglass_console.model import heat
@@ -16,7 +18,7 @@ from isinglass_console.model.timers import TimerRow, timer_rows
 from isinglass_console.screens import words
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.bars import bar
-from isinglass_console.widgets.line import Block, Pen, fit_left
+from isinglass_console.widgets.line import Block, Line, Pen, Span, fit_left
 
 NAME_CELLS, THREAD_CELLS, LABEL_LEAST = 12, 8, 12
 KEPT = ("title", "critical", "warning", "rule")
@@ -87,17 +89,44 @@ def _probe_lines(
     block: Block, who: tuple[Process, Thread], name: str, tally: heat.Tally, labels: bool
 ) -> None:
     process, thread = who
-    width = block.width
     dead = process.verdict in words.DEAD
-    lines = [] if dead else heat.hottest(tally, (process.slot, process.claim, thread.index))
-    site = process.site(lines[0].word) if lines else thread.site
-    word = lines[0].word if lines else thread.word
-    share = lines[0].share if lines else nan
+    key = (process.slot, process.claim, thread.index)
+    hottest = None if dead else heat.hottest_line(tally, key)
+    word, share = hottest or (thread.word, nan)
+    site = process.site(word) if hottest else thread.site
+    name_role = "critical" if process.verdict == Verdict.KILLED else "dim"
+    named = (name, name_role), words.thread_name(thread)
+    percent = text.share(share) if isfinite(share) else ""
+    works = not dead and (site is None or not site.waits)
+    place = site, word, share if works else nan
+    lines = _thread_lines(block.width, named, place, percent, dead=dead)
+    block.add(lines[0], "open:threads", thread_key(process, thread))
+    if labels:
+        block.lines += lines[1:]
+
+
+# Where a thread waits it does so for long: most of these lines are the ones of the frame before.
+@lru_cache(maxsize=512)
+def _thread_lines(
+    width: int,
+    named: tuple[Span, str],
+    place: tuple[Site | None, int, float],
+    percent: str,
+    *,
+    dead: bool,
+) -> tuple[Line, ...]:
+    """Return the line of a thread, and one with the label of its place when that has no room.
+
+    Args:
+        named: its process's name in its role, and its own.
+        place: where it stands, and how much of its time when it works there.
+    """
+    (name, name_role), thread_name = named
+    site, word, share = place
     waits = site is not None and site.waits
     role = "dim" if waits or dead else "plain"
-    name_role = "critical" if process.verdict == Verdict.KILLED else "dim"
     pen = Pen(width).put(" ").put(name, name_role, NAME_CELLS).put(" ")
-    pen.put(words.thread_name(thread), role, THREAD_CELLS).put(" ")
+    pen.put(thread_name, role, THREAD_CELLS).put(" ")
     pen.put(*words.place_glyph(site)).put(" ")
     indent = pen.at
     room = width - pen.at - 8
@@ -110,12 +139,10 @@ def _probe_lines(
         pen.put(" ").spans(bar(share, min(20, beside)))
     elif labelled:
         pen.put(" ").put(label, "dim", beside)
-    percent = text.share(share) if isfinite(share) else ""
-    pen.to(width - 7).put(f"{percent:>6}", role)
-    key = thread_key(process, thread)
-    block.add(pen.line(), "open:threads", key)
-    if labels and not (waits or labelled):
-        block.add(Pen(width).to(indent).put(label, "dim").line())
+    line = pen.to(width - 7).put(f"{percent:>6}", role).line()
+    if waits or labelled:
+        return (line,)
+    return line, Pen(width).to(indent).put(label, "dim").line()
 
 
 def marked_threads(snapshot: Snapshot) -> list[tuple[Process, Thread]]:

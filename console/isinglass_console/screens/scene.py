@@ -6,7 +6,8 @@ A view is a function from a scene to a page, and nothing else: the same scene gi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from isinglass_console.model import heat
 from isinglass_console.model.alarms import OWN, AlarmSheet, sheet_at
@@ -25,8 +26,7 @@ from isinglass_console.widgets.line import Block, noted_rule
 from isinglass_console.widgets.table import paint_table
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """One paint's worth of facts.
 
     `earlier` is the frame before, or the baseline; `beside` is what is compared with, if anything.
@@ -106,7 +106,7 @@ class Scene:
 
     def resized(self, width: int, height: int) -> Scene:
         """Return the scene for a part of the screen."""
-        return replace(self, width=width, height=height)
+        return self._replace(width=width, height=height)
 
 
 @dataclass(slots=True)

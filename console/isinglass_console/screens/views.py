@@ -72,11 +72,11 @@ def views_of(scene: Scene) -> list[View]:
     """Return the views that the selected node, and a monitor, have data for."""
     node = scene.node
     owner = node.snapshot.owner if node is not None and node.snapshot is not None else None
-    names = {panel.name for panel in owner.panels} if owner is not None else set()
+    names = owner.panel_names if owner is not None else frozenset[str]()
     return [
         view
         for view in VIEWS
-        if (not view.needs or names.intersection(view.needs))
+        if (not view.needs or not names.isdisjoint(view.needs))
         and (not view.of_monitor or scene.told.sheet is not None)
         and (not view.of_two or scene.beside is not None)
     ]

@@ -19,7 +19,7 @@ from isinglass.errors import (
 from isinglass.glass.look import Looker, Sampling
 from isinglass.glass.probe_counts import ThreadCounts
 from isinglass.glass.schema import place_text
-from isinglass.glass.snapshot import Process, Snapshot, Verdict
+from isinglass.glass.snapshot import Process, Snapshot, Verdict, site_of
 from isinglass.harmless import harmless
 from isinglass_console.model.frame import CONDITIONS, Condition
 from isinglass_console.model.heat import Tally
@@ -94,18 +94,13 @@ def _entry(node: str, process: Process, event: RawEvent) -> LogEntry:
 def tally_of(snapshot: Snapshot, threads: Iterable[ThreadCounts], sampling: Sampling) -> Tally:
     """Return the counts of all threads with their time divided among the words."""
     tally = Tally(taken=sampling.taken, late=sampling.late, seconds=sampling.span_ns / 1e9)
-    processes = {(process.slot, process.claim): process for process in snapshot.processes}
+    files = {(process.slot, process.claim): process.files for process in snapshot.processes}
     for thread in threads:
-        process = processes.get(thread.key[:2])
-        if process is not None:
-            idle = {word for word in thread.counts if _waits(process, word)}
+        own = files.get(thread.key[:2])
+        if own is not None:
+            idle = [word for word in thread.counts if (site := site_of(own, word)) and site.waits]
             tally.put(thread.key, thread.counts, idle, thread.usage)
     return tally
-
-
-def _waits(process: Process, word: int) -> bool:
-    site = process.site(word)
-    return site is not None and site.waits
 
 
 def condition_of(reason: Exception) -> str:

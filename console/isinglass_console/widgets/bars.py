@@ -21,13 +21,9 @@ def bar(share: float, width: int, role: str = "bar", target: float | None = None
     filled = 0 if not isfinite(share) else round(min(max(share, 0.0), 1.0) * width * 8)
     if isfinite(share) and share > 0:
         filled = max(filled, 1)
-    letters = [EIGHTHS[min(8, max(0, filled - 8 * cell))] for cell in range(width)]
+    letters = (EIGHTHS[8] * (filled // 8) + EIGHTHS[filled % 8]).ljust(width)[:width]
     if target is None:
-        return (("".join(letters), role),)
+        return ((letters, role),)
     at = min(width - 1, max(0, round(target * width)))
-    pieces: list[Span] = [
-        ("".join(letters[:at]), role),
-        (TICK, "tick"),
-        ("".join(letters[at + 1 :]), role),
-    ]
+    pieces: list[Span] = [(letters[:at], role), (TICK, "tick"), (letters[at + 1 :], role)]
     return tuple(piece for piece in pieces if piece[0])

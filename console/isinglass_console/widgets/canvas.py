@@ -54,6 +54,8 @@ class Canvas(Widget, can_focus=False):
         self._palette = palette
         self._ascii_only = ascii_only
         self._lines: Sequence[Line] = ()
+        self._strips: dict[int, Strip] = {}  # by row, as they go to the terminal
+        self._painted_as: tuple[object, ...] = ()
         self._hits: dict[int, list[Hit]] = {}
         self.painted_rows = 0
 
@@ -69,6 +71,8 @@ class Canvas(Widget, can_focus=False):
             for y in range(max(len(old), len(block.lines)))
             if y >= len(old) or y >= len(block.lines) or old[y] != block.lines[y]
         ]
+        for row in changed:
+            self._strips.pop(row.y, None)
         self.painted_rows += len(changed)
         if changed:
             self.refresh(*changed)
@@ -76,12 +80,38 @@ class Canvas(Widget, can_focus=False):
     def dress(self, palette: Palette) -> None:
         """Take another palette and paint everything again."""
         self._palette = palette
+        self._strips.clear()
         self.refresh()
 
     @property
     def lines(self) -> Sequence[Line]:
         """What is shown now."""
         return self._lines
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the rows of a region for Textual.
+
+        Its own way looks for border, padding, tint and opacity again for each row; a canvas has
+        none of them. Only what lies behind a text without a ground of its own is left to it.
+        """
+        if not self._palette.has_ground:
+            return super().render_lines(crop)
+        filters, width = self.get_line_filters(), self.size.width
+        _, background = self.background_colors
+        painted_as = (width, background, *filters)
+        if painted_as != self._painted_as:
+            self._painted_as = painted_as
+            self._strips.clear()
+        strips = self._strips
+        for y in crop.line_range:
+            if y not in strips:
+                strip = self.render_line(y)
+                for each in filters:
+                    strip = strip.apply_filter(each, background)
+                strips[y] = strip
+        rows = [strips[y] for y in crop.line_range]
+        whole = crop.column_span == (0, width)
+        return rows if whole else [row.crop(*crop.column_span) for row in rows]
 
     def render_line(self, y: int) -> Strip:
         """Return row `y` for Textual, which asks only for dirty ones."""

@@ -90,6 +90,11 @@ class Palette:
         self._styles: dict[str, Style] = {}
         self._ground = Style.parse(f"on {colours['background']}") if colours is not None else None
 
+    @property
+    def has_ground(self) -> bool:
+        """Whether its styles say what is behind the text, too."""
+        return self._ground is not None
+
     def style(self, role: str) -> Style:
         """Return the style of a role or of several joined by `+`."""
         style = self._styles.get(role)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from isinglass_console.model.layout import Column, Placed, place
 from isinglass_console.model.table import Cell, Row, TableState, scrolled, selected_index
 from isinglass_console.widgets.glyphs import SELECTED, TAGGED
-from isinglass_console.widgets.line import Block, Hit, Pen, cells, styled
+from isinglass_console.widgets.line import Block, Hit, Line, Pen, cells, styled
 
 GUTTER = 1
 
@@ -38,7 +39,9 @@ def paint_table(
     """
     placed = place(columns, width - 2 * GUTTER)
     block = Block(width)
-    _header(block, name, placed, state)
+    line, hits = _header(name, tuple(placed), width, state.sort, state.descending)
+    block.lines.append(line)
+    block.hits.extend(hits)
     selected = selected_index(rows, state)
     body = height - 1
     top = scrolled(len(rows), selected, state.top, body)
@@ -49,18 +52,22 @@ def paint_table(
     return block.sized(height)
 
 
-def _header(block: Block, name: str, placed: Sequence[Placed], state: TableState) -> None:
-    pen = Pen(block.width).put(" " * GUTTER)
+@lru_cache(maxsize=64)
+def _header(
+    name: str, placed: tuple[Placed, ...], width: int, sort: str, descending: bool
+) -> tuple[Line, tuple[Hit, ...]]:
+    """Return the line of titles, and where it can be clicked."""
+    pen, hits = Pen(width).put(" " * GUTTER), []
     for item in placed:
         pen.to(item.left + GUTTER)
         title, role = item.column.title, "title"
-        if item.column.key == state.sort:
-            title = f"{title}{'▾' if state.descending else '▴'}"
+        if item.column.key == sort:
+            title = f"{title}{'▾' if descending else '▴'}"
             role = "accent"
         pen.put(title, role, item.width, item.column.right)
         left = item.left + GUTTER
-        block.hits.append(Hit(0, left, left + item.width, f"sort:{name}", item.column.key))
-    block.lines.append(pen.line())
+        hits.append(Hit(0, left, left + item.width, f"sort:{name}", item.column.key))
+    return pen.line(), tuple(hits)
 
 
 def _row(row: Row, placed: Sequence[Placed], width: int, at_cursor: bool, tagged: bool) -> Cell:

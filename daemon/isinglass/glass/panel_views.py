@@ -6,6 +6,7 @@ asks for it, and what a directory says is worked out once for all snapshots in w
 
 from __future__ import annotations
 
+from math import nan
 from struct import Struct
 
 from isinglass.glass import layout, schema
@@ -83,12 +84,21 @@ class PanelView:
         value = self._value(name)
         return default if value is None else value
 
+    def number(self, name: str) -> float:
+        """Return a numeric field as a float; NaN when this panel has no such field."""
+        known = self._known
+        value = known[name] if name in known else self._decoded(name)
+        return float(value) if isinstance(value, (int, float)) else nan
+
     def _value(self, name: str) -> Value | None:
         known = self._known
-        if name not in known:
-            place = self._panel.by_name.get(name)
-            known[name] = _value(*place, self._raw, self._start) if place is not None else None
-        return known[name]
+        return known[name] if name in known else self._decoded(name)
+
+    def _decoded(self, name: str) -> Value | None:
+        fields = self._panel.by_name
+        value = _value(*fields[name], self._raw, self._start) if name in fields else None
+        self._known[name] = value
+        return value
 
 
 class Directory:
@@ -173,22 +183,11 @@ def _histogram(raw: bytes, place: int, length: int) -> Value | None:
     return HistogramValue(list(_HISTOGRAM.unpack_from(raw, place))) if whole else None
 
 
-def _real(raw: bytes, place: int, _length: int) -> Value:
-    return float(_REAL.unpack_from(raw, place)[0])
-
-
-def _signed(raw: bytes, place: int, _length: int) -> Value:
-    return int(_SIGNED.unpack_from(raw, place)[0])
-
-
-def _word(raw: bytes, place: int, _length: int) -> Value:
-    return int(_WORD.unpack_from(raw, place)[0])
-
-
 # kind: what reads its bytes; any other kind is a word
 _READERS: dict[str, Callable[[bytes, int, int], Value | None]] = {
-    "text": _text, "histogram": _histogram, "real": _real, "gauge": _signed,
+    "text": _text, "histogram": _histogram,
 }  # fmt: skip
+_WORDS = {"real": _REAL.unpack_from, "gauge": _SIGNED.unpack_from}
 
 
 def _value(
@@ -205,4 +204,7 @@ def _value(
         if number == layout.LATCH_UNREAD or newest + slot_bytes > length:
             return None
         field, place = part, place + newest + layout.WORD_BYTES * field.parts.index(part)
-    return _READERS.get(field.kind, _word)(raw, place, length)
+    if field.kind in _READERS:
+        return _READERS[field.kind](raw, place, length)
+    word: int | float = _WORDS.get(field.kind, _WORD.unpack_from)(raw, place)[0]
+    return word

@@ -11,7 +11,6 @@ A look costs 2 us a process; 1,024 looks that nobody took are counted into one.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from operator import itemgetter
 
 from isinglass.glass import layout
@@ -47,7 +46,16 @@ class _Thread:
 
     def __init__(self, key: ThreadKey, stat: SchedStat) -> None:
         self.key, self.stat, self.column = key, stat, 0
-        self.counts: Counter[int] = Counter()
+        self.counts: dict[int, int] = {}
+
+    def count(self, words: tuple[int, ...]) -> None:
+        """Count words that were seen, of which there is at least one."""
+        first, counts = words[0], self.counts
+        if words.count(first) == len(words):  # nearly always: most threads wait
+            counts[first] = counts.get(first, 0) + len(words)
+        else:
+            for word in words:
+                counts[word] = counts.get(word, 0) + 1
 
 
 class _Region:
@@ -77,7 +85,7 @@ class _Region:
         columns = list(zip(*self.looks, strict=True))
         self.looks = []
         for thread in self.threads if columns else ():
-            thread.counts.update(columns[thread.column])
+            thread.count(columns[thread.column])
 
 
 class ProbeCounts:
@@ -99,7 +107,7 @@ class ProbeCounts:
         found = []
         for thread in self._threads.values():
             found.append(ThreadCounts(thread.key, thread.counts, thread.stat.delta()))
-            thread.counts = Counter()
+            thread.counts = {}
         return found
 
     def follow(self, snapshot: Snapshot) -> None:

@@ -18,7 +18,7 @@ from isinglass.glass.panel_views import Catalogue, Directory, PanelView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, KeysView, Mapping
 
     from isinglass.glass.journal import RawEvent
 
@@ -145,6 +145,11 @@ class Process:
     def panels(self) -> tuple[PanelView, ...]:
         """The panels of this process, in the order in which they were made."""
         return tuple(self._panel(number) for number in range(len(self._own.panels)))
+
+    @property
+    def panel_names(self) -> KeysView[str]:
+        """The name of each panel once, in that order."""
+        return self._own.named.keys()
 
     @property
     def _own(self) -> Directory:
