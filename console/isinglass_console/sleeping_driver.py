@@ -46,7 +46,9 @@ class SleepingDriver(LinuxDriver):
             looks_left = max(looks_left - 1, 0)
             if any(descriptor == self.fileno for descriptor, _ in ready):
                 looks_left = LOOKS_AFTER_INPUT
-                typed = decode(os.read(self.fileno, READ_BYTES))
+                if not (read := os.read(self.fileno, READ_BYTES)):
+                    return  # the terminal is gone (`hangup`), and nothing will ever come
+                typed = decode(read)
                 for message in parser.feed(typed) if typed else ():
                     self.process_message(message)
             for message in parser.tick():
