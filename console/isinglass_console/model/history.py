@@ -121,9 +121,12 @@ class History:
         return _frames(copied, first)
 
     def _bare_frame(self, number: int) -> Frame:
+        kept = self._bare.get(number)
+        if kept is not None:
+            return kept
         run = self._run(number)
         assert run is not None
-        return self._bare.get_or(number, lambda: bare_frame(run.rows[number - run.first].bare))
+        return self._bare.put(number, bare_frame(run.rows[number - run.first].bare))
 
     def _run(self, number: int) -> Run[KeptRow] | None:
         if not self._times or not self.oldest <= number <= self.newest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite, nan
+from typing import NamedTuple
 
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.snapshot import Snapshot
@@ -27,8 +28,7 @@ from isinglass_console.model.rates import number
 PLACES = (("network", "lag_network"), ("queue", "lag_queue"), ("disk", "lag_disk"))
 
 
-@dataclass(frozen=True, slots=True)
-class LagCell:
+class LagCell(NamedTuple):
     """One replica behind one origin; NaN is what nobody says.
 
     `stale`: who measured it does not move any more; `levels`: what judges the replica's lag.

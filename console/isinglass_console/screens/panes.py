@@ -96,7 +96,10 @@ def _probe_lines(
     site = process.site(word) if hottest else thread.site
     name_role = "critical" if process.verdict == Verdict.KILLED else "dim"
     named = (name, name_role), words.thread_name(thread)
-    lines = _thread_lines(block.width, named, site, word, share, dead=dead)
+    percent = text.share(share) if isfinite(share) else ""
+    works = not dead and (site is None or not site.waits)
+    place = site, word, share if works else nan
+    lines = _thread_lines(block.width, named, place, percent, dead=dead)
     block.add(lines[0], "open:threads", thread_key(process, thread))
     if labels:
         block.lines += lines[1:]
@@ -107,9 +110,8 @@ def _probe_lines(
 def _thread_lines(
     width: int,
     named: tuple[Span, str],
-    site: Site | None,
-    word: int,
-    share: float,
+    place: tuple[Site | None, int, float],
+    percent: str,
     *,
     dead: bool,
 ) -> tuple[Line, ...]:
@@ -117,9 +119,10 @@ def _thread_lines(
 
     Args:
         named: its process's name in its role, and its own.
-        share: NaN when it is not known.
+        place: where it stands, and how much of its time when it works there.
     """
     (name, name_role), thread_name = named
+    site, word, share = place
     waits = site is not None and site.waits
     role = "dim" if waits or dead else "plain"
     pen = Pen(width).put(" ").put(name, name_role, NAME_CELLS).put(" ")
@@ -136,7 +139,6 @@ def _thread_lines(
         pen.put(" ").spans(bar(share, min(20, beside)))
     elif labelled:
         pen.put(" ").put(label, "dim", beside)
-    percent = text.share(share) if isfinite(share) else ""
     line = pen.to(width - 7).put(f"{percent:>6}", role).line()
     if waits or labelled:
         return (line,)
