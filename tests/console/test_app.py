@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from at_work import working_node
 from console.playing import body, main_screen, play, screen_text, until
@@ -237,6 +238,21 @@ def test_themes_change_the_colours(app: IsinglassApp) -> None:
         await pilot.pause()
         styles = {str(segment.style) for segment in body(app).render_line(1)}
         assert not any("#" in style for style in styles), "the terminal's own colours alone"
+
+    play(app, script)
+
+
+def test_rows_are_those_that_textual_would_make(app: IsinglassApp) -> None:
+    async def script(pilot: Pilot[int]) -> None:
+        for theme in ("isinglass", "isinglass-light", "textual-dark", "ansi-dark"):
+            app.theme = theme
+            await pilot.pause()
+            for canvas in app.screen.query(Canvas):
+                whole = canvas.size.region
+                for region in (whole, whole.shrink((0, 3, 0, 5))):
+                    ours = canvas.render_lines(region)
+                    theirs = Widget.render_lines(canvas, region)
+                    assert [[*row] for row in ours] == [[*row] for row in theirs]
 
     play(app, script)
 

@@ -13,7 +13,7 @@ from console.stage import MODULE, SECOND, START_NS, WORK, Stage
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.schedstat import Usage
 from isinglass_console.app import IsinglassApp
-from isinglass_console.model.heat import Tally, hottest, window
+from isinglass_console.model.heat import Tally, hottest, hottest_line, window
 from isinglass_console.model.table import Late
 from isinglass_console.model.told import Told
 from isinglass_console.screens import panels
@@ -103,6 +103,19 @@ def test_samples_are_divided_for_the_thread_that_is_asked_for() -> None:
     assert whole.threads == [first, second]
     whole.add(tallies[0])
     assert sum(share.samples for share in whole.lines(first).values()) == 40
+
+
+def test_the_hottest_line_alone_is_the_first_of_all() -> None:
+    thread, words = (0, 1, 0), [MODULE << 16 | line for line in (WORK, WORK + 1, WORK + 2)]
+    tallies = [Tally(taken=10, seconds=1.0) for _ in range(4)]
+    for tally, counts in zip(tallies, ((7, 3, 0), (1, 4, 2), (0, 1, 9), (3, 3, 3)), strict=True):
+        seen = {word: count for word, count in zip(words, counts, strict=True) if count}
+        tally.put(thread, seen, {words[0]}, Usage(250_000_000, 0))
+    sums = [*tallies, window(tallies[:2]), window(tallies), window([window(tallies), tallies[0]])]
+    for tally in sums:
+        first = hottest(tally, thread)[0]
+        assert hottest_line(tally, thread) == (first.word, first.share)
+    assert hottest_line(window(tallies), (0, 1, 1)) is None
 
 
 def test_the_first_page_loads_no_monitor_no_links_no_files() -> None:
