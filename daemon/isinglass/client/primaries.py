@@ -246,6 +246,7 @@ class Primaries:
             error = messages.refused_error(answer)
             if isinstance(error, BadRecord | RecordTooLarge):
                 raise error
+        if answer[1] != messages.DONE:
             return None
         result = answer[2]
         if result is None:
