@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from isinglass.node.shelf import table_state
-from isinglass.store.records import NEVER
+from isinglass.store.records import NEVER, stored_value
 from isinglass.wire.bodies import REPAIR, parse, repairs_of
 from simulator import checks
 from simulator.cluster import Cluster
@@ -86,6 +86,34 @@ def test_what_lies_above_a_gap_that_nobody_can_close_reaches_all(make_cluster: M
     assert alder.current("plain", b"first") is None
     assert alder.current("plain", b"second") == birch.current("plain", b"second") is not None
     assert cedar.current("plain", b"second") == birch.current("plain", b"second")
+
+
+def test_an_add_above_a_gap_reaches_all_also_when_others_have_added_since(
+    make_cluster: MakeCluster,
+) -> None:
+    """Birch alone has it; by the time the gap is given up the record's version is cedar's."""
+    cluster = make_cluster()
+    alder, birch, cedar = cluster.hosts.values()
+    alder.stalled_until = cluster.world.now + 10 * SECOND
+    cluster.network.partition({1}, {2, 3})
+    life_of(alder).put("plain", b"first", VALUE)
+    pass_time(cluster, 0.02)
+    cluster.network.cut.discard((1, 2))
+    life_of(alder).add("counts", b"k", "n", 5)
+    while birch.store.stored("counts", b"k") is None:
+        pass_time(cluster, 0.001)
+    for host in cluster.hosts.values():
+        host.crash()
+        host.stalled_until = 0
+    cluster.network.heal()
+    for host in cluster.hosts.values():
+        host.start()
+    pass_time(cluster, 0.2)
+    life_of(cedar).add("counts", b"k", "n", 1)
+    pass_time(cluster, 8)
+    assert not checks.differences(cluster)
+    record = cedar.current("counts", b"k")
+    assert record is not None and stored_value(record) == {"n": 6}
 
 
 def test_what_a_copy_brought_beyond_its_vector_reaches_all(make_cluster: MakeCluster) -> None:

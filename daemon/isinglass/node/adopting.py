@@ -15,7 +15,7 @@ Four ways lead to records that no other node can ask for, because no number tell
 For the first the journal has the names, for the last the files. What repairs brought is remembered
 by name until the horizon, which is everywhere, has passed it. For the third, and where journal or
 memory are too short, the store is read: of a life's records those count that are newer than the
-horizon.
+horizon, and what has an add of it that is, whoever added to it since.
 Sent again they do no harm where they are known: applying is a join. Until they are sent this node's
 horizon stands still. A node that is killed while it is wary does not see which lives end meanwhile,
 and one that is killed before all is sent has not sent the rest: so it notes that it is wary, until
@@ -37,8 +37,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from isinglass.node.outside import Outside, Shelf
+from isinglass.node.shelf import table_state
 from isinglass.store.buckets import COUNT
-from isinglass.store.records import VERSION
+from isinglass.store.counters import versions_in
+from isinglass.store.records import COUNTING, FLAGS, VERSION
 from isinglass.wire.journal import Name
 from isinglass.wire.streams import StreamId
 
@@ -48,6 +50,14 @@ LOOK_EVERY_TICKS = 20  # at repaired records that are everywhere by now; a secon
 _STAMP = struct.Struct(">Q")
 _ANYBODY = 0  # no node has this number
 ALL_BUCKETS = list(range(COUNT))
+
+
+def _versions(table: str, key: bytes, record: bytes) -> Iterable[bytes]:
+    """Return the versions of what a record is made of, which may be of several nodes."""
+    if not key:
+        state = table_state(table, record)
+        return state.created, state.floor
+    return versions_in(record) if record[FLAGS] >= COUNTING else (record,)
 
 
 class Adopting:
@@ -176,10 +186,12 @@ class Adopting:
             self._reading = None
 
     def _look(self, table: str, key: bytes, record: bytes) -> None:
-        stamp, origin = VERSION.unpack_from(record)
         reading = self._reading or {}
-        if stamp > reading.get(origin, reading.get(_ANYBODY, stamp)):
-            self._send_again(table, key, record)
+        for version in _versions(table, key, record):
+            stamp, origin = VERSION.unpack_from(version)
+            if stamp > reading.get(origin, reading.get(_ANYBODY, stamp)):
+                self._send_again(table, key, record)
+                return
 
     def _send_again(self, table: str, key: bytes, record: bytes) -> None:
         self._place = self._shelf.last_place

@@ -39,6 +39,7 @@ what is left, which it must, to be the same everywhere. Each life that adds to a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple, cast
 
@@ -112,6 +113,19 @@ def contents(record: bytes) -> Contents:
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as error:
         raise BadRecord(f"a counting record is damaged: {error or type(error).__name__}") from error
     return Contents(base, reset, fields)
+
+
+def versions_in(record: bytes) -> Iterator[bytes]:
+    """Yield the versions of all that a stored record is made of: a put, a deletion, newest adds.
+
+    Raises:
+        BadRecord: it is a counting record, and damaged.
+    """
+    base, reset, fields = contents(record)
+    yield from (version for version in (base[:VERSION_BYTES], reset) if version)
+    for by_writer in fields.values():
+        for writer, added in by_writer.items():
+            yield version_of(added.latest, writer)
 
 
 def _record(found: Contents, floor: bytes) -> bytes | None:
