@@ -8,7 +8,7 @@
 
 Read in this order: `client` (what can be asked), `session` (what happens when the daemon does not
 answer), `connection`, `own_writes`, `local`; then what asks other nodes: `primaries`, `guest`,
-`elsewhere`.
+`stamped_elsewhere`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from isinglass import clock
-from isinglass.client.elsewhere import Elsewhere, Stamped
 from isinglass.client.local import LocalStore
 from isinglass.client.panels import ClientPanel
 from isinglass.client.receipts import (
@@ -24,6 +23,7 @@ from isinglass.client.receipts import (
     durability_number,
 )
 from isinglass.client.session import Session
+from isinglass.client.stamped_elsewhere import Elsewhere, Stamped
 from isinglass.errors import UsageError
 from isinglass.glass.probe import mark
 from isinglass.store import records

@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Collection
+from typing import Any
 
 import isinglass
 from isinglass import clock, collecting, emit
@@ -140,7 +141,7 @@ class Service:
         )
         requests = Requests(
             self._intake, self._port_panel, self._pacing.admission, settings.node,
-            self._introduction,
+            _introduction(self._cluster),
         )  # fmt: skip
         self._port = Port(
             str(settings.node_runtime_dir / SOCKET_NAME), requests, self._port_panel,
@@ -175,9 +176,6 @@ class Service:
             self._show_trouble()
             self._glass.event(WARNING, "store", "what the last daemon kept aside has to wait",
                               updates=self._recovery.updates)  # fmt: skip
-
-    def _introduction(self) -> list[object] | None:
-        return None if self._cluster is None else self._cluster.guests.introduction()
 
     def _pace(self, guest: int) -> float:
         if self._intake.trouble is not None:
@@ -303,6 +301,11 @@ def _ended(end: Callable[[], None]) -> ThreadStuck | None:
     except ThreadStuck as error:
         return error
     return None
+
+
+def _introduction(cluster: Cluster | None) -> Callable[[], list[Any] | None]:
+    """Return what clients are told of other nodes."""
+    return cluster.guests.introduction if cluster is not None else lambda: None
 
 
 def _segment_before(node: str) -> SegmentReader | None:

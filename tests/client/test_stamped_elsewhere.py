@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass import clock
-from isinglass.client.elsewhere import PRUNE_AT, Elsewhere
+from isinglass.client.stamped_elsewhere import PRUNE_AT, Elsewhere
 from isinglass.errors import RequestTimeout
 from isinglass.store.changes import CreateTable, Writes
 from isinglass.store.database import Store
