@@ -66,7 +66,7 @@ def keys_of(database: isinglass.Client, primary: str, count: int = 1) -> list[st
 
 def has(database: isinglass.Client, key: str, number: int) -> bool:
     """Tell whether a node's store has a number in a record."""
-    return database.get("t", key) == {"n": number}
+    return "t" in database.tables() and database.get("t", key) == {"n": number}
 
 
 def put_at(database: isinglass.Client, primary: str, key: str, value: dict[str, int]) -> None:

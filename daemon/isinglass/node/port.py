@@ -229,6 +229,9 @@ class Port:
         """
         self.loop.call_soon_threadsafe(self.loop.stop)
         ending.join(self._thread)
+        if self._thread.ident is None:  # never started: nobody else closes them
+            self._server.close()
+            self.loop.close()
 
     # ------------------------------------------------------------------ for conversations
     def refuse(self, request_id: int, error: IsinglassError) -> Answer:
