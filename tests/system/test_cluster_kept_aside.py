@@ -82,6 +82,7 @@ def test_a_drop_that_made_room_reaches_a_node_that_was_dead_meanwhile(data_dir: 
             fill(database)
             wait_until(lambda: alder.panel("queue")["length"] == 0, "alder has what waits at birch")
             alder.kill()
+            wait_until(lambda: birch.panel("daemon")["trouble"], "birch's store takes nothing")
             reached = birch.panel("queue")["applied_through"]
             database.drop_table("empty")
             assert birch.panel("queue")["applied_through"] == reached
