@@ -13,7 +13,9 @@ then the primary is asked. Kept are what the last milliseconds brought, or PRUNE
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -49,6 +51,7 @@ class Elsewhere:
         self._shows, self._lock = shows, threading.Lock()
         self.kept: dict[Where, Stamped] = {}
         self._prune_at = PRUNE_AT
+        _all.add(self)
 
     def add(self, table: str, key: str, stamp: int, payload: bytes | None) -> None:
         """Keep one write."""
@@ -122,3 +125,14 @@ class Elsewhere:
     def after_fork(self) -> None:
         """In a forked child: no other thread is there to give the lock back."""
         self._lock = threading.Lock()
+
+
+_all: weakref.WeakSet[Elsewhere] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for elsewhere in list(_all):
+        elsewhere.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
