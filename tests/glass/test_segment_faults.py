@@ -109,29 +109,41 @@ def test_what_a_killed_maker_left_is_not_in_the_way() -> None:
 
 
 def test_an_error_may_be_counted_by_a_signal_that_comes_while_one_is_counted() -> None:
-    """The handler runs in the thread that it interrupts, which must not wait for itself."""
+    """The handler runs in the thread that it interrupts, which must not wait for itself.
+
+    A signal comes before each line, by a trace function: a timer's would come as rarely as the
+    kernel's clock ticks, which on some machines is 250 times a second.
+    """
     errors = """
     import faulthandler, signal
-    from isinglass.glass.events import ERRORS
-    handled = 0
-    def count(*_):
-        global handled
-        handled += 1
-        ERRORS.record("Late", "the signal", "here:1")
-        signal.setitimer(signal.ITIMER_REAL, 0.00005)
+    from isinglass.glass import events
+    handled = []
+    def count(number, frame):
+        handled.append(number)
+        events.ERRORS.record("Late", "the signal", "here:1")
+    def interrupted(frame, event, argument):
+        if frame.f_code.co_filename == events.__file__:
+            signal.raise_signal(signal.SIGUSR1)
+            return interrupted
     faulthandler.dump_traceback_later(20, exit=True)
-    signal.signal(signal.SIGALRM, count)
-    signal.setitimer(signal.ITIMER_REAL, 0.00005)
-    while handled < 5000:
-        ERRORS.record("Early", "the work", "here:2")
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGUSR1, count)
+    sys.settrace(interrupted)
+    events.ERRORS.record("Early", "the work", "here:2")
+    sys.settrace(None)
     faulthandler.cancel_dump_traceback_later()
+    print(len(handled), flush=True)
     """
     with program(NODE), program(CLIENT) as client, SegmentReader("alder") as reader:
-        do(client, errors)
+        tell(client, f"exec({textwrap.dedent(errors)!r})")
+        handled = int(hear(client))
+        assert handled > 20
+        assert hear(client) == "done"
         process = reader.snapshot().process("client")
         assert process is not None
-        assert {error.kind for error in process.errors} == {"Early", "Late"}
+        assert {error.kind: error.count for error in process.errors} == {
+            "Early": 1,
+            "Late": handled,
+        }
 
 
 def test_a_region_that_is_claimed_while_it_is_copied_shows_nobody_wrong(
