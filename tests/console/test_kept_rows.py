@@ -13,7 +13,7 @@ from isinglass.glass.snapshot import Verdict
 from isinglass_console.model.frame import Frame, NodeFrame
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
-from isinglass_console.model.kept_rows import RowPacker, RowUnpacker, _packed, _unpacked
+from isinglass_console.model.kept_rows import RowPacker, RowUnpacker, _packed, _pieces, _unpacked
 
 VERDICTS = st.sampled_from((Verdict.ALIVE, Verdict.STALLED, Verdict.KILLED))
 SECONDS = st.lists(
@@ -48,7 +48,7 @@ def test_bytes_come_back_from_what_changed(before: bytes, changes: list[tuple[in
     after = bytearray(before)
     for at, value in changes:
         after[at : at + 1] = bytes([value]) if at < len(after) else b""
-    assert _unpacked(before, _packed(before, bytes(after))) == bytes(after)
+    assert _unpacked(before, _packed(_pieces(before), _pieces(bytes(after)))) == bytes(after)
 
 
 def test_rows_share_what_does_not_change(alder: Stage) -> None:

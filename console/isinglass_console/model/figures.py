@@ -45,15 +45,14 @@ def panels_of(snapshot: Snapshot, name: str) -> list[PanelView]:
 
 def node_figures(before: Snapshot | None, now: Snapshot) -> dict[str, float]:
     """Return the figures of a node that are known, by name (`load`, `backlog`, ...)."""
-    pair = Pair.of(before, now)
-    queue, seconds = pair.panels(now.owner, "queue"), pair.seconds
+    pair, owner = Pair.of(before, now), now.owner
+    queue, seconds = pair.panels(owner, "queue"), pair.seconds
+    overdue = owner.numbers("timer", "overdue") if owner is not None else ()
     found = {
         "load": number(now.panel("applier"), "load_1s"),
         "offered_rate": growth(*queue, "offered") / seconds,
         "applied_rate": pair.rate("applier", "writes"),
-        "overdue_seconds": max(
-            (number(panel, "overdue") for panel in panels_of(now, "timer")), default=nan
-        ),
+        "overdue_seconds": max(overdue, default=nan),
         **queue_figures(now),
         **store_figures(pair),
         **flow_figures(now),

@@ -1,7 +1,8 @@
 """A Textual screen made of three canvases: the status row, the page, the row of keys.
 
 Both live screens (the views, and the source of a thread) are this with another page builder. A page
-is built only when its screen is on top, from the desk's scene, and the canvas paints what changed.
+is built only when its screen is on top, from the desk's scene, and only rows that changed are
+painted.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from isinglass_console.screens.status import key_line, status_line
 from isinglass_console.widgets.canvas import Canvas
 from isinglass_console.widgets.line import Block
 from isinglass_console.widgets.palette import Palette
+from isinglass_console.widgets.rows_update import put_rows
 
 
 class LiveScreen(Screen[None]):
@@ -58,9 +60,14 @@ class LiveScreen(Screen[None]):
             return
         scene = self.desk.scene(body.size.width, body.size.height)
         self.page = self.build(scene)
-        status.show(status_line(scene.resized(status.size.width, 1)))
-        body.show(self.page.block.sized(body.size.height))
-        keys.show(key_line(scene.resized(keys.size.width, 1), self.views(scene), self.keys_shown()))
+        shown = (
+            status_line(scene.resized(status.size.width, 1)),
+            self.page.block.sized(body.size.height),
+            key_line(scene.resized(keys.size.width, 1), self.views(scene), self.keys_shown()),
+        )
+        put_rows(
+            self, {each: each.take(new) for each, new in zip(self._canvases, shown, strict=True)}
+        )
 
     def dress(self, palette: Palette) -> None:
         """Take another palette."""

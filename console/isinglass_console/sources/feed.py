@@ -26,8 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass_console.sources.remote import Fleet
 
-SAMPLES_PER_SECOND = 10.0  # a hundred in the ten seconds that a share is of
-REMOTE_SAMPLES_PER_SECOND = 5.0  # each wakes the relay, which costs a busy server 0.1 ms
+SAMPLES_PER_SECOND = 5.0  # fifty in the ten seconds that a share is of; each wakes who looks
 WAITING_READINGS = 120
 
 
@@ -122,14 +121,10 @@ class Feed(ReadingThread):
                 self._sources[name] = LocalSource(name)
         readings = [self._read(name) for name in names]
         if self._fleet is not None:
-            readings += self._fleet.read(names, self.interval_seconds, self._remote_looks())
+            looks = round(self.samples_per_second)
+            readings += self._fleet.read(names, self.interval_seconds, looks)
         self._waiting.append(Delivery(tuple(readings), clock.wall_ns(), self.interval_seconds))
         self._arrived()
-
-    def _remote_looks(self) -> int:
-        """Return how often a second relays look: seldom, unless the operator looks at a source."""
-        usual = self.samples_per_second <= SAMPLES_PER_SECOND
-        return round(REMOTE_SAMPLES_PER_SECOND if usual else self.samples_per_second)
 
     def _read(self, name: str) -> Reading:
         """Read one node; a damaged segment must not end the reading of the others."""

@@ -90,8 +90,14 @@ class MonitorFeed(ReadingThread):
                 sheet = self.told.sheet and replace(self.told.sheet, runs=False)
                 self._tell(replace(self.told, sentence=sentence, page=None, sheet=sheet))
                 self._ended.wait(ALARMS_SECONDS)
-            self._hurry.wait(LOOK_SECONDS)
+            self._hurry.wait(self._rest_seconds())
         self._detach()
+
+    def _rest_seconds(self) -> float:
+        """Return how long there is nothing to do: until the alarms are due, when that is all."""
+        if self._wanted is not None or self._pasts is not None:
+            return LOOK_SECONDS
+        return max((self._alarms_due_ns - clock.monotonic_ns()) / 1e9, 0.0)
 
     def _look(self) -> None:
         now_ns = clock.monotonic_ns()

@@ -7,7 +7,7 @@ the last one shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.segment import Segment
 from textual import events
@@ -61,21 +61,28 @@ class Canvas(Widget, can_focus=False):
 
     def show(self, block: Block) -> None:
         """Show these lines; rows that are the same as before are not touched."""
-        old, self._lines = self._lines, block.lines
+        self.repaint(self.take(block))
+
+    def take(self, block: Block) -> list[int]:
+        """Take these lines; return the rows that differ now, which are to be painted."""
+        old, new = self._lines, block.lines
+        self._lines = new
         self._hits = {}
         for hit in block.hits:
             self._hits.setdefault(hit.y, []).append(hit)
-        width = self.size.width
-        changed = [
-            Region(0, y, width, 1)
-            for y in range(max(len(old), len(block.lines)))
-            if y >= len(old) or y >= len(block.lines) or old[y] != block.lines[y]
-        ]
-        for row in changed:
-            self._strips.pop(row.y, None)
+        both = min(len(old), len(new))
+        changed = [y for y in range(both) if old[y] != new[y]]
+        changed += range(both, max(len(old), len(new)))
+        for y in changed:
+            self._strips.pop(y, None)
         self.painted_rows += len(changed)
-        if changed:
-            self.refresh(*changed)
+        return changed
+
+    def repaint(self, rows: Iterable[int]) -> None:
+        """Have Textual paint some rows again."""
+        width = self.size.width
+        if regions := [Region(0, y, width, 1) for y in rows]:
+            self.refresh(*regions)
 
     def dress(self, palette: Palette) -> None:
         """Take another palette and paint everything again."""

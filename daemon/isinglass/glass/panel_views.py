@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import nan
 from struct import Struct
+from struct import error as TooShort
 
 from isinglass.glass import layout, schema
 from isinglass.glass.header import text_at
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_WORD, _SIGNED, _REAL, _ENTRY = Struct("<Q"), Struct("<q"), Struct("<d"), Struct("<QQ")
+_WORD, _ENTRY = Struct("<Q"), Struct("<QQ")
 _HISTOGRAM = Struct(f"<{HISTOGRAM_WORDS}Q")
 
 Value = int | float | str | HistogramValue
@@ -86,9 +87,15 @@ class PanelView:
 
     def number(self, name: str) -> float:
         """Return a numeric field as a float; NaN when this panel has no such field."""
-        known = self._known
-        value = known[name] if name in known else self._decoded(name)
-        return float(value) if isinstance(value, (int, float)) else nan
+        word = self._panel.words.get(name)
+        if word is None:
+            value = self._value(name)
+            return float(value) if isinstance(value, (int, float)) else nan
+        reader, place = word
+        try:
+            return float(reader(self._raw, self._start + place)[0])
+        except TooShort:
+            return nan
 
     def _value(self, name: str) -> Value | None:
         known = self._known
@@ -111,6 +118,7 @@ class Directory:
         self.panels: list[tuple[schema.PanelSchema, str, int]] = []
         self.named: dict[str, list[int]] = {}
         self.at: dict[tuple[str, str], int] = {}
+        self._words: dict[tuple[str, str], list[schema.WordPlace]] = {}
         for place in range(0, len(raw), layout.DIRECTORY_ENTRY_BYTES):
             block, start = _ENTRY.unpack_from(raw, place)
             panel = known.get(block)
@@ -120,6 +128,22 @@ class Directory:
             self.panels.append((panel, instance, start))
             self.named.setdefault(panel.name, []).append(number)
             self.at.setdefault((panel.name, instance), number)
+
+    def numbers(self, name: str, field: str, raw: bytes) -> list[float]:
+        """Return a field that is one word of all panels of a name; NaN where the bytes end.
+
+        Where they stand in a region is worked out once.
+        """
+        words = self._words.get((name, field))
+        if words is None:
+            panels = [self.panels[number] for number in self.named.get(name, ())]
+            found = [(panel.words.get(field), start) for panel, _, start in panels]
+            words = [(word[0], start + word[1]) for word, start in found if word is not None]
+            self._words[name, field] = words
+        try:
+            return [float(reader(raw, place)[0]) for reader, place in words]
+        except TooShort:
+            return [nan] * len(words)
 
 
 class Catalogue:
@@ -187,7 +211,6 @@ def _histogram(raw: bytes, place: int, length: int) -> Value | None:
 _READERS: dict[str, Callable[[bytes, int, int], Value | None]] = {
     "text": _text, "histogram": _histogram,
 }  # fmt: skip
-_WORDS = {"real": _REAL.unpack_from, "gauge": _SIGNED.unpack_from}
 
 
 def _value(
@@ -206,5 +229,4 @@ def _value(
         field, place = part, place + newest + layout.WORD_BYTES * field.parts.index(part)
     if field.kind in _READERS:
         return _READERS[field.kind](raw, place, length)
-    word: int | float = _WORDS.get(field.kind, _WORD.unpack_from)(raw, place)[0]
-    return word
+    return schema.word_reader(field.kind)(raw, place)[0]

@@ -138,7 +138,10 @@ class SegmentReader:
             SegmentTruncated: the file was cut since it was opened.
         """
         header = self._header()
-        shared = self._read(layout.SHARED_OFFSET, layout.SHARED_BYTES)
+        # A sixteenth of the area is used where there are few tables.
+        tables = min(self._shared_word(SharedWord.TABLE_COUNT), layout.TABLE_ENTRIES)
+        used = layout.TABLES_PLACE + tables * layout.TABLE_BYTES
+        shared = self._read(layout.SHARED_OFFSET, used)
         table = self._read(layout.SLOTS_OFFSET, layout.SLOT_BYTES * layout.REGION_COUNT)
         snapshot = Snapshot(
             header=header,

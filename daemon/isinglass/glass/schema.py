@@ -16,17 +16,24 @@ that a newer writer added is skipped by an older reader.
 from __future__ import annotations
 
 from binascii import crc32
+from struct import Struct
 
 from isinglass.glass.layout import WORD_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    WordReader = Callable[[bytes, int], tuple[int | float, ...]]
+    WordPlace = tuple[WordReader, int]
 
 BLOCK_HEADER_BYTES = 3 * WORD_BYTES
 PANEL_BLOCK, FILE_BLOCK = 1, 2
 PLACE_PARTS = 3  # of a source file's path: its name, and the folders that tell it from others
 LEVELS = ("info", "diagnostic", "debug")
+OF_MANY_WORDS = ("latch", "histogram", "text")
+_WORD = Struct("<Q").unpack_from
+_SIGNED_OR_REAL = {"gauge": Struct("<q").unpack_from, "real": Struct("<d").unpack_from}
 _WHITE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
 
 
@@ -46,12 +53,13 @@ class FieldSchema:
 class PanelSchema:
     """A panel's name, size in bytes, line of help and fields."""
 
-    __slots__ = ("_by_name", "fields", "help", "name", "size_bytes")
+    __slots__ = ("_by_name", "_words", "fields", "help", "name", "size_bytes")
 
     def __init__(self, name: str, size_bytes: int, help_line: str) -> None:
         self.name, self.size_bytes, self.help = name, size_bytes, help_line
         self.fields: list[FieldSchema] = []
         self._by_name: dict[str, tuple[FieldSchema, FieldSchema | None]] = {}
+        self._words: dict[str, WordPlace] | None = None
 
     @property
     def by_name(self) -> dict[str, tuple[FieldSchema, FieldSchema | None]]:
@@ -66,6 +74,30 @@ class PanelSchema:
                 for part in field.parts:
                     self._by_name[f"{field.name}.{part.name}"] = (field, part)
         return self._by_name
+
+    @property
+    def words(self) -> dict[str, WordPlace]:
+        """How the value of each field that is one word is read, and where, by the field's name.
+
+        To be asked when all fields are there.
+        """
+        if self._words is None:
+            self._words = {
+                field.name: (word_reader(field.kind), field.place)
+                for field in self.fields
+                if field.kind not in OF_MANY_WORDS
+                and field.place >= 0
+                and field.place % WORD_BYTES == 0
+            }
+        return self._words
+
+
+def word_reader(kind: str) -> WordReader:
+    """Return what reads a field of a kind that is one word: `reader(raw, place)[0]` is its value.
+
+    It raises struct.error where the bytes end before it.
+    """
+    return _SIGNED_OR_REAL.get(kind, _WORD)
 
 
 class Site:

@@ -175,6 +175,10 @@ class Process:
         """Return all instances of a panel, in the order in which they were made."""
         return [self._panel(number) for number in self._own.named.get(name, ())]
 
+    def numbers(self, name: str, field: str) -> list[float]:
+        """Return a field that is one word, of all instances of a panel, as floats."""
+        return self._own.numbers(name, field, self.raw)
+
     @property
     def errors(self) -> tuple[DistinctError, ...]:
         """The distinct errors of this process; empty when they were not copied."""
@@ -212,10 +216,16 @@ class Snapshot:
         self.taken_wall_ns, self.taken_monotonic_ns = taken_wall_ns, taken_monotonic_ns
         self.catalogue, self.shared = catalogue, shared
         self.processes: tuple[Process, ...] = ()
+        self._tables: tuple[TableRow, ...] | None = None
 
     @property
     def tables(self) -> tuple[TableRow, ...]:
         """The tables and indexes of the node with their row counts."""
+        if self._tables is None:
+            self._tables = self._read_tables()
+        return self._tables
+
+    def _read_tables(self) -> tuple[TableRow, ...]:
         rows, words = [], memoryview(self.shared).cast("Q")
         places = range(layout.TABLES_PLACE, len(self.shared), layout.TABLE_BYTES)
         first, step = places.start // layout.WORD_BYTES, places.step // layout.WORD_BYTES
