@@ -19,7 +19,7 @@ class Watched:
     def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stage, self.tick = stage, 12
         self.app = IsinglassApp(desk=filled_desk(stage, ticks=2), feeding=False)
-        self.drawn: list[RenderableType | None] = []
+        self.drawn: list[object] = []
         draw = self.app._display
 
         def display(screen: Screen[object], renderable: RenderableType | None) -> None:

@@ -13,10 +13,12 @@ from console.stage import MODULE, SECOND, START_NS, WORK, Stage
 from isinglass.glass.panel_views import PanelView
 from isinglass.glass.schedstat import Usage
 from isinglass_console.app import IsinglassApp
+from isinglass_console.model import frame_codec
 from isinglass_console.model.heat import Tally, hottest, hottest_line, window
 from isinglass_console.model.table import Late
 from isinglass_console.model.told import Told
 from isinglass_console.screens import panels
+from isinglass_console.screens.desk import Desk
 from isinglass_console.sources.monitor import MonitorFeed
 
 LATER = ("isinglass_monitor.watch", "isinglass.remote.links", "isinglass_console.recording.file")
@@ -122,3 +124,23 @@ def test_the_first_page_loads_no_monitor_no_links_no_files() -> None:
     line = f"import sys, isinglass_console.app; print([m for m in {LATER!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]", "the first page waits for what it does not show"
+
+
+def test_at_ten_frames_a_second_no_frame_of_the_window_is_unpacked(
+    alder: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(0.1)
+    for tick in range(150):
+        desk.absorb([alder.reading(tick % 12)], START_NS + tick * SECOND // 10, 0.1)
+    unpacked: list[bytes] = []
+    unpack = frame_codec._fields
+
+    def unpacking(row: bytes) -> list[object]:
+        unpacked.append(row)
+        return unpack(row)
+
+    monkeypatch.setattr(frame_codec, "_fields", unpacking)
+    scene = desk.scene(120, 36)
+    assert scene.node is not None
+    assert len(scene.heat(scene.node).parts) == 100
+    assert not unpacked

@@ -23,7 +23,7 @@ KEPT_SECONDS = 900
 KEPT_BYTES = 96 * 1024 * 1024
 RUN_ROWS = 30
 DECODED_FRAMES = 4
-BARE_FRAMES = 64
+BARE_FRAMES = 128  # more than a share is of at ten a second
 
 
 class History:
