@@ -81,7 +81,10 @@ def test_looks_at_the_threads_are_counted_there(alder: Node) -> None:
         client.open("alder")
         client.look(looks=200)
         arrival = client.look(delay_seconds=1.0, looks=200)
-    assert 100 <= arrival.sampling.taken <= 210
+    # What a busy machine has no time for is counted, too.
+    sampling = arrival.sampling
+    assert sampling.taken >= 20
+    assert 190 <= sampling.taken + sampling.missed <= 215
     assert arrival.snapshot is not None
     owner = arrival.snapshot.owner
     assert owner is not None
