@@ -24,6 +24,7 @@ from isinglass_console.screens import reasons, words
 from isinglass_console.screens.panes import heading
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.line import Block, Line, Pen, Span
+from isinglass_console.widgets.line import cells as cells_of
 
 LABEL = 14
 SWING_WARNING = 0.15
@@ -126,14 +127,15 @@ def lag_pane(scene: Scene, node: NodeFrame) -> Block:
     """Return the matrix of lags, and what the node that is furthest behind waits for."""
     width = scene.width
     matrix = lag_matrix(scene.frame, node)
-    both = fits_both(width, len(matrix.origins))
+    named = min(max((cells_of(row.replica) for row in matrix.rows), default=0), NAME_CELLS) + 1
+    both = named + len(matrix.origins) * BOTH_CELLS < width
     note = "behind origin: seconds (updates)" if both else "behind origin"
     if matrix.stale:
         oldest = max(matrix.stale, key=lambda origin: origin.age_seconds)
         note = f"from {oldest.name}: {text.seconds(oldest.age_seconds)} old"
     block = heading("REPLICATION LAG", cluster_of(node.snapshot), note, width)
     cells = BOTH_CELLS if both else SECONDS_CELLS
-    pen = Pen(width).put("", width=NAME_CELLS + 1)
+    pen = Pen(width).put("", width=named)
     for origin in matrix.origins:
         if pen.at + cells <= width:
             pen.put(f"from {origin}" if both else origin, "title", cells, right=True)
@@ -144,22 +146,16 @@ def lag_pane(scene: Scene, node: NodeFrame) -> Block:
         tail.insert(0, waits)
     room = scene.height - len(block.lines) - len(tail)
     for row in matrix.rows[: max(1, room)]:
-        block.add(_lag_line(row, matrix, width, both))
+        block.add(_lag_line(row, matrix, Pen(width).put(f" {row.replica}", "plain", named), both))
     for pen in tail:
         block.add(pen.line())
     return block
 
 
-def fits_both(width: int, origins: int) -> bool:
-    """Return whether seconds and updates of so many origins fit beside each other."""
-    return NAME_CELLS + 1 + origins * BOTH_CELLS <= width
-
-
-def _lag_line(row: LagRow, matrix: LagMatrix, width: int, both: bool) -> Line:
+def _lag_line(row: LagRow, matrix: LagMatrix, pen: Pen, both: bool) -> Line:
     cells = BOTH_CELLS if both else SECONDS_CELLS
-    pen = Pen(width).put(f" {row.replica}", "plain", NAME_CELLS + 1)
     for origin in matrix.origins:
-        if pen.at + cells <= width:
+        if pen.at + cells <= pen.width:
             room = cells - 1 if both else 0
             pen.put(*lag_span(row.cells.get(origin), room), cells, True)
     return pen.line()

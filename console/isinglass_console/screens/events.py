@@ -8,7 +8,7 @@ from isinglass.glass.severity import ERROR, WARNING, severity_name
 from isinglass_console.model import format as text
 from isinglass_console.model.log import LogEntry
 from isinglass_console.screens.scene import Scene
-from isinglass_console.widgets.line import Block, Line, Pen
+from isinglass_console.widgets.line import Block, Line, Pen, cells
 
 NARROW = 100
 
@@ -36,4 +36,5 @@ def _event_line(entry: LogEntry, width: int) -> Line:
     if wide:
         pen.put(entry.process, "dim", 9).put(" ")
     pen.put(severity_name(entry.severity), role, 6).put(entry.flag, "dim", 8).put(" ")
-    return pen.put(entry.message, "dim" if role == "dim" else "plain").line()
+    message_role, room = "dim" if role == "dim" else "plain", max(width - pen.at - 1, 0)
+    return pen.put(entry.message, message_role, min(cells(entry.message), room)).line()
