@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
@@ -111,8 +111,13 @@ class Block:
         return zlib.compress(msgpack.packb(columns), 1)
 
     @classmethod
-    def unpack(cls, tier: Tier, start: int, data: bytes) -> Block:
+    def unpack(
+        cls, tier: Tier, start: int, data: bytes, fields: Collection[int] | None = None
+    ) -> Block:
         """Return the block of these bytes.
+
+        Args:
+            fields: the columns that are wanted, of some hundred; None: all.
 
         Raises:
             ValueError: they are none.
@@ -123,6 +128,7 @@ class Block:
             block.columns = {
                 int(field): tuple(_unpacked(column) for column in kinds)
                 for field, kinds in columns.items()
+                if fields is None or field in fields
             }
         except (zlib.error, msgpack.UnpackException, TypeError, AttributeError) as error:
             raise ValueError(f"no block of statistics: {error}") from error

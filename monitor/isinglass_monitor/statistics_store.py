@@ -16,7 +16,7 @@ import math
 import queue
 import struct
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from isinglass.errors import DiskFull, StoreError
 from isinglass.store.engine import DATA_FILE, FILE_MODE, LOCK_FILE
 from isinglass.store.opening import prepare
 from isinglass.store.room import says_full
-from isinglass_monitor.statistics import TIERS, Block, Minute, Point, Tier, thin_column
+from isinglass_monitor.statistics import TIERS, Block, Minute, Point, thin_column
 
 DIRECTORY = "statistics"
 MAP_BYTES, READERS = 4 << 30, 126
@@ -223,50 +223,79 @@ class StatisticsFile:
 
         Of each time the points of the shortest step that is still there.
         """
-        with self._reading() as transaction:
-            self._load_fields(transaction)
-            number = self._fields.get(field)
-            if number is None:
-                return []
-            found: list[Point] = self._read_now(transaction, node, number)
-            earliest = min((point.second for point in found), default=until)
-            for kind, tier in enumerate(TIERS):
-                older = [
-                    point
-                    for point in _read_tier(transaction, kind, tier, node, number, since)
-                    if point.second + tier.step_seconds <= earliest
-                ]
-                found = older + found
-                earliest = min(earliest, *(point.second for point in older[:1]), until)
-        return [p for p in found if since <= p.second < until]
+        return self.read_all([(node, field)], since, until)[0]
 
     def read_all(
-        self, wanted: Iterable[tuple[str, str]], since: int, until: int
+        self, wanted: Sequence[tuple[str, str]], since: int, until: int
     ) -> list[list[Point]]:
-        """Return the points of figures, each by node and field."""
-        return [self.read(node, field, since, until) for node, field in wanted]
+        """Return the points of figures, each by node and field, as `read` does.
 
-    def _read_now(self, transaction: Any, node: str, number: int) -> list[Point]:
-        minute: Minute | None = None
-        for key, data in _range(transaction, _prefix(_NOW, node)):
-            second = _second_of(key)
-            if minute is None or not minute.holds(second):
-                minute = Minute(second)
-            minute.replay(second, _changes(data))
-        if minute is None:
-            return []
-        return thin_column(minute.start, minute.column(number), TIERS[0].step_seconds)
+        Rows and blocks have all fields of a node, so each is unpacked once for all that are wanted.
+        """
+        with self._reading() as transaction:
+            self._load_fields(transaction)
+            numbered = [(node, self._fields.get(field)) for node, field in wanted]
+            numbers: dict[str, set[int]] = {}
+            for node, number in numbered:
+                if number is not None:
+                    numbers.setdefault(node, set()).add(number)
+            rows = {node: _Rows(transaction, node, own, since) for node, own in numbers.items()}
+            found = [
+                rows[node].points(number, until) if number is not None else []
+                for node, number in numbered
+            ]
+        return [[p for p in points if since <= p.second < until] for points in found]
 
 
-def _read_tier(
-    transaction: Any, kind: int, tier: Tier, node: str, number: int, since: int
-) -> list[Point]:
-    start = _key(kind, node, max(tier.block_start(since), 0))
-    return [
-        point
-        for key, data in _range(transaction, _prefix(kind, node), start)
-        for point in Block.unpack(tier, _second_of(key), data).points(number)
-    ]
+class _Rows:
+    """What is kept of some fields of a node from a second on; a tier is read when it is needed."""
+
+    def __init__(self, transaction: Any, node: str, fields: set[int], since: int) -> None:
+        self._transaction, self._node, self._fields = transaction, node, fields
+        self._since = since
+        self._minute = _minute_of(transaction, node)
+        self._tiers: dict[int, list[Block]] = {}
+
+    def points(self, number: int, until: int) -> list[Point]:
+        """Return the points of a field, of each time those of the shortest step."""
+        found: list[Point] = []
+        if self._minute is not None:
+            column = self._minute.column(number)
+            found = thin_column(self._minute.start, column, TIERS[0].step_seconds)
+        earliest = min((point.second for point in found), default=until)
+        for kind, tier in enumerate(TIERS):
+            if earliest <= self._since:
+                break
+            older = [
+                point
+                for block in self._blocks(kind)
+                for point in block.points(number)
+                if point.second + tier.step_seconds <= earliest
+            ]
+            found = older + found
+            earliest = min(earliest, *(point.second for point in older[:1]), until)
+        return found
+
+    def _blocks(self, kind: int) -> list[Block]:
+        if kind not in self._tiers:
+            tier = TIERS[kind]
+            start = _key(kind, self._node, max(tier.block_start(self._since), 0))
+            self._tiers[kind] = [
+                Block.unpack(tier, _second_of(key), data, self._fields)
+                for key, data in _range(self._transaction, _prefix(kind, self._node), start)
+            ]
+        return self._tiers[kind]
+
+
+def _minute_of(transaction: Any, node: str) -> Minute | None:
+    """Return the minute that is not in a block yet."""
+    minute: Minute | None = None
+    for key, data in _range(transaction, _prefix(_NOW, node)):
+        second = _second_of(key)
+        if minute is None or not minute.holds(second):
+            minute = Minute(second)
+        minute.replay(second, _changes(data))
+    return minute
 
 
 def _range(transaction: Any, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
@@ -288,7 +289,35 @@ def test_a_damaged_block_is_trouble_and_does_not_end_the_writing(runtime_dir: Pa
         closing(StatisticsFile(path, writes=False)) as file,
         pytest.raises(StoreError, match="cannot be read: no block of statistics"),
     ):
-        file.read("alder", "a.b", START, START + 60)
+        file.read("alder", "a.b", START - 60, START + 60)
+
+
+def test_what_is_read_together_is_unpacked_once(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = runtime_dir / "statistics"
+    fields = [f"panel.field{number}" for number in range(4)]
+    with closing(StatisticsFile(path, writes=True)) as file:
+        for second in range(200):
+            figures = {field: float(second % (at + 2)) for at, field in enumerate(fields)}
+            file.write(START + second, {"alder": figures, "birch": figures})
+    wanted = [
+        (node, field) for node in ("alder", "birch", "cedar") for field in (*fields, "no.one")
+    ]
+    unpacked: list[int] = []
+    unpack = Block.unpack
+
+    def unpacking(*arguments: Any) -> Block:
+        unpacked.append(arguments[1])
+        return unpack(*arguments)
+
+    with closing(StatisticsFile(path, writes=False)) as file:
+        apart = [file.read(*each, START + 20, START + 190) for each in wanted]
+        monkeypatch.setattr(Block, "unpack", unpacking)
+        assert file.read_all(wanted, START + 20, START + 190) == apart
+    assert [len(points) for points in apart] == [170, 170, 170, 170, 0] * 2 + [0] * 5
+    # Of each node the three minutes that have ended, and nothing coarser.
+    assert len(unpacked) == 2 * 3
 
 
 def test_a_line_of_bars() -> None:
