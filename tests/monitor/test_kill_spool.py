@@ -9,8 +9,8 @@ import pytest
 from isinglass_monitor.spool import folder as folders
 from monitor.kill_harness import Harness
 
-KILLS = 250  # of each seed: 1,000 in total
-SEEDS = range(4)
+KILLS = 250  # of each seed: 2,000 in total
+SEEDS = range(8)
 
 
 @pytest.mark.slow
