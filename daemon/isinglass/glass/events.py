@@ -40,7 +40,7 @@ FLAG_BYTES = 64
 _HEAD, _COUNT = RegionWord.EVENT_HEAD, RegionWord.EVENT_COUNT
 _HEAD_BYTES, _RING_BYTES = EVENT.size, layout.EVENTS_BYTES
 _TEXT_BYTES = MAXIMUM_EVENT_BYTES - _HEAD_BYTES
-_MILLISECOND_NS = clock.NANOSECONDS_PER_MILLISECOND
+_MILLISECOND_NS, _LOGICAL_BITS = clock.NANOSECONDS_PER_MILLISECOND, clock.LOGICAL_BITS
 _NO_STAMP = memoryview(bytes(layout.WORD_BYTES)).cast("Q")
 NEVER = 1 << 8  # no severity is as high
 _WHITE = str.maketrans({"\t": " ", "\n": " "})
@@ -103,13 +103,14 @@ class EventWriter:
             fields: any further facts; kept as text.
         """
         text = _text_of(fields) if fields else ""
-        sizes = len(flag), len(message), len(text)
+        flag_bytes, message_bytes, text_bytes = len(flag), len(message), len(text)
         whole = flag + message + text
-        if whole.isascii() and len(whole) <= _TEXT_BYTES and sizes[0] <= FLAG_BYTES:
+        if whole.isascii() and len(whole) <= _TEXT_BYTES and flag_bytes <= FLAG_BYTES:
             stored = whole.encode()
         else:
             parts = _fitted(flag, message, text)
-            sizes, stored = (len(parts[0]), len(parts[1]), len(parts[2])), b"".join(parts)
+            flag_bytes, message_bytes, text_bytes = map(len, parts)
+            stored = b"".join(parts)
         size = _HEAD_BYTES + len(stored)
         length = size + (-size & 7)
         where = thread_word()[0]
@@ -120,7 +121,7 @@ class EventWriter:
             if _RING_BYTES - start < length:
                 position, start = self._pad(position, _RING_BYTES - start), 0
             sequence = words[_COUNT] + 1
-            stamp = (clock.wall_ns() // _MILLISECOND_NS) << clock.LOGICAL_BITS
+            stamp = (clock.wall_ns() // _MILLISECOND_NS) << _LOGICAL_BITS
             if stamp <= (seen := self._newest[0]):
                 stamp = seen + 1
             if stamp <= self._stamp:
@@ -130,7 +131,7 @@ class EventWriter:
             OWN.bytes[start : start + size] = (
                 EVENT.pack(
                     position ^ EVENT_MAGIC, length, severity, KIND_EVENT, 0, stamp, sequence, where,
-                    *sizes,
+                    flag_bytes, message_bytes, text_bytes,
                 ) + stored
             )  # fmt: skip
             words[_HEAD] = position + length
