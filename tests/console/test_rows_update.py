@@ -70,3 +70,18 @@ def test_under_a_prompt_rows_are_repainted_with_what_lies_over_them(watched: Wat
         assert watched.next_frame()
 
     play(watched.app, script, (120, 24))
+
+
+def test_in_the_terminals_own_colours_textual_keeps_the_rows(watched: Watched) -> None:
+    app = watched.app
+
+    async def script(pilot: Pilot[int]) -> None:
+        app.theme = "ansi-dark"
+        await pilot.pause()
+        before = [str(row) for row in body(app).render_lines(body(app).size.region)]
+        assert not watched.next_frame()
+        await pilot.pause()
+        after = [str(row) for row in body(app).render_lines(body(app).size.region)]
+        assert after != before
+
+    play(app, script, (120, 24))

@@ -91,6 +91,11 @@ class Canvas(Widget, can_focus=False):
         self.refresh()
 
     @property
+    def keeps_rows(self) -> bool:
+        """Whether its rows are its own; else Textual keeps them, and is told which to make anew."""
+        return self._palette.has_ground
+
+    @property
     def lines(self) -> Sequence[Line]:
         """What is shown now."""
         return self._lines
@@ -101,7 +106,7 @@ class Canvas(Widget, can_focus=False):
         Its own way looks for border, padding, tint and opacity again for each row; a canvas has
         none of them. Only what lies behind a text without a ground of its own is left to it.
         """
-        if not self._palette.has_ground:
+        if not self.keeps_rows:
             return super().render_lines(crop)
         filters, width = self.get_line_filters(), self.size.width
         _, background = self.background_colors

@@ -3,7 +3,8 @@
 Textual wakes each widget that has changed, which wakes the screen, whose timer waits for up to 16
 ms, and then cuts all lines of all widgets apart and puts them together again. Where canvases are
 all there is to see, the rows that changed are the update. Where something lies over them (a prompt,
-a toast), or is to be laid out first, they are repainted in Textual's way.
+a toast), is to be laid out first, or lies behind texts without a ground of their own (the
+terminal's colours), they are repainted in Textual's way.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def put_rows(screen: Screen[None], changed: Mapping[Canvas, Sequence[int]]) -> N
         return
     app, shown = screen.app, screen._compositor.visible_widgets
     alone = app.screen is screen and shown.keys() - {screen} == changed.keys()
-    if not alone or app._batch_count:
+    if not alone or app._batch_count or not all(canvas.keeps_rows for canvas in changed):
         for canvas, numbers in changed.items():
             canvas.repaint(numbers)
         return
