@@ -87,7 +87,7 @@ class StatisticsFile:
         with self._environment.begin() as transaction:
             self._load_fields(transaction)
             if writes:
-                self._load_minutes(transaction)
+                self._minutes = _minutes(transaction, bytes((_NOW,)))
 
     def close(self) -> None:
         """Close it; nothing may use it afterwards."""
@@ -96,14 +96,6 @@ class StatisticsFile:
     def _load_fields(self, transaction: Any) -> None:
         for key, name in _range(transaction, bytes((_FIELD,))):
             self._fields[bytes(name).decode()] = _second_of(key)
-
-    def _load_minutes(self, transaction: Any) -> None:
-        for key, data in _range(transaction, bytes((_NOW,))):
-            node, second = key[1 : -_SECOND.size - 1].decode(), _second_of(key)
-            minute = self._minutes.get(node)
-            if minute is None or not minute.holds(second):
-                minute = self._minutes[node] = Minute(second)
-            minute.replay(second, _changes(data))
 
     # ------------------------------------------------------------------ writing
 
@@ -134,7 +126,7 @@ class StatisticsFile:
         self._minutes, self._fields = {}, {}
         with self._environment.begin() as transaction:
             self._load_fields(transaction)
-            self._load_minutes(transaction)
+            self._minutes = _minutes(transaction, bytes((_NOW,)))
 
     def _write(self, transaction: Any, second: int, nodes: Figures) -> None:
         if any(not minute.holds(second) for minute in self._minutes.values()):
@@ -239,7 +231,9 @@ class StatisticsFile:
             for node, number in numbered:
                 if number is not None:
                     numbers.setdefault(node, set()).add(number)
-            rows = {node: _Rows(transaction, node, own, since) for node, own in numbers.items()}
+            rows = {
+                node: _FieldsOfNode(transaction, node, own, since) for node, own in numbers.items()
+            }
             found = [
                 rows[node].points(number, until) if number is not None else []
                 for node, number in numbered
@@ -247,13 +241,13 @@ class StatisticsFile:
         return [[p for p in points if since <= p.second < until] for points in found]
 
 
-class _Rows:
+class _FieldsOfNode:
     """What is kept of some fields of a node from a second on; a tier is read when it is needed."""
 
     def __init__(self, transaction: Any, node: str, fields: set[int], since: int) -> None:
         self._transaction, self._node, self._fields = transaction, node, fields
         self._since = since
-        self._minute = _minute_of(transaction, node)
+        self._minute = _minutes(transaction, _prefix(_NOW, node)).get(node)
         self._tiers: dict[int, list[Block]] = {}
 
     def points(self, number: int, until: int) -> list[Point]:
@@ -287,15 +281,16 @@ class _Rows:
         return self._tiers[kind]
 
 
-def _minute_of(transaction: Any, node: str) -> Minute | None:
-    """Return the minute that is not in a block yet."""
-    minute: Minute | None = None
-    for key, data in _range(transaction, _prefix(_NOW, node)):
-        second = _second_of(key)
+def _minutes(transaction: Any, prefix: bytes) -> dict[str, Minute]:
+    """Return the minutes that are not in a block yet, by node; of the keys with a prefix."""
+    found: dict[str, Minute] = {}
+    for key, data in _range(transaction, prefix):
+        node, second = key[1 : -_SECOND.size - 1].decode(), _second_of(key)
+        minute = found.get(node)
         if minute is None or not minute.holds(second):
-            minute = Minute(second)
+            minute = found[node] = Minute(second)
         minute.replay(second, _changes(data))
-    return minute
+    return found
 
 
 def _range(transaction: Any, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:

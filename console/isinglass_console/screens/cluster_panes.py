@@ -23,8 +23,7 @@ from isinglass_console.model.members import cluster_of
 from isinglass_console.screens import reasons, words
 from isinglass_console.screens.panes import heading
 from isinglass_console.screens.scene import Scene
-from isinglass_console.widgets.line import Block, Line, Pen, Span
-from isinglass_console.widgets.line import cells as cells_of
+from isinglass_console.widgets.line import Block, Line, Pen, Span, cells
 
 LABEL = 14
 SWING_WARNING = 0.15
@@ -127,18 +126,18 @@ def lag_pane(scene: Scene, node: NodeFrame) -> Block:
     """Return the matrix of lags, and what the node that is furthest behind waits for."""
     width = scene.width
     matrix = lag_matrix(scene.frame, node)
-    named = min(max((cells_of(row.replica) for row in matrix.rows), default=0), NAME_CELLS) + 1
+    named = min(max((cells(row.replica) for row in matrix.rows), default=0), NAME_CELLS) + 1
     both = named + len(matrix.origins) * BOTH_CELLS < width
     note = "behind origin: seconds (updates)" if both else "behind origin"
     if matrix.stale:
         oldest = max(matrix.stale, key=lambda origin: origin.age_seconds)
         note = f"from {oldest.name}: {text.seconds(oldest.age_seconds)} old"
     block = heading("REPLICATION LAG", cluster_of(node.snapshot), note, width)
-    cells = BOTH_CELLS if both else SECONDS_CELLS
+    cell_width = BOTH_CELLS if both else SECONDS_CELLS
     pen = Pen(width).put("", width=named)
     for origin in matrix.origins:
-        if pen.at + cells <= width:
-            pen.put(f"from {origin}" if both else origin, "title", cells, right=True)
+        if pen.at + cell_width <= width:
+            pen.put(f"from {origin}" if both else origin, "title", cell_width, right=True)
     block.add(pen.line())
     tail = [reasons.behind_pen(Pen(width).put(" "), scene, matrix)]
     waits = waits_pen(width, matrix)
@@ -153,11 +152,11 @@ def lag_pane(scene: Scene, node: NodeFrame) -> Block:
 
 
 def _lag_line(row: LagRow, matrix: LagMatrix, pen: Pen, both: bool) -> Line:
-    cells = BOTH_CELLS if both else SECONDS_CELLS
+    cell_width = BOTH_CELLS if both else SECONDS_CELLS
     for origin in matrix.origins:
-        if pen.at + cells <= pen.width:
-            room = cells - 1 if both else 0
-            pen.put(*lag_span(row.cells.get(origin), room), cells, True)
+        if pen.at + cell_width <= pen.width:
+            room = cell_width - 1 if both else 0
+            pen.put(*lag_span(row.cells.get(origin), room), cell_width, True)
     return pen.line()
 
 

@@ -130,7 +130,7 @@ class Directory:
             self.at.setdefault((panel.name, instance), number)
 
     def numbers(self, name: str, field: str, raw: bytes) -> list[float]:
-        """Return a field that is one word of all panels of a name; NaN where the bytes end.
+        """Return a field that is one word of all panels of a name, all NaN if bytes are missing.
 
         Where they stand in a region is worked out once.
         """
