@@ -56,9 +56,10 @@ def test_no_time_is_lost_or_made_up(
     awake = min(float(running + queued), WINDOW)
     for word, share in shares.items():
         assert share.samples == counts[word]
-        assert share.total_ns == pytest.approx(WINDOW * counts[word] / samples, abs=1)
+        assert share.total_ns == pytest.approx(WINDOW * counts[word] / samples, abs=2)
         assert min(share.running_ns, share.queued_ns, share.blocked_ns) >= -1e-3
-    assert sum(s.blocked_ns for s in shares.values()) == pytest.approx(WINDOW - awake, abs=1)
+    blocked = sum(share.blocked_ns for share in shares.values())  # each rounded to whole ones
+    assert blocked == pytest.approx(WINDOW - awake, abs=len(counts))
 
 
 def test_windows_add_up_and_keep_their_order_when_asked() -> None:

@@ -13,7 +13,7 @@ def plain_tally(tally: Tally) -> object:
     """Return the samples of a tally."""
     threads = {
         key: {word: [getattr(share, name) for name in share.__slots__] for word, share in lines}
-        for key, lines in ((key, sorted(tally.lines(key).items())) for key in tally.threads)
+        for key, lines in ((key, sorted(tally.lines(key).items())) for key in tally.sampled)
     }
     return tally.taken, tally.late, tally.seconds, threads
 

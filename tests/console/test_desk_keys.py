@@ -216,7 +216,7 @@ def test_what_got_hotter_is_shown_against_a_baseline(alder: Stage, tmp_path: Pat
         reading = alder.reading(tick)
         tally = Tally(taken=20, seconds=1.0)
         words = {MODULE << 16 | PUT: 20}
-        key = next(key for key in reading.tally.threads if len(reading.tally.lines(key)) == 2)
+        key = next(key for key in reading.tally.sampled if len(reading.tally.lines(key)) == 2)
         tally.put(key, words, {MODULE << 16 | WORK}, Usage(900_000_000, 0))
         changed = replace(reading, tally=tally)
         desk.absorb([changed], START_NS + tick * SECOND, 1.0)

@@ -148,3 +148,31 @@ def test_the_chart_of_a_console_that_slept_is_empty_for_that_time(alder: Stage) 
     assert [tick for tick, value in enumerate(trend, start=1) if value == value] == [
         1, 2, 3, 60, 61, 62,
     ]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from([1, 1, 1, 2, 40, 400]), min_size=1, max_size=90),
+    st.lists(st.integers(0, 90), max_size=6),
+    st.sampled_from([3, 50, 900]),
+    st.sampled_from([5_000, 10_000_000]),
+)
+def test_each_frame_that_is_kept_can_be_had_whenever_it_is_asked_for(
+    steps: list[int], asked: list[int], kept_seconds: int, kept_bytes: int
+) -> None:
+    history, times, second = History(kept_seconds, kept_bytes), list[int](), 0
+    for number, step in enumerate(steps):
+        second += step
+        times.append(START_NS + second * SECOND)
+        history.append(Frame(number, times[-1], 1.0, (NodeFrame(f"n{number}", "up"),)))
+        assert history.newest == number
+        assert (
+            history.oldest == number or times[history.oldest] >= times[-1] - kept_seconds * SECOND
+        )
+        for each in asked:
+            frame = history.frame(each)
+            assert (frame is not None) == (history.oldest <= each <= number)
+            if frame is not None:
+                assert (frame.wall_ns, frame.nodes[0].name) == (times[each], f"n{each}")
+                assert len(history.tallies(f"n{each}", each, 10.0)) == 1
+    kept = [frame.wall_ns for frame in history.frames_since(0)]
+    assert kept == times[history.oldest :]

@@ -65,7 +65,7 @@ def test_a_working_node_is_sampled_and_its_events_come_once(home: Path) -> None:
         until(source, lambda reading: "applier" in thread_names(reading))
         for _ in range(50):
             source.sample(late=False)
-        second = until(source, lambda reading: bool(reading.tally.threads))
+        second = until(source, lambda reading: bool(reading.tally.sampled))
         assert second.events == ()
         assert second.tally.taken == 50
         assert second.snapshot is not None and second.snapshot.owner is not None

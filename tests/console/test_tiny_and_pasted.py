@@ -25,6 +25,7 @@ from isinglass_console.screens.source_screen import SourceScreen
 from isinglass_console.screens.status import key_line, status_line
 from isinglass_console.screens.views import VIEWS, page_of
 from isinglass_console.sources.files import SourceFiles
+from isinglass_console.widgets.line import cells
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 9, 14, 22])
@@ -38,7 +39,10 @@ def test_every_view_is_built_however_small_the_terminal_is(frames: Frames, width
             for view in VIEWS:
                 desk.settings.view = view.name
                 scene = desk.scene(width, height)
-                assert len(page_of(scene, SourceFiles()).block.sized(height).lines) == height
+                block = page_of(scene, SourceFiles()).block.sized(height)
+                assert len(block.lines) == height
+                for line in block.lines:
+                    assert sum(cells(text) for text, _ in line) == width, (view, line)
                 assert status_line(scene).lines and key_line(scene, [("1", "a")], ["q"]).lines
         page, _ = source.build(
             desk.scene(width, height), applier_key(desk), source.Opened(), SourceFiles()

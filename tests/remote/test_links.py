@@ -47,9 +47,9 @@ def test_a_remote_node_is_read_like_a_local_one(alder: Node, hosts: RemoteHosts)
     ) == len([r for r in readings if r.snapshot])
     messages = [event.message for reading in readings for event in reading.events]
     assert messages == ["opened the store tables=1", "commit took 1 204 ms limit_ms=100"]
-    last = next(reading for reading in reversed(readings) if reading.tally.threads)
+    last = next(reading for reading in reversed(readings) if reading.tally.sampled)
     tally = last.tally
-    kinds = [share for key in tally.threads for share in tally.lines(key).values()]
+    kinds = [share for key in tally.sampled for share in tally.lines(key).values()]
     assert all(share.unknown_ns == 0 for share in kinds)
 
 

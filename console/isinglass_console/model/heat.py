@@ -10,9 +10,11 @@ What was sampled stands beside it, so that whoever keeps a tally need not keep t
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
+from operator import add
 from typing import NamedTuple
 
 from isinglass.cli.tally import Share, divide
@@ -37,19 +39,16 @@ class Sampled(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """The samples of one interval or of several: by thread, by probe word.
+    """The samples of one interval: by thread, by probe word.
 
     A thread's time is divided among its words when somebody asks for them: a screen shows some
     threads, a frame has those of all nodes.
-
-    `sampled` is what one interval's division is made from; `parts` are the intervals of a sum.
     """
 
     taken: int = 0
     late: int = 0
     seconds: float = 0.0
     sampled: dict[ThreadKey, Sampled] = field(default_factory=dict)
-    parts: list[Tally] = field(default_factory=list)
     _lines: dict[ThreadKey, Lines] = field(default_factory=dict)
 
     def put(
@@ -79,12 +78,19 @@ class Tally:
             waits = frozenset([word for word in counts if word in idle])
             self.sampled[thread] = Sampled(counts, waits, usage)
 
-    def add(self, other: Tally) -> None:
-        """Add the samples of another interval."""
-        self.taken += other.taken
-        self.late += other.late
-        self.seconds += other.seconds
-        self.parts.append(other)
+    def extend(self, later: Tally) -> None:
+        """Let the interval go on with the samples of one that follows."""
+        self.taken += later.taken
+        self.late += later.late
+        self.seconds += later.seconds
+        for thread, (counts, idle, usage) in later.sampled.items():
+            before = self.sampled.get(thread)
+            if before is not None:
+                both = Counter(before.counts)
+                both.update(counts)
+                counts, idle = both, before.idle | idle
+                usage = _sum(before.usage, usage)
+            self.put(thread, counts, idle, usage)
         self._lines.clear()
 
     def lines(self, thread: ThreadKey) -> Lines:
@@ -96,40 +102,111 @@ class Tally:
 
     def _divided(self, thread: ThreadKey) -> Lines:
         sampled = self.sampled.get(thread)
-        if sampled is not None:
-            return divide(sampled.counts, sampled.idle, sampled.usage, self.seconds * 1e9)
-        found: Lines = {}
-        for part in self.parts:
-            for word, share in part.lines(thread).items():
-                if word not in found:
-                    found[word] = Share()
-                found[word].add(share)
-        return found
+        if sampled is None:
+            return {}
+        return divide(sampled.counts, sampled.idle, sampled.usage, self.seconds * 1e9)
 
     def looks(self, thread: ThreadKey) -> Mapping[int, int]:
         """Return how often a thread was seen on each word: of its lines the samples alone."""
-        own = self.sampled.get(thread)
-        if own is not None:
-            return own.counts
-        parts = [own.counts for part in self.parts if (own := part.sampled.get(thread)) is not None]
-        parts += [part.looks(thread) for part in self.parts if part.parts]
-        words = set[int]().union(*parts)
-        return {word: sum([part.get(word, 0) for part in parts]) for word in words}
+        sampled = self.sampled.get(thread)
+        return sampled.counts if sampled is not None else {}
 
-    @property
-    def threads(self) -> list[ThreadKey]:
-        """The threads that were seen."""
-        return list(dict.fromkeys(self._seen()))
 
-    def _seen(self) -> Iterator[ThreadKey]:
-        yield from self.sampled
-        for part in self.parts:
-            yield from part._seen()
+class Window:
+    """The sum of several intervals, mostly of the last ten seconds; it moves on with them.
+
+    What was asked for of a thread is kept, and moved on: what came is added to it, what went is
+    taken out of it.
+    """
+
+    def __init__(self) -> None:
+        self.taken = self.late = 0
+        self.seconds = 0.0
+        self._parts: list[Tally] = []
+        self._looks: dict[ThreadKey, dict[int, int]] = {}
+        self._lines: dict[ThreadKey, Lines] = {}
+
+    def move(self, tallies: Sequence[Tally]) -> None:
+        """Be the sum of these intervals, the newest of which is the first, from now on."""
+        before, self._parts = self._parts, [part for part in tallies if part.sampled]
+        came = _came(before, self._parts)
+        if came is None:
+            self._looks.clear()
+            self._lines.clear()
+        else:
+            for part in self._parts[:came]:
+                self._put(part)
+            for part in before[len(self._parts) - came :]:
+                self._take_out(part)
+        self.taken = sum([part.taken for part in tallies])
+        self.late = sum([part.late for part in tallies])
+        self.seconds = sum([part.seconds for part in tallies])
 
     @property
     def samples_per_second(self) -> float:
         """How often each thread was looked at."""
         return self.taken / self.seconds if self.seconds > 0 else 0.0
+
+    def lines(self, thread: ThreadKey) -> Lines:
+        """Return a thread's time by probe word; nothing of a thread that was not seen."""
+        found = self._lines.get(thread)
+        if found is None:
+            found = self._lines[thread] = {}
+            for part in self._parts:
+                _put_lines(found, part.lines(thread))
+        return found
+
+    def looks(self, thread: ThreadKey) -> Mapping[int, int]:
+        """Return how often a thread was seen on each word: of its lines the samples alone."""
+        found = self._looks.get(thread)
+        if found is None:
+            found = self._looks[thread] = {}
+            for part in self._parts:
+                _put_looks(found, part.looks(thread))
+        return found
+
+    def _put(self, part: Tally) -> None:
+        for thread, looks in self._looks.items():
+            _put_looks(looks, part.looks(thread))
+        for thread, lines in self._lines.items():
+            _put_lines(lines, part.lines(thread))
+
+    def _take_out(self, part: Tally) -> None:
+        for thread, looks in self._looks.items():
+            for word, count in part.looks(thread).items():
+                looks[word] -= count
+                if not looks[word]:
+                    del looks[word]
+        for thread, lines in self._lines.items():
+            for word, share in part.lines(thread).items():
+                lines[word].remove(share)
+                if not lines[word].samples:
+                    del lines[word]
+
+
+def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
+    return None if one is None or other is None else Usage(*map(add, one, other))
+
+
+def _put_looks(looks: dict[int, int], more: Mapping[int, int]) -> None:
+    for word, count in more.items():
+        looks[word] = looks.get(word, 0) + count
+
+
+def _put_lines(lines: Lines, more: Lines) -> None:
+    for word, share in more.items():
+        if word not in lines:
+            lines[word] = Share()
+        lines[word].add(share)
+
+
+def _came(before: Sequence[Tally], now: Sequence[Tally]) -> int | None:
+    """Return how many intervals came before those that were there; None when it is no move on."""
+    came = next((at for at, part in enumerate(now) if before and part is before[0]), None)
+    if came is None or len(now) - came > len(before):
+        return None
+    stayed = all(new is old for new, old in zip(now[came:], before, strict=False))
+    return came if stayed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +220,14 @@ class LineHeat:
     blocked: float = nan
 
 
-def window(tallies: Iterable[Tally]) -> Tally:
+def window(tallies: Sequence[Tally]) -> Window:
     """Return the sum of the tallies of several intervals."""
-    whole = Tally()
-    for tally in tallies:
-        whole.add(tally)
+    whole = Window()
+    whole.move(tallies)
     return whole
 
 
-def hottest(tally: Tally, thread: ThreadKey) -> list[LineHeat]:
+def hottest(tally: Tally | Window, thread: ThreadKey) -> list[LineHeat]:
     """Return the lines of a thread, hottest first."""
     lines = tally.lines(thread)
     total = sum(share.samples for share in lines.values())
@@ -159,7 +235,7 @@ def hottest(tally: Tally, thread: ThreadKey) -> list[LineHeat]:
     return sorted(found, key=lambda heat: (-heat.share, heat.word))
 
 
-def hottest_line(tally: Tally, thread: ThreadKey) -> tuple[int, float] | None:
+def hottest_line(tally: Tally | Window, thread: ThreadKey) -> tuple[int, float] | None:
     """Return word and share of the hottest line alone: for that no time must be divided."""
     looks = tally.looks(thread)
     if not looks:

@@ -2,7 +2,9 @@
 
 Frames are kept as rows (`kept_rows`); thirty rows are a run, the least that is freed, and the first
 of them is a key row. Five nodes and a monitor take 9 kB a frame, 8.5 MB for fifteen minutes at one
-a second. The limit in bytes goes before the limit in time.
+a second. The limit in bytes goes before the limit in time. Four frames are packed one after the
+other: between two of them others use the processor, and what packs one by one finds its caches
+cold each time, and takes twice as long.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from isinglass_console.model.timeline import frames_before
 KEPT_SECONDS = 900
 KEPT_BYTES = 96 * 1024 * 1024
 RUN_ROWS = 30
-DECODED_FRAMES = 4
+PACKED_TOGETHER = 4
+DECODED_FRAMES = PACKED_TOGETHER
 BARE_FRAMES = 128  # more than a share is of at ten a second
 
 
@@ -33,6 +36,7 @@ class History:
         self._kept_ns = int(kept_seconds * 1e9)
         self._kept_bytes = kept_bytes
         self._packer = RowPacker()
+        self._waiting: list[tuple[Frame, Frame]] = []  # to be packed; whole, and bare
         self._runs: deque[Run[KeptRow]] = deque()
         self._times: deque[int] = deque()
         self._oldest = 0
@@ -42,20 +46,26 @@ class History:
 
     def append(self, frame: Frame) -> None:
         """Keep a frame; its number must be one more than the last one's."""
-        begins = not self._runs or len(self._runs[-1].rows) >= RUN_ROWS
-        nodes = tuple(replace(node, snapshot=None) for node in frame.nodes)
-        bare = replace(frame, nodes=nodes)
-        row = self._packer.pack(frame, bare, key=begins)
-        if begins:
-            self._runs.append(Run(frame.number, (), RowUnpacker))
+        bare = replace(frame, nodes=tuple(replace(node, snapshot=None) for node in frame.nodes))
         if not self._times:
             self._oldest = frame.number
-        self._runs[-1].rows.append(row)
         self._times.append(frame.wall_ns)
-        self.size_bytes += row.size_bytes
         self._decoded.put(frame.number, frame)
         self._bare.put(frame.number, bare)
+        self._waiting.append((frame, bare))
+        if len(self._waiting) >= PACKED_TOGETHER:
+            self._pack()
         self._let_go(frame.wall_ns)
+
+    def _pack(self) -> None:
+        for frame, bare in self._waiting:
+            begins = not self._runs or len(self._runs[-1].rows) >= RUN_ROWS
+            row = self._packer.pack(frame, bare, key=begins)
+            if begins:
+                self._runs.append(Run(frame.number, (), RowUnpacker))
+            self._runs[-1].rows.append(row)
+            self.size_bytes += row.size_bytes
+        self._waiting.clear()
 
     def _let_go(self, now_wall_ns: int) -> None:
         while len(self._times) > 1 and now_wall_ns - self._times[0] > self._kept_ns:
@@ -68,7 +78,7 @@ class History:
         self._oldest += count
         for _ in range(count):
             self._times.popleft()
-        while self._runs[0].last < self._oldest:
+        while self._runs and self._runs[0].last < self._oldest:
             self.size_bytes -= sum(row.size_bytes for row in self._runs.popleft().rows)
 
     @property
@@ -83,13 +93,16 @@ class History:
 
     def frame(self, number: int) -> Frame | None:
         """Return a frame, None when it is not kept (any more)."""
-        run = self._run(number)
-        if run is None:
+        if not self._keeps(number):
             return None
-        for other in self._runs if number not in self._decoded else ():
+        return self._decoded.get_or(number, lambda: self._unpacked(number))
+
+    def _unpacked(self, number: int) -> Frame:
+        run = self._run(number)
+        for other in self._runs:
             if other is not run:
                 other.forget()
-        return self._decoded.get_or(number, lambda: run.frame(number))
+        return run.frame(number)
 
     def wall_ns(self, number: int) -> int:
         """Return the time of a frame that is kept."""
@@ -109,13 +122,14 @@ class History:
 
     def tallies(self, node: str, number: int, seconds: float) -> list[Tally]:
         """Return the probe samples of a node in the last `seconds` before frame `number`."""
-        if self._run(number) is None:
+        if not self._keeps(number):
             return []
         nodes = (self._bare_frame(at).node(node) for at in frames_before(self, number, seconds))
         return [there.tally for there in nodes if there is not None]
 
     def frames_since(self, number: int) -> Iterator[Frame]:
         """Return the frames from one on that are kept now, for whoever takes them later."""
+        self._pack()
         first = max(number, self.oldest)
         copied = [Run(run.first, run.rows, RowUnpacker) for run in self._runs if run.last >= first]
         return _frames(copied, first)
@@ -125,12 +139,13 @@ class History:
         if kept is not None:
             return kept
         run = self._run(number)
-        assert run is not None
         return self._bare.put(number, bare_frame(run.rows[number - run.first].bare))
 
-    def _run(self, number: int) -> Run[KeptRow] | None:
-        if not self._times or not self.oldest <= number <= self.newest:
-            return None
+    def _keeps(self, number: int) -> bool:
+        return bool(self._times) and self.oldest <= number <= self.newest
+
+    def _run(self, number: int) -> Run[KeptRow]:
+        self._pack()
         return self._runs[(number - self._runs[0].first) // RUN_ROWS]
 
 

@@ -16,7 +16,7 @@ from isinglass.cli.tally import Share
 from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Thread
 from isinglass_console.model.frame import NodeFrame
-from isinglass_console.model.heat import Tally, ThreadKey
+from isinglass_console.model.heat import Tally, ThreadKey, Window
 
 THREAD, PROCESS, NODE, EVERYWHERE = "thread", "process", "node", "all nodes"
 SCOPES = (THREAD, PROCESS, NODE, EVERYWHERE)
@@ -61,21 +61,16 @@ class Spot:
         return self.site is not None and self.site.waits
 
 
-def entries_of(node: NodeFrame, tally: Tally) -> list[Entry]:
+def entries_of(node: NodeFrame, tally: Tally | Window) -> list[Entry]:
     """Return what all threads of a node did in a period."""
     snapshot = node.snapshot
     if snapshot is None:
         return []
-    threads = {
-        (process.slot, process.claim, thread.index): (process, thread)
+    return [
+        Entry(node.name, process, thread, word, share)
         for process in snapshot.processes
         for thread in process.threads
-    }
-    return [
-        Entry(node.name, *threads[key], word, share)
-        for key in tally.threads
-        if key in threads
-        for word, share in tally.lines(key).items()
+        for word, share in tally.lines((process.slot, process.claim, thread.index)).items()
     ]
 
 

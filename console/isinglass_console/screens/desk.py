@@ -20,6 +20,7 @@ from isinglass_console.model.comparison import Beside, Comparison
 from isinglass_console.model.cursor import Cursor
 from isinglass_console.model.filter import Filter
 from isinglass_console.model.frame import Frame
+from isinglass_console.model.heat_windows import HeatWindows
 from isinglass_console.model.history import History
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.log import KEPT, Log
@@ -69,6 +70,7 @@ class Desk(DeskTables):
         self.recorded, self.comparison = recorded, comparison
         self.memory = History()
         self.history: Timeline = recorded or self.memory
+        self._heats = HeatWindows()
         self._trends: Trends = recorded or self.hub.series
         self._events: Events = recorded or self.hub.log
         self.cursor = Cursor() if recorded is None else Cursor(recorded.oldest)
@@ -137,6 +139,7 @@ class Desk(DeskTables):
             newest=self._frame(self.history.newest) or frame,
             live=self.is_live,
             history=self.history,
+            heats=self._heats,
             series=self._trends,
             log=log.until(frame.wall_ns if not self.is_live else 2**63),
             whole_log=log,
@@ -153,9 +156,7 @@ class Desk(DeskTables):
     def _beside(self, frame: Frame, earlier: Frame | None) -> Beside | None:
         """Return the moment to compare with: the mark's, or the other recording's."""
         if self.settings.baseline is not None:
-            return (
-                Beside(self.history, self._trends, earlier, MARK) if earlier is not None else None
-            )
+            return Beside(self.history, self._trends, earlier, MARK) if earlier else None
         comparison = self.comparison
         number = comparison.number(frame.wall_ns) if comparison is not None else None
         if comparison is None or number is None:

@@ -90,7 +90,7 @@ def build(
     scene: Scene,
     node: NodeFrame,
     found: tuple[Process, Thread] | None,
-    tally: heat.Tally,
+    tally: heat.Window,
     files: SourceFiles,
 ) -> Block:
     """Return the hot lines of the selected thread, or what it is part of, in the scene's height."""
@@ -134,7 +134,7 @@ def _lines(
         block.add(Pen(scene.width).put(" not sampled in the last ten seconds", "dim").line())
 
 
-def _working_lines(node: NodeFrame, tally: heat.Tally) -> list[tuple[str, Spot]]:
+def _working_lines(node: NodeFrame, tally: heat.Window) -> list[tuple[str, Spot]]:
     """Return the lines of all threads that are no waits, each as a share of its thread's time."""
     of_thread: dict[tuple[int, int, int], list[Entry]] = {}
     for entry in spots.entries_of(node, tally):
@@ -146,7 +146,7 @@ def _working_lines(node: NodeFrame, tally: heat.Tally) -> list[tuple[str, Spot]]
         name = f"{words.process_name(process, 11)} {words.thread_name(thread)}"
         shown = (spot for spot in spots.spots_of(own) if spot.site is not None and not spot.waits)
         found += [(name, spot) for spot in shown]
-    return sorted(found, key=lambda row: -row[1].share)
+    return sorted(found, key=lambda row: (-row[1].share, row[0], row[1].word))
 
 
 # ---------------------------------------------------------------------- the table
@@ -205,7 +205,7 @@ def shown_change(value: float) -> str:
     return f"{'+' if value > 0 else '−'}{text.share(abs(value))}"
 
 
-def sampling_sentence(tally: heat.Tally) -> str:
+def sampling_sentence(tally: heat.Window) -> str:
     """Return how well the last seconds were sampled."""
     late = f", {tally.late} late" if tally.late else ""
     rate = text.count(round(tally.samples_per_second))

@@ -55,15 +55,15 @@ class LiveScreen(Screen[None]):
 
     def paint(self) -> None:
         """Build what is shown now and paint what changed."""
-        status, body, keys = self._canvases
-        if not body.size.width or not body.size.height:
+        width, height = self._canvases[1].size
+        if not width or not height:
             return
-        scene = self.desk.scene(body.size.width, body.size.height)
+        scene = self.desk.scene(width, height)
         self.page = self.build(scene)
         shown = (
-            status_line(scene.resized(status.size.width, 1)),
-            self.page.block.sized(body.size.height),
-            key_line(scene.resized(keys.size.width, 1), self.views(scene), self.keys_shown()),
+            status_line(scene.resized(width, 1)),
+            self.page.block.sized(height),
+            key_line(scene.resized(width, 1), self.views(scene), self.keys_shown()),
         )
         put_rows(
             self, {each: each.take(new) for each, new in zip(self._canvases, shown, strict=True)}

@@ -86,7 +86,7 @@ def probes_pane(scene: Scene, node: NodeFrame) -> Block:
 
 
 def _probe_lines(
-    block: Block, who: tuple[Process, Thread], name: str, tally: heat.Tally, labels: bool
+    block: Block, who: tuple[Process, Thread], name: str, tally: heat.Window, labels: bool
 ) -> None:
     process, thread = who
     dead = process.verdict in words.DEAD

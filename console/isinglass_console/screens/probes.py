@@ -121,7 +121,7 @@ def _life(process: Process, dim: bool) -> Cell:
 
 
 def _row(
-    scene: Scene, process: Process, thread: Thread, tally: heat.Tally, files: SourceFiles
+    scene: Scene, process: Process, thread: Thread, tally: heat.Window, files: SourceFiles
 ) -> Row:
     fresh = process_freshness(process, scene.frame.interval_seconds)
     dead = process.verdict in words.DEAD

@@ -13,6 +13,7 @@ from isinglass_console.model import heat
 from isinglass_console.model.alarms import OWN, AlarmSheet, sheet_at
 from isinglass_console.model.comparison import Beside
 from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_freshness
+from isinglass_console.model.heat_windows import HeatWindows
 from isinglass_console.model.layout import Column
 from isinglass_console.model.log import Log, LogEntry
 from isinglass_console.model.log_page import LogRequest
@@ -42,6 +43,7 @@ class Scene(NamedTuple):
     newest: Frame
     live: bool
     history: Timeline
+    heats: HeatWindows
     series: Trends
     log: list[LogEntry]
     whole_log: Log
@@ -99,10 +101,9 @@ class Scene(NamedTuple):
         values = self.series.tail((node.name, figure), length, frame.number)
         return with_gaps(values, self.history, frame.number, frame.interval_seconds)
 
-    def heat(self, node: NodeFrame) -> heat.Tally:
+    def heat(self, node: NodeFrame) -> heat.Window:
         """Return the probe samples of the ten seconds before the frame shown."""
-        tallies = self.history.tallies(node.name, self.frame.number, heat.WINDOW_SECONDS)
-        return heat.window(tallies)
+        return self.heats.of(self.history, node.name, self.frame.number)
 
     def resized(self, width: int, height: int) -> Scene:
         """Return the scene for a part of the screen."""

@@ -87,7 +87,7 @@ def _versions(scene: Scene, entries: list[spots.Entry], anchor: Site) -> Line | 
     return Pen(scene.width).put(sentence, "warning").line()
 
 
-def _anchor(scene: Scene, process: Process, thread: Thread, tally: heat.Tally) -> Site | None:
+def _anchor(scene: Scene, process: Process, thread: Thread, tally: heat.Window) -> Site | None:
     """Return the mark whose file is shown: work before waits, unless it does nothing but wait."""
     if not scene.live or process.verdict in words.DEAD:
         return thread.site
@@ -110,7 +110,7 @@ def _open(opened: Opened, anchor: Site, count: int, room: int) -> Opened:
 
 
 def _title(
-    block: Block, scene: Scene, node: str, process: Process, thread: Thread, tally: heat.Tally
+    block: Block, scene: Scene, node: str, process: Process, thread: Thread, tally: heat.Window
 ) -> None:
     pen = Pen(scene.width).put(f" {node}", "bright")
     pen.put(f"  {process.name} {process.pid}", "plain").put(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, nan
+from math import inf, isfinite, nan
 
 from isinglass_console.model import format as text
 from isinglass_console.model.frame import NodeFrame
@@ -11,7 +11,7 @@ from isinglass_console.model.layout import split
 from isinglass_console.screens.panes import heading
 from isinglass_console.screens.scene import Scene
 from isinglass_console.widgets.chart import chart
-from isinglass_console.widgets.line import Block, Pen, beside
+from isinglass_console.widgets.line import PLAIN, Block, beside
 
 Trend = tuple[str, str, str]  # figure, label, unit
 TRENDS: tuple[Trend, ...] = (
@@ -46,6 +46,8 @@ def trends_row(scene: Scene, node: NodeFrame, trends: Sequence[Trend]) -> Block:
     """Return charts side by side in exactly the scene's size."""
     widths = split(scene.width, len(trends))
     columns = min(widths) - 2
+    if columns <= 0:
+        return Block(scene.width).sized(scene.height)
     parts = [
         trend_block(scene.resized(width, scene.height), node, trend, columns)
         for width, trend in zip(widths, trends, strict=True)
@@ -74,8 +76,8 @@ def trend_block(scene: Scene, node: NodeFrame, trend: Trend, columns: int) -> Bl
     note = f"most {_shown(max(known), unit)} in {seconds}" if known else ""
     block = heading(label.upper(), _shown(now, unit), note, scene.width)
     top = 1.0 if unit == "share" else max(known, default=0.0)
-    for line in chart(values, scene.height - 1, top):
-        block.add(Pen(scene.width).put(" ").spans(line).line())
+    rest = (" " * (scene.width - 1 - columns), PLAIN)
+    block.lines += [((" ", PLAIN), *line, rest) for line in chart(values, scene.height - 1, top)]
     return block
 
 
@@ -87,8 +89,9 @@ def columns_of(scene: Scene, node: NodeFrame, figure: str, columns: int, each: i
     """
     ahead = each - 1 - scene.frame.number % each
     values = scene.trend(node, figure, columns * each - ahead) + [nan] * ahead
-    parts = (values[at : at + each] for at in range(0, len(values), each))
-    return [max(filter(isfinite, part), default=nan) for part in parts]
+    known = iter([value if isfinite(value) else -inf for value in values])
+    parts = map(max, zip(*[known] * each, strict=False))
+    return [value if isfinite(value) else nan for value in parts]
 
 
 def _shown(value: float, unit: str) -> str:

@@ -60,7 +60,7 @@ class RemoteSource:
                 continue
             self._seen, self._seen_ns, came = arrival.snapshot, arrival.taken_ns, True
             restarted = restarted or arrival.restarted
-            tally.add(tally_of(arrival.snapshot, arrival.threads, arrival.sampling))
+            tally.extend(tally_of(arrival.snapshot, arrival.threads, arrival.sampling))
             events.extend(self._entries(arrival.snapshot, arrival))
         if came and self.age_seconds > DIM_AFTER_INTERVALS * self.interval_seconds:
             self.node.hurry(self.looks_per_second)

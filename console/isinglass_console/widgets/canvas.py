@@ -7,18 +7,23 @@ the last one shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from isinglass_console.widgets.glyphs import ASCII
-from isinglass_console.widgets.line import Block, Hit, Line
+from isinglass_console.widgets.line import PLAIN, Block, Hit, Line
 from isinglass_console.widgets.palette import Palette
+
+_EMPTY: Line = (("", PLAIN),)
 
 
 class Canvas(Widget, can_focus=False):
@@ -54,7 +59,9 @@ class Canvas(Widget, can_focus=False):
         self._palette = palette
         self._ascii_only = ascii_only
         self._lines: Sequence[Line] = ()
+        self._lines_width = 0
         self._strips: dict[int, Strip] = {}  # by row, as they go to the terminal
+        self._styles: dict[str, Style] = {}  # by role, as in these strips
         self._painted_as: tuple[object, ...] = ()
         self._hits: dict[int, list[Hit]] = {}
         self.painted_rows = 0
@@ -66,7 +73,7 @@ class Canvas(Widget, can_focus=False):
     def take(self, block: Block) -> list[int]:
         """Take these lines; return the rows that differ now, which are to be painted."""
         old, new = self._lines, block.lines
-        self._lines = new
+        self._lines, self._lines_width = new, block.width
         self._hits = {}
         for hit in block.hits:
             self._hits.setdefault(hit.y, []).append(hit)
@@ -87,7 +94,7 @@ class Canvas(Widget, can_focus=False):
     def dress(self, palette: Palette) -> None:
         """Take another palette and paint everything again."""
         self._palette = palette
-        self._strips.clear()
+        self._painted_as = ()
         self.refresh()
 
     @property
@@ -108,36 +115,46 @@ class Canvas(Widget, can_focus=False):
         """
         if not self.keeps_rows:
             return super().render_lines(crop)
-        filters, width = self.get_line_filters(), self.size.width
+        width = self.size.width
+        rows = self.rows(crop.line_range, width)
+        whole = crop.column_span == (0, width)
+        return rows if whole else [row.crop(*crop.column_span) for row in rows]
+
+    def rows(self, numbers: Iterable[int], width: int) -> list[Strip]:
+        """Return some rows as they go to the terminal; they must be its own (`keeps_rows`)."""
+        filters = self.get_line_filters()
         _, background = self.background_colors
         painted_as = (width, background, *filters)
         if painted_as != self._painted_as:
             self._painted_as = painted_as
             self._strips.clear()
-        strips = self._strips
-        for y in crop.line_range:
-            if y not in strips:
-                strip = self.render_line(y)
-                for each in filters:
-                    strip = strip.apply_filter(each, background)
-                strips[y] = strip
-        rows = [strips[y] for y in crop.line_range]
-        whole = crop.column_span == (0, width)
-        return rows if whole else [row.crop(*crop.column_span) for row in rows]
+            self._styles.clear()
+        strips, styles = self._strips, self._styles
+        found = []
+        for y in numbers:
+            strip = strips.get(y)
+            if strip is None:
+                for _, role in self._lines[y] if y < len(self._lines) else _EMPTY:
+                    if role not in styles:
+                        styles[role] = _filtered(self._palette.style(role), filters, background)
+                strip = strips[y] = self._row(y, width, styles.__getitem__)
+            found.append(strip)
+        return found
 
     def render_line(self, y: int) -> Strip:
         """Return row `y` for Textual, which asks only for dirty ones."""
-        width = self.size.width
+        return self._row(y, self.size.width, self._palette.style)
+
+    def _row(self, y: int, width: int, style: Callable[[str], Style]) -> Strip:
         if y >= len(self._lines):
-            return Strip([Segment(" " * width, self._palette.style("plain"))], width)
-        style = self._palette.style
+            return Strip([Segment(" " * width, style(PLAIN))], width)
+        line = self._lines[y]
         if self._ascii_only:
-            segments = [
-                Segment(text.translate(ASCII), style(role)) for text, role in self._lines[y]
-            ]
-        else:
-            segments = [Segment(text, style(role)) for text, role in self._lines[y]]
-        return Strip(segments).adjust_cell_length(width, style("plain"))
+            line = tuple((text.translate(ASCII), role) for text, role in line)
+        segments = [Segment(text, style(role)) for text, role in line]
+        if self._lines_width == width:
+            return Strip(segments, width)
+        return Strip(segments).adjust_cell_length(width, self._palette.style(PLAIN))
 
     def hit_at(self, x: int, y: int) -> Hit | None:
         """Return the smallest clickable part at a place."""
@@ -160,3 +177,11 @@ class Canvas(Widget, can_focus=False):
 
     def on_resize(self, event: events.Resize) -> None:
         self.post_message(self.Resized(self, event.size))
+
+
+def _filtered(style: Style, filters: Iterable[LineFilter], background: Color) -> Style:
+    """Return a style as Textual's filters make it: they look at nothing else of a text."""
+    segments = [Segment(" ", style)]
+    for each in filters:
+        segments = each.apply(segments, background)
+    return segments[0].style or style

@@ -15,7 +15,6 @@ from typing import cast
 from rich.console import Console, RenderableType
 from rich.control import Control
 from textual._compositor import CompositorUpdate
-from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
 
@@ -55,9 +54,8 @@ def put_rows(screen: Screen[None], changed: Mapping[Canvas, Sequence[int]]) -> N
     rows: list[Row] = []
     for canvas, numbers in changed.items():
         region, _ = shown[canvas]
-        for y in numbers:
-            if y < region.height:
-                strips = canvas.render_lines(Region(0, y, region.width, 1))
-                rows.append((region.x, region.y + y, strips[0]))
+        inside = [y for y in numbers if y < region.height]
+        strips = canvas.rows(inside, region.width)
+        rows += [(region.x, region.y + y, row) for y, row in zip(inside, strips, strict=True)]
     # It is drawn for what it is, though the type that is asked for is another one.
     app._display(screen, cast("RenderableType", RowsUpdate(rows)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 from isinglass_console.model.layout import Column, Placed, place
@@ -11,6 +11,8 @@ from isinglass_console.widgets.glyphs import SELECTED, TAGGED
 from isinglass_console.widgets.line import Block, Hit, Line, Pen, cells, styled
 
 GUTTER = 1
+
+_RowPainter = Callable[[tuple[Cell, ...], str, bool, bool], Line]
 
 
 def cell(text: str, role: str = "plain") -> Cell:
@@ -37,18 +39,21 @@ def paint_table(
         tags: keys of rows that carry a tag.
         active: whether the selected row is marked.
     """
-    placed = place(columns, width - 2 * GUTTER)
+    placed = tuple(place(columns, width - 2 * GUTTER))
     block = Block(width)
-    line, hits = _header(name, tuple(placed), width, state.sort, state.descending)
+    line, hits = _header(name, placed, width, state.sort, state.descending)
     block.lines.append(line)
     block.hits.extend(hits)
     selected = selected_index(rows, state)
     body = height - 1
     top = scrolled(len(rows), selected, state.top, body)
+    keys, paint = [item.column.key for item in placed], _row_painter(placed, width)
     for number in range(top, min(len(rows), top + body)):
         row = rows[number]
         at_cursor = active and number == selected
-        block.add(_row(row, placed, width, at_cursor, row.key in tags), f"row:{name}", row.key)
+        mark = SELECTED if at_cursor else TAGGED if row.key in tags else " "
+        shown = tuple([row.cells.get(key, ()) for key in keys])
+        block.add(paint(shown, mark, row.stale, at_cursor), f"row:{name}", row.key)
     return block.sized(height)
 
 
@@ -70,16 +75,21 @@ def _header(
     return pen.line(), tuple(hits)
 
 
-def _row(row: Row, placed: Sequence[Placed], width: int, at_cursor: bool, tagged: bool) -> Cell:
-    mark = SELECTED if at_cursor else TAGGED if tagged else " "
-    pen = Pen(width).put(mark, "accent")
-    for item in placed:
-        pen.to(item.left + GUTTER)
-        _cell(pen, row.cells.get(item.column.key, ()), item)
-    line = pen.line()
-    if row.stale:
-        line = tuple((text, "stale" if role not in _KEPT else role) for text, role in line)
-    return styled(line, "cursor") if at_cursor else line
+# From frame to frame most rows of most tables are the same: each is looked up before it is painted.
+@lru_cache(maxsize=32)
+def _row_painter(placed: tuple[Placed, ...], width: int) -> _RowPainter:
+    @lru_cache(maxsize=256)
+    def paint(shown: tuple[Cell, ...], mark: str, stale: bool, at_cursor: bool) -> Line:
+        pen = Pen(width).put(mark, "accent")
+        for item, pieces in zip(placed, shown, strict=True):
+            pen.to(item.left + GUTTER)
+            _cell(pen, pieces, item)
+        line = pen.line()
+        if stale:
+            line = tuple((text, "stale" if role not in _KEPT else role) for text, role in line)
+        return styled(line, "cursor") if at_cursor else line
+
+    return paint
 
 
 _KEPT = ("critical", "warning", "accent")

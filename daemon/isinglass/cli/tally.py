@@ -33,16 +33,19 @@ class ThreadKey(NamedTuple):
 
 
 class Share:
-    """The time of one thread on one line: samples, and nanoseconds by kind (NaN-free sums)."""
+    """The time of one thread on one line: samples, and nanoseconds by kind.
+
+    They are whole, so that sums are the same in any order, and what was added can be taken out.
+    """
 
     __slots__ = ("blocked_ns", "queued_ns", "running_ns", "samples", "unknown_ns")
 
     def __init__(self) -> None:
         self.samples = 0
-        self.running_ns = self.queued_ns = self.blocked_ns = self.unknown_ns = 0.0
+        self.running_ns = self.queued_ns = self.blocked_ns = self.unknown_ns = 0
 
     @property
-    def total_ns(self) -> float:
+    def total_ns(self) -> int:
         """All the time on the line."""
         return self.running_ns + self.queued_ns + self.blocked_ns + self.unknown_ns
 
@@ -53,6 +56,14 @@ class Share:
         self.queued_ns += other.queued_ns
         self.blocked_ns += other.blocked_ns
         self.unknown_ns += other.unknown_ns
+
+    def remove(self, other: Share) -> None:
+        """Take a share that was added out of this one."""
+        self.samples -= other.samples
+        self.running_ns -= other.running_ns
+        self.queued_ns -= other.queued_ns
+        self.blocked_ns -= other.blocked_ns
+        self.unknown_ns -= other.unknown_ns
 
 
 def divide(
@@ -73,7 +84,7 @@ def divide(
         shares[word].samples = count
     if usage is None:
         for word, time in times.items():
-            shares[word].unknown_ns = time
+            shares[word].unknown_ns = round(time)
         return shares
     active = min(float(usage.running_ns + usage.queued_ns), window_ns)
     idle_time = sum(time for word, time in times.items() if word in idle)
@@ -90,10 +101,10 @@ def divide(
 
 def _fill(share: Share, time: float, blocked: float, usage: Usage) -> None:
     awake = usage.running_ns + usage.queued_ns
-    share.blocked_ns = blocked
+    share.blocked_ns = round(blocked)
     if awake:
-        share.running_ns = (time - blocked) * usage.running_ns / awake
-        share.queued_ns = (time - blocked) * usage.queued_ns / awake
+        share.running_ns = round((time - blocked) * usage.running_ns / awake)
+        share.queued_ns = round((time - blocked) * usage.queued_ns / awake)
 
 
 class Tally:

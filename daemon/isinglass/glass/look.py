@@ -11,7 +11,7 @@ from __future__ import annotations
 from isinglass import clock
 from isinglass.errors import SegmentError
 from isinglass.glass import layout
-from isinglass.glass.probe_counts import ProbeCounts
+from isinglass.glass.probe_counts import ProbeCounts, living_threads
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.ring_tails import RingTails
 
@@ -66,11 +66,13 @@ class Looker:
         self._taken_ns = clock.monotonic_ns()
         self._restarted = False
 
-    def look(self, *, events: bool = False) -> Look:
+    def look(self, *, events: bool = False, counts: bool = True) -> Look:
         """Return the node as it is now.
 
         Args:
             events: with its whole event rings.
+            counts: with what was seen of the threads, which is left for a later look else; when
+                other threads live than before, it always is.
 
         Raises:
             SegmentError: it cannot be read, and why.
@@ -78,13 +80,19 @@ class Looker:
         reader = self._attach()
         snapshot = reader.snapshot(events=events)
         tails = self._tails.take(reader, snapshot)
+        living = living_threads(snapshot)
+        counts = counts or not self._counts.follows(living)
+        threads, sampling = self._take_counts() if counts else ([], Sampling())
+        self._counts.follow(living)
+        restarted, self._restarted = self._restarted, False
+        return Look(snapshot, threads, sampling, tails, restarted=restarted)
+
+    def _take_counts(self) -> tuple[list[ThreadCounts], Sampling]:
         now_ns = clock.monotonic_ns()
         threads, sampling = self._counts.take(), self._sampling
         sampling.span_ns = now_ns - self._taken_ns
         self._taken_ns, self._sampling = now_ns, Sampling()
-        self._counts.follow(snapshot)
-        restarted, self._restarted = self._restarted, False
-        return Look(snapshot, threads, sampling, tails, restarted=restarted)
+        return threads, sampling
 
     def sample(self, late: bool, missed: int = 0) -> None:
         """Look once where every thread is.

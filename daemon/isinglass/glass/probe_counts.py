@@ -19,7 +19,7 @@ from isinglass.glass.snapshot import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from isinglass.glass.snapshot import Process, Snapshot
 
@@ -28,6 +28,7 @@ LIVING = (Verdict.ALIVE, Verdict.STALLED)
 LOOKS_TOGETHER = 1024
 
 ThreadKey = tuple[int, int, int]  # slot, claim, line of the thread in its region
+LivingThreads = dict[tuple[ThreadKey, int], "Process"]  # with their thread ids
 
 
 class ThreadCounts:
@@ -110,10 +111,13 @@ class ProbeCounts:
             thread.counts = {}
         return found
 
-    def follow(self, snapshot: Snapshot) -> None:
-        """Look at the threads of this snapshot's living processes from now on."""
-        wanted = dict(_threads(snapshot))
-        if wanted.keys() == self._threads.keys():
+    def follows(self, wanted: LivingThreads) -> bool:
+        """Whether these are the threads that are looked at."""
+        return wanted.keys() == self._threads.keys()
+
+    def follow(self, wanted: LivingThreads) -> None:
+        """Look at these threads from now on; what nobody took of the others is lost."""
+        if self.follows(wanted):
             return
         for key in self._threads.keys() - wanted.keys():
             self._threads.pop(key).stat.close()
@@ -135,10 +139,12 @@ class ProbeCounts:
         self._regions = []
 
 
-def _threads(snapshot: Snapshot) -> Iterator[tuple[tuple[ThreadKey, int], Process]]:
-    """Yield the living threads out of the words: nobody asks for their names and places."""
-    for process in snapshot.processes:
-        if process.verdict in LIVING:
-            for line, tid in enumerate(process.thread_ids):
-                if tid:
-                    yield ((process.slot, process.claim, line), tid), process
+def living_threads(snapshot: Snapshot) -> LivingThreads:
+    """Return the threads of the living processes, out of the words: nobody asks for their names."""
+    return {
+        ((process.slot, process.claim, line), tid): process
+        for process in snapshot.processes
+        if process.verdict in LIVING
+        for line, tid in enumerate(process.thread_ids)
+        if tid
+    }
