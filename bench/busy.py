@@ -26,11 +26,12 @@ class WorkPanel(Panel):
     rounds = Counter("rounds", "Rounds of work done.")
     work_time = Counter("ns", "How long they took, with what came in between.")
 
-def run(node, role, together, rest):
+def run(node, place, together, turn):
+    role = "busy" if float(place) else "first"
     joined = (segment.create if role == "first" else segment.attach)(node, role)
     panel = WorkPanel()
     words, rounds, work_time = panel.words, WorkPanel.rounds.index, WorkPanel.work_time.index
-    together, rest = int(together), float(rest)
+    together, turn = int(together), float(turn)
     joined.ready() if role == "first" else None
     print("ready", flush=True)
     numbers = list(range(500))
@@ -46,9 +47,11 @@ def run(node, role, together, rest):
             mark("counting")
             words[rounds] += 1
         words[work_time] += time.monotonic_ns() - started
-        if rest:
+        if turn:
             mark.waiting("for the next turn")
-            time.sleep(rest)
+            now = time.monotonic()
+            due = (now // turn + float(place)) * turn
+            time.sleep((due if due > now else due + turn) - now)
 """
 RUN = (
     "import sys, isinglass; isinglass.instrument('busy_work');"
@@ -72,12 +75,11 @@ except KeyboardInterrupt:
 # One parent for all, because py-spy follows one process and its children.
 PARENT = """
 import subprocess, sys
-run, node, count, *turn = sys.argv[1:]
+run, node, count, *turns = sys.argv[1:]
 children = []
 try:
     for number in range(int(count)):
-        role = "busy" if number else "first"
-        command = [sys.executable, "-c", run, node, role, *turn]
+        command = [sys.executable, "-c", run, node, str(number / int(count)), *turns]
         children.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         children[-1].stdout.readline()
     print("ready", flush=True)
@@ -90,18 +92,19 @@ finally:
 
 
 @contextmanager
-def busy_processes(directory: Path, together: int, rest_seconds: float) -> Iterator[int]:
+def busy_processes(directory: Path, together: int, turn_seconds: float) -> Iterator[int]:
     """Run the 16 processes; yield the pid of their parent.
 
     Args:
         together: rounds of work at a time.
-        rest_seconds: between them.
+        turn_seconds: from the beginning of one such time to that of the next, which each process
+            has at an instant of its own; 0: they never rest.
     """
     (directory / "busy_work.py").write_text(WORK)
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", PARENT, RUN, NODE, str(PROCESSES)),
-            *(str(together), str(rest_seconds)),
+            *(str(together), str(turn_seconds)),
         ],
         env={**os.environ, "PYTHONPATH": str(directory)},
         stdin=subprocess.PIPE,

@@ -7,7 +7,8 @@ where it is installed and allowed.
 The processes keep every CPU busy, which is when a sampler is hardest put to be on time, and when it
 must take its time from theirs. So the same is done once more with processes that work and rest in
 turn, as daemons do, and leave a part of the machine idle: there it counts how long their work
-takes them.
+takes them. Each has its turn at an instant of its own, so that who works beside whom is the same in
+each window.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ RATE_HZ = 1000
 SETTLE_SECONDS = 1.0
 NOBODY, NOBODY_AGAIN, TOP, SPY = "nobody", "nobody, again", "isinglass top", "py-spy record"
 WAKING = "(waking up alone)"
-ROUNDS_TOGETHER = 20  # of a process that rests in between
+ROUNDS_TOGETHER = 200  # of a process that rests in between
 
 
 class Look(NamedTuple):
@@ -243,8 +244,9 @@ def add(
         report.tables.append(table(bench, figures, "Processes that rest"))
         report.claims.append(Claim("slow-down by `top`, less the noise", slower, 0))
         report.notes.append(
-            f"Processes that rest work for {ROUNDS_TOGETHER} rounds, then rest"
-            f" {arguments.rest * 1000:g} ms; their slow-down is that of their work, by the clock."
+            f"Processes that rest work for {ROUNDS_TOGETHER} rounds every {arguments.turn * 1000:g}"
+            " ms, each at an instant of its own; their slow-down is that of their work, by the"
+            " clock."
         )
         return
     report.tables.insert(0, table(bench, figures, "Every processor busy"))
@@ -273,12 +275,12 @@ def add(
 
 def measure(report: Report, arguments: Namespace, *, rests: bool, spies: bool) -> None:
     """Start the processes, take turns looking, and add what was seen."""
-    together, rest = (ROUNDS_TOGETHER, arguments.rest) if rests else (1, 0.0)
+    together, turn = (ROUNDS_TOGETHER, arguments.turn) if rests else (1, 0.0)
     with ExitStack() as stack:
         runtime = stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm"))
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["ISINGLASS_RUNTIME_DIR"] = runtime
-        parent = stack.enter_context(busy_processes(directory, together, rest))
+        parent = stack.enter_context(busy_processes(directory, together, turn))
         bench = Bench(parent, directory, arguments.seconds, rests=rests)
         cases: dict[str, Callable[[], float]] = {
             NOBODY: bench.nobody(NOBODY),
@@ -299,7 +301,7 @@ def main() -> int:
     parser = options(__doc__.split("\n")[0], rounds=9)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of a window")
     parser.add_argument(
-        "--rest", type=float, default=0.05, help="seconds of rest, where they rest (default 0.05)"
+        "--turn", type=float, default=1.0, help="seconds of a turn, where they rest (default 1)"
     )
     arguments = parser.parse_args()
     title = f"sampling {PROCESSES} busy processes at {RATE_HZ:,} Hz"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -154,30 +153,39 @@ def console(folder: Path, name: str, arguments: str, **more: str) -> Iterator[Te
         terminal.stop()
 
 
+@contextmanager
+def recorded(walk: Walk, recording: Path) -> Iterator[None]:
+    """Record all nodes of the demo until the block ends."""
+    recorder = subprocess.Popen(
+        [BIN / "isinglass", "record", *walk.nodes, "-o", recording],
+        env=environment(ISINGLASS_RUNTIME_DIR=str(walk.runtime)),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        recorder.terminate()
+        recorder.wait()
+
+
 def of_demo(folder: Path, walk: Walk, wanted: Callable[[Sequence[Shot]], list[Shot]]) -> None:
     """Take the pictures of the demo, and record what happens to it meanwhile."""
     for shot in wanted(WELL):
         take(shot, walk.terminal)
-    recorder = subprocess.Popen(
-        [BIN / "isinglass", "record", *walk.nodes, "-o", folder / "run.recording"],
-        env=environment(ISINGLASS_RUNTIME_DIR=str(walk.runtime)),
-        stderr=subprocess.DEVNULL,
-    )
-    if wanted(SLOW):
-        with walk.slow_store("cedar"):
-            for shot in wanted(SLOW):
+    with recorded(walk, folder / "run.recording"):
+        if wanted(SLOW):
+            with walk.slow_store("cedar"):
+                for shot in wanted(SLOW):
+                    take(shot, walk.terminal)
+        if wanted(BURST):
+            loading = walk.load("alder", 200_000, folder)
+            for shot in BURST:
                 take(shot, walk.terminal)
-    if wanted(BURST):
-        loading = walk.load("alder", 200_000, folder)
-        for shot in BURST:
-            take(shot, walk.terminal)
-        loading.terminate()
-        loading.wait()
-    if wanted(FAULTS) or wanted(REPLAYED):
-        for shot in FAULTS:
-            take(shot, walk.terminal)
-    recorder.send_signal(signal.SIGINT)
-    recorder.wait()
+            loading.terminate()
+            loading.wait()
+        if wanted(FAULTS) or wanted(REPLAYED):
+            for shot in FAULTS:
+                take(shot, walk.terminal)
     if wanted(REPLAYED):
         with console(folder, "replay", f"--replay {folder}/run.recording") as terminal:
             for shot in REPLAYED:

@@ -24,8 +24,11 @@ def main() -> None:
     with lmdb.open(sys.argv[1], max_dbs=16) as store:
         print("ready", flush=True)
         while True:
-            with store.begin(write=True):
-                time.sleep(HELD_SECONDS)
+            try:
+                with store.begin(write=True):
+                    time.sleep(HELD_SECONDS)
+            except lmdb.MapResizedError:
+                store.set_mapsize(0)  # the daemon has made its map larger: take its size
             time.sleep(FREE_SECONDS)
 
 

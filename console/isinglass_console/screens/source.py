@@ -7,6 +7,7 @@ thread waits on purpose. Beside stands whether the file on disk is the one that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 from isinglass.glass.schema import Site
 from isinglass.glass.snapshot import Process, Thread
@@ -160,16 +161,19 @@ def _trend(scene: Scene, node: str, key: heat.ThreadKey, thread: Thread) -> Line
     tallies = scene.history.tallies(node, scene.frame.number, TREND_SECONDS)
     each = -(-len(tallies) // TREND_SECONDS) or 1  # frames may be more often than seconds
     parts = [heat.window(tallies[at : at + each]) for at in range(0, len(tallies), each)]
-    shares = [
-        next((hot.share for hot in heat.hottest(part, key) if hot.word == thread.word), 0.0)
-        for part in reversed(parts)
-    ]
+    shares = [_share_of(part, key, thread.word) for part in reversed(parts)]
     site = thread.site
     verb = "waits" if site is not None and site.waits else "now"
     pen = Pen(scene.width).put(f" {TREND_SECONDS} s ", "dim", 8)
     pen.put(sparkline(shares, 1.0), "spark", TREND_SECONDS + 2)
     label = f"{verb} at {words.place(site, thread.word)}  {site.label if site else ''}"
     return pen.put(label, "plain").line()
+
+
+def _share_of(part: heat.Window, key: heat.ThreadKey, word: int) -> float:
+    """Return how much of a time the thread stood on a line; NaN when nobody looked."""
+    lines = heat.hottest(part, key)
+    return next((line.share for line in lines if line.word == word), 0.0 if lines else nan)
 
 
 def _others(scene: Scene, thread: Thread) -> Line:
