@@ -8,15 +8,20 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from at_work import working_node
 from isinglass import clock
 from isinglass.glass import layout
 from isinglass_console.model.frame import Condition
+from isinglass_console.model.heat import Tally
 from isinglass_console.model.reading import Reading
+from isinglass_console.sources import local
 from isinglass_console.sources.feed import Feed
 from isinglass_console.sources.local import LocalSource
 
 LIMIT_SECONDS = 40.0
+NEVER_NS = 1 << 62
 
 
 def until(source: LocalSource, wanted: Callable[[Reading], bool]) -> Reading:
@@ -54,6 +59,29 @@ def test_files_that_are_no_segments_are_sentences(home: Path) -> None:
     assert source.read().condition == Condition.UNREADABLE
     path.unlink()
     assert source.read().condition == Condition.MISSING
+
+
+def test_looks_are_counted_when_they_are_due_and_when_other_threads_live(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with working_node("alder") as process:
+        source = LocalSource("alder")
+        until(source, lambda reading: "applier" in thread_names(reading))
+        monkeypatch.setattr(local, "COUNTED_NS", NEVER_NS)
+        source.read()
+        for _ in range(7):
+            source.sample(late=False)
+        assert source.read().tally == Tally(), "they wait for the next count"
+        monkeypatch.setattr(local, "COUNTED_NS", 0)
+        assert source.read().tally.taken == 7
+        monkeypatch.setattr(local, "COUNTED_NS", NEVER_NS)
+        for _ in range(5):
+            source.sample(late=False)
+        process.kill()
+        last = until(source, lambda reading: reading.condition == Condition.KILLED)
+        assert last.tally.taken == 5
+        assert sum(last.tally.looks((0, 1, 1)).values()) == 5
+        source.close()
 
 
 def test_a_working_node_is_sampled_and_its_events_come_once(home: Path) -> None:

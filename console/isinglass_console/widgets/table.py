@@ -76,9 +76,9 @@ def _header(
 
 
 # From frame to frame most rows of most tables are the same: each is looked up before it is painted.
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _row_painter(placed: tuple[Placed, ...], width: int) -> _RowPainter:
-    @lru_cache(maxsize=256)
+    @lru_cache(maxsize=128)
     def paint(shown: tuple[Cell, ...], mark: str, stale: bool, at_cursor: bool) -> Line:
         pen = Pen(width).put(mark, "accent")
         for item, pieces in zip(placed, shown, strict=True):
