@@ -23,8 +23,6 @@ from isinglass_console.widgets.glyphs import ASCII
 from isinglass_console.widgets.line import PLAIN, Block, Hit, Line
 from isinglass_console.widgets.palette import Palette
 
-_EMPTY: Line = (("", PLAIN),)
-
 
 class Canvas(Widget, can_focus=False):
     """Lines of text with roles, and the mouse."""
@@ -130,16 +128,17 @@ class Canvas(Widget, can_focus=False):
             self._strips.clear()
             self._styles.clear()
         strips, styles = self._strips, self._styles
-        found = []
-        for y in numbers:
-            strip = strips.get(y)
-            if strip is None:
-                for _, role in self._lines[y] if y < len(self._lines) else _EMPTY:
-                    if role not in styles:
-                        styles[role] = _filtered(self._palette.style(role), filters, background)
-                strip = strips[y] = self._row(y, width, styles.__getitem__)
-            found.append(strip)
-        return found
+
+        def style(role: str) -> Style:
+            found = styles.get(role)
+            if found is None:
+                found = styles[role] = _filtered(self._palette.style(role), filters, background)
+            return found
+
+        for y in (numbers := [*numbers]):
+            if y not in strips:
+                strips[y] = self._row(y, width, style)
+        return [strips[y] for y in numbers]
 
     def render_line(self, y: int) -> Strip:
         """Return row `y` for Textual, which asks only for dirty ones."""
@@ -154,7 +153,7 @@ class Canvas(Widget, can_focus=False):
         segments = [Segment(text, style(role)) for text, role in line]
         if self._lines_width == width:
             return Strip(segments, width)
-        return Strip(segments).adjust_cell_length(width, self._palette.style(PLAIN))
+        return Strip(segments).adjust_cell_length(width, style(PLAIN))
 
     def hit_at(self, x: int, y: int) -> Hit | None:
         """Return the smallest clickable part at a place."""
