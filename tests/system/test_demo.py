@@ -246,7 +246,10 @@ def test_nothing_goes_on_when_the_stage_itself_is_killed(tmp_path: Path, data_di
 def test_a_stopped_daemon_ends_with_the_stage(tmp_path: Path, data_dir: Path) -> None:
     process = demo("--headless", "--seconds", "600", name=str(tmp_path))
     runtime_of(str(tmp_path))
-    process_of(tmp_path, "birch.json").send_signal(signal.SIGSTOP)
+    birch = process_of(tmp_path, "birch.json")
+    birch.send_signal(signal.SIGSTOP)
+    # The kernel lets those go on that stand still when their group is left alone, not later.
+    wait_until(lambda: birch.status() == psutil.STATUS_STOPPED, "birch stands still")
     process_of(tmp_path, "isinglass_console.demo_stage").kill()
     process.communicate(timeout=WAIT_SECONDS)
     wait_until_nothing_is_left(str(tmp_path), data_dir)
