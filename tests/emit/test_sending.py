@@ -271,6 +271,9 @@ def test_the_last_events_of_a_killed_daemon_are_sent_by_the_next_one() -> None:
         assert last in first.events
         listener.ask(first, 1, 2)
         listener.until(lambda: sorted(first.again) == [1, 2], "events of the killed one again")
-        assert len({listener.number(s) for s in listener.streams.values()}) == 2
+        listener.until(
+            lambda: len({listener.number(s) for s in listener.streams.values()}) == 2,
+            "the next one's own stream",
+        )
         assert not listener.refused
         alder.kill()

@@ -80,11 +80,12 @@ def test_looks_at_the_threads_are_counted_there(alder: Node) -> None:
         client.hello()
         client.open("alder")
         client.look(looks=200)
-        arrival = client.look(delay_seconds=1.0, looks=200)
-    # What a busy machine has no time for is counted, too.
-    sampling = arrival.sampling
-    assert sampling.taken >= 20
-    assert 190 <= sampling.taken + sampling.missed <= 215
+        while True:  # a busy machine has no time for some, which is counted, too, or for nearly all
+            arrival = client.look(delay_seconds=1.0, looks=200)
+            sampling = arrival.sampling
+            assert 190 <= sampling.taken + sampling.missed <= 215
+            if sampling.taken >= 20:
+                break
     assert arrival.snapshot is not None
     owner = arrival.snapshot.owner
     assert owner is not None
