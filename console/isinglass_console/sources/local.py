@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from isinglass import clock
 from isinglass.clock import stamp_wall_ns
 from isinglass.errors import (
     MachineRebooted,
@@ -48,16 +47,11 @@ class LocalSource:
     def __init__(self, node: str) -> None:
         self.node = node
         self._looker = Looker(node)
-        self._counted_ns = 0
 
     def read(self) -> Reading:
         """Return the node as it is now."""
-        now_ns = clock.monotonic_ns()
-        counts = now_ns - self._counted_ns >= COUNTED_NS
-        if counts:
-            self._counted_ns = now_ns
         try:
-            look = self._looker.look(counts=counts)
+            look = self._looker.look(least_span_ns=COUNTED_NS)
         except SegmentError as reason:
             return Reading(self.node, condition_of(reason), str(reason))
         snapshot = look.snapshot

@@ -118,7 +118,7 @@ class Canvas(Widget, can_focus=False):
         whole = crop.column_span == (0, width)
         return rows if whole else [row.crop(*crop.column_span) for row in rows]
 
-    def rows(self, numbers: Iterable[int], width: int) -> list[Strip]:
+    def rows(self, numbers: Sequence[int], width: int) -> list[Strip]:
         """Return some rows as they go to the terminal; they must be its own (`keeps_rows`)."""
         filters = self.get_line_filters()
         _, background = self.background_colors
@@ -135,7 +135,7 @@ class Canvas(Widget, can_focus=False):
                 found = styles[role] = _filtered(self._palette.style(role), filters, background)
             return found
 
-        for y in (numbers := [*numbers]):
+        for y in numbers:
             if y not in strips:
                 strips[y] = self._row(y, width, style)
         return [strips[y] for y in numbers]

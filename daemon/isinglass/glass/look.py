@@ -66,13 +66,13 @@ class Looker:
         self._taken_ns = clock.monotonic_ns()
         self._restarted = False
 
-    def look(self, *, events: bool = False, counts: bool = True) -> Look:
+    def look(self, *, events: bool = False, least_span_ns: int = 0) -> Look:
         """Return the node as it is now.
 
         Args:
             events: with its whole event rings.
-            counts: with what was seen of the threads, which is left for a later look else; when
-                other threads live than before, it always is.
+            least_span_ns: what was seen of the threads is left for a later look until it spans so
+                long, or other threads live than before.
 
         Raises:
             SegmentError: it cannot be read, and why.
@@ -81,14 +81,18 @@ class Looker:
         snapshot = reader.snapshot(events=events)
         tails = self._tails.take(reader, snapshot)
         living = living_threads(snapshot)
-        counts = counts or not self._counts.follows(living)
-        threads, sampling = self._take_counts() if counts else ([], Sampling())
-        self._counts.follow(living)
+        changed = not self._counts.follows(living)
+        now_ns = clock.monotonic_ns()
+        threads: list[ThreadCounts] = []
+        sampling = Sampling()
+        if changed or now_ns - self._taken_ns >= least_span_ns:
+            threads, sampling = self._take_counts(now_ns)
+        if changed:
+            self._counts.follow(living)
         restarted, self._restarted = self._restarted, False
         return Look(snapshot, threads, sampling, tails, restarted=restarted)
 
-    def _take_counts(self) -> tuple[list[ThreadCounts], Sampling]:
-        now_ns = clock.monotonic_ns()
+    def _take_counts(self, now_ns: int) -> tuple[list[ThreadCounts], Sampling]:
         threads, sampling = self._counts.take(), self._sampling
         sampling.span_ns = now_ns - self._taken_ns
         self._taken_ns, self._sampling = now_ns, Sampling()

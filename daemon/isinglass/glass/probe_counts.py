@@ -117,8 +117,6 @@ class ProbeCounts:
 
     def follow(self, wanted: LivingThreads) -> None:
         """Look at these threads from now on; what nobody took of the others is lost."""
-        if self.follows(wanted):
-            return
         for key in self._threads.keys() - wanted.keys():
             self._threads.pop(key).stat.close()
         for key, process in wanted.items():
