@@ -9,6 +9,8 @@ must take its time from theirs. So the same is done once more with processes tha
 turn, as daemons do, and leave a part of the machine idle: there it counts how long their work
 takes them. Each has its turn at an instant of its own, so that who works beside whom is the same in
 each window.
+On a shared machine two windows alike differ by more than a sampler takes, and medians of six rounds
+by several percent: hence 24 rounds, and a standard error beside each slow-down.
 """
 
 from __future__ import annotations
@@ -22,14 +24,14 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from math import nan
+from math import nan, sqrt
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, stdev
 from typing import NamedTuple
 
 import psutil
 from busy import NODE, PROCESSES, WAKE, busy_processes
-from harness import Claim, Report, Table, finish, interleave, number, options, ratio
+from harness import Claim, Report, Table, finish, interleave, number, options
 
 from isinglass import clock
 from isinglass.glass.reader import SegmentReader
@@ -198,9 +200,18 @@ def middle(looks: Sequence[Look], figure: Callable[[Look], float]) -> float:
     return median(figure(look) for look in looks)
 
 
-def slow_down(figures: Mapping[str, Sequence[float]], name: str) -> float:
-    """Return by how much less was done beside a tool than alone, as a share."""
-    return 1 - ratio(figures, name, NOBODY)
+def slow_downs(figures: Mapping[str, Sequence[float]], name: str) -> list[float]:
+    """Return by how much less was done beside a tool than alone, as a share, round by round.
+
+    Alone is the mean of the round's two windows with nobody looking, which halves its variance.
+    """
+    alone = map(mean, zip(figures[NOBODY], figures[NOBODY_AGAIN], strict=True))
+    return [1 - beside / both for beside, both in zip(figures[name], alone, strict=True)]
+
+
+def standard_error(shares: Sequence[float]) -> float:
+    """Return the standard error of the mean of shares, each of one round; nan for one round."""
+    return stdev(shares) / sqrt(len(shares)) if len(shares) > 1 else nan
 
 
 def noise(figures: Mapping[str, Sequence[float]]) -> float:
@@ -219,17 +230,19 @@ def table(bench: Bench, figures: dict[str, list[float]], title: str) -> Table:
             100 * middle(looks[name], lambda look: look.whole_cpu_share),
             middle(looks[name], lambda look: look.samples_hz),
             None if name == WAKING else 100 * middle(looks[name], lambda look: look.on_time_share),
-            100 * slow_down(figures, name),
-            100 * slow_down(work, name),
+            100 * median(slow_downs(figures, name)),
+            100 * standard_error(slow_downs(figures, name)),
+            100 * median(slow_downs(work, name)),
         )
         for name in (TOP, WAKING, SPY)
         if looks[name]
     ]
-    rows.append(("(noise)", None, None, None, None, 100 * noise(figures), 100 * noise(work)))
+    noises = 100 * noise(figures), None, 100 * noise(work)
+    rows.append(("(noise)", None, None, None, None, *noises))
     columns = (
         *("tool", "CPU while sampling, %", "with start and end, %"),
         *("samples of each process a second", "on time, %"),
-        *("slow-down, %", "less work per CPU second, %"),
+        *("slow-down, %", "its standard error, %", "less work per CPU second, %"),
     )
     return Table(columns, rows, title)
 
@@ -239,7 +252,7 @@ def add(
 ) -> None:
     """Add what one way to work has shown."""
     looks = bench.looks
-    slower = slow_down(figures, TOP) - noise(figures)
+    slower = median(slow_downs(figures, TOP)) - noise(figures)
     if bench.rests:
         report.tables.append(table(bench, figures, "Processes that rest"))
         report.claims.append(Claim("slow-down by `top`, less the noise", slower, 0))
@@ -298,7 +311,7 @@ def measure(report: Report, arguments: Namespace, *, rests: bool, spies: bool) -
 
 def main() -> int:
     """Measure both ways to work, and report."""
-    parser = options(__doc__.split("\n")[0], rounds=9)
+    parser = options(__doc__.split("\n")[0], rounds=24)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of a window")
     parser.add_argument(
         "--turn", type=float, default=1.0, help="seconds of a turn, where they rest (default 1)"

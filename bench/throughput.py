@@ -302,8 +302,8 @@ def merging(report: harness.Report, arguments: argparse.Namespace) -> None:
         )
     )
     report.notes.append(
-        "An add looks through all that waits of its record. Merged, that is one update; without"
-        " merging it is all of them, and costs more than writing them."
+        "Without merging each update is a write of its own. What an add looks at is the same either"
+        " way: what all that waits of its record says together, kept as at most two records."
     )
 
 

@@ -230,8 +230,7 @@ def test_adds_are_exact_wherever_the_earlier_ones_are(
             total = 0
         if queue.length > 6:
             counted(intake, stored, b"k")
-        waiting = list(queue.waiting("t", b"k"))
-        assert len(waiting) <= queue.length
+        assert len(list(queue.waiting("t", b"k"))) <= min(queue.length, 2)
     ended = counted(intake, stored, b"k").get("n", 0)
     assert not queue._lanes["t"].before
     assert ended - total in (0, 1)  # a put starts it from 1

@@ -137,7 +137,7 @@ class UpdateQueue:
         return lane.shape if lane and lane.visible else None
 
     def waiting(self, table: str, key: bytes) -> Iterator[bytes]:
-        """Return all records of a key that wait outside a batch, the one offered last first.
+        """Return what all records of a key that wait outside a batch say, as at most two.
 
         More than one waits when the table got another shape, or when merging is off.
         """
