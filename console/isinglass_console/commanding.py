@@ -11,8 +11,8 @@ import json
 import subprocess
 import sys
 
-from isinglass.cli.sheet import printable
 from isinglass.errors import IsinglassError
+from isinglass.harmless import printable
 from isinglass_console.model.stacks import Stacks
 
 LIMIT_SECONDS = 20.0

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from isinglass.cli.units import seconds, wall_time
 from isinglass.clock import NANOSECONDS_PER_SECOND, stamp_wall_ns
 from isinglass.glass.severity import severity_name
-from isinglass_monitor.alarms.messages import printable
+from isinglass.harmless import printable
 from isinglass_monitor.figure_names import split
 from isinglass_monitor.trends import Trend, figure_text
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isinglass.cli.sheet import printable
 from isinglass_console.model import format as text
 
 
@@ -82,13 +81,6 @@ def test_clock_and_offset() -> None:
 def test_never_is_never() -> None:
     assert text.when(0, 10**18) == "never"
     assert text.when(10**18 - 2_000_000_000, 10**18) == "2.0 s ago"
-
-
-@given(st.text(max_size=40))
-def test_nothing_printed_can_drive_the_terminal(raw: str) -> None:
-    shown = printable(raw)
-    assert shown.isprintable()
-    assert len(shown) == len(raw)
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))

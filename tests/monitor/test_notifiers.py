@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from alarm_stage import AlarmStage
 from isinglass.errors import SettingsError
 from isinglass_monitor.alarms.delivery import Delivery
-from isinglass_monitor.alarms.messages import message_of, printable, trial_message
+from isinglass_monitor.alarms.messages import message_of, trial_message
 from isinglass_monitor.alarms.notifiers import (
     GIVE_UP_SECONDS,
     LONGEST_WAIT_SECONDS,
@@ -323,8 +323,3 @@ def test_an_error_in_a_notifier_names_its_line(text: str, line: int, why: str) -
         parse_notifiers(text, "own.toml")
     assert why in str(raised.value)
     assert str(raised.value).startswith(f"own.toml:{line}: ")
-
-
-@given(st.text())
-def test_what_people_read_cannot_steer_their_terminal(text: str) -> None:
-    assert all(letter.isprintable() for letter in printable(text))

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isinglass.errors import UsageError
-from isinglass.harmless import harmless
 from isinglass_monitor.query.filters import Filter, parse_level, parse_pattern
 from isinglass_monitor.query.rendering import json_line, line
 from isinglass_monitor.query.times import parse_time
@@ -147,11 +146,6 @@ def test_no_control_character_reaches_a_terminal(message: str, fields: str, colo
     assert told.isascii()
     assert told.isprintable()
     assert json.loads(told)["message"] == message
-
-
-def test_escapes_are_shown_as_they_are_written() -> None:
-    assert harmless("\x1b]0;owned\x07\n\x7f\u202e") == "\\e]0;owned\\x07\\n\\x7f\\u202e"
-    assert harmless("grün, 東京") == "grün, 東京"
 
 
 def test_a_line_says_when_who_and_what() -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from math import inf, isfinite
 
-from isinglass.cli.sheet import printable
 from isinglass.glass.histogram import HistogramValue
 from isinglass.glass.panel_views import FieldView
+from isinglass.harmless import printable
 
 NANOSECONDS = 1_000_000_000
 DAY_NANOSECONDS = 86_400 * NANOSECONDS

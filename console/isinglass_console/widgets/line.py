@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len, set_cell_size
 
-from isinglass.cli.sheet import printable
+from isinglass.harmless import printable
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from isinglass.cli.sheet import printable
+from isinglass.harmless import printable
 
 SCHEMA_URL = "https://www.speedscope.app/file-format-schema.json"
 

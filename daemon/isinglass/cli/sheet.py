@@ -6,19 +6,14 @@ makes the text, `cli/terminal.py` the tables, and `cli/printing.py` chooses.
 
 from __future__ import annotations
 
+from isinglass.harmless import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 GAP = "  "
 LEAST_WIDTH = 6
-
-
-def printable(text: str) -> str:
-    """Return the text without the control characters that would drive the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
 class Section:

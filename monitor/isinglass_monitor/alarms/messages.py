@@ -7,6 +7,7 @@ from typing import Any
 
 from isinglass.cli.units import wall_time
 from isinglass.glass.severity import severity_name
+from isinglass.harmless import printable
 from isinglass_monitor.alarms.book import CLEARED_NOTICE, Notice
 from isinglass_monitor.alarms.notifiers import Message
 
@@ -53,8 +54,3 @@ def _text(what: str, alarm: Mapping[str, Any]) -> str:
         for entry in alarm["timeline"]
     ]
     return "\n".join(map(printable, lines)) + "\n"
-
-
-def printable(text: str) -> str:
-    """Return a line without what could steer a terminal or end a header."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -10,8 +10,8 @@ from isinglass.cli.units import seconds, wall_time
 from isinglass.clock import NANOSECONDS_PER_SECOND
 from isinglass.errors import IsinglassError
 from isinglass.glass.severity import ERROR, severity_name
+from isinglass.harmless import printable
 from isinglass_monitor.alarms.book import worst_first
-from isinglass_monitor.alarms.messages import printable
 from isinglass_monitor.alarms.notifiers import Notifier
 from isinglass_monitor.alarms.rules import Rule
 from isinglass_monitor.atomic_file import read_document
@@ -104,10 +104,10 @@ def _row(alarm: Mapping[str, Any], now_wall_ns: int) -> tuple[str, ...]:
         severity_name(alarm["severity"]),
         alarm["rule"],
         _about(alarm),
-        printable(f"{alarm['state']}{by}{flapping}"),
+        f"{alarm['state']}{by}{flapping}",
         seconds(age),
         told,
-        printable(figures),
+        figures,
     )
 
 
@@ -126,8 +126,7 @@ def _details(alarm: Mapping[str, Any]) -> Section:
     held = f"{alarm['held_back']}: {alarm['held_why']}" if alarm["held_back"] else ""
     lines = [f"  look next: {alarm['look']}", *([f"  {printable(held)}"] if held else [])]
     rows = [
-        (wall_time(entry["wall_ns"]), entry["what"], printable(entry["text"]))
-        for entry in alarm["timeline"]
+        (wall_time(entry["wall_ns"]), entry["what"], entry["text"]) for entry in alarm["timeline"]
     ]
     heading = f"alarm {alarm['number']}, {alarm['rule']} {_about(alarm)}"
     return Section(heading, ("when", "what", "text"), rows, lines=lines, headers=False)
@@ -147,9 +146,7 @@ def _holdings(holdings: Mapping[str, Any], now_wall_ns: int) -> Iterator[Section
     ]
     if rows:
         columns = ("number>", "kind", "of", "ends in", "by", "because")
-        yield Section(
-            "Silences and announcements", columns, [tuple(map(printable, r)) for r in rows]
-        )
+        yield Section("Silences and announcements", columns, rows)
 
 
 def _notifiers(notifiers: list[dict[str, Any]]) -> Iterator[Section]:
@@ -159,7 +156,7 @@ def _notifiers(notifiers: list[dict[str, Any]]) -> Iterator[Section]:
             "Notifiers in trouble",
             ("name", "waiting>", "failures>", "trouble"),
             [
-                (one["name"], str(one["waiting"]), str(one["failures"]), printable(one["trouble"]))
+                (one["name"], str(one["waiting"]), str(one["failures"]), one["trouble"])
                 for one in troubled
             ],
             alarming=True,
