@@ -1,4 +1,4 @@
-"""What an operator sets once, in a file of his own: `config.toml`, checked value by value.
+"""What an operator sets once, in an own file: `config.toml`, checked value by value.
 
     theme = "isinglass-light"
     view = "flow"

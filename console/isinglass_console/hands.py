@@ -1,4 +1,4 @@
-"""What an operator may do from the console to nodes that were started for him to try things on.
+"""What an operator may do from the console to nodes that were started to try things on.
 
 Who starts the console says which nodes these are, and does the deed; the console offers the keys,
 asks back, and says what was done. Without such nodes the keys are not offered.

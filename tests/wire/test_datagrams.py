@@ -81,7 +81,7 @@ def test_every_kind_comes_as_it_was_sent(kind: int, body: Any, flag: int, key: b
     sender, receiver = sealer(key=key), opener(key)
     for counter, given_body in enumerate((body, msgpack.packb(body)), 1):
         found = receiver.open(sender.seal(kind | flag, given_body, 123))
-        assert found == (kind, bool(flag), 3, 9, counter, 123, body)
+        assert found == (kind, 3, 9, counter, 123, body)
     assert {number for number, _ in GOOD} == set(bodies.KINDS)
 
 

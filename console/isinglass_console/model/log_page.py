@@ -22,7 +22,7 @@ OWN = "this console's memory of the rings here"
 class LogChoice:
     """What the operator set in the log.
 
-    `at_ns`: he reads around this moment; None: the log follows the time that all views show.
+    `at_ns`: what is read is around this moment; None: the log follows the time of all views.
     """
 
     at_ns: int | None = None

@@ -1,4 +1,4 @@
-"""What the operator has in front of him: the frames, where he looks, and what he set; no Textual.
+"""What the operator has in front: the frames, where the eye is, and what was set; no Textual.
 
 The desk takes what the feed delivers and gives scenes. Everything that a key does to what is shown
 is a method here, so it is tested without a terminal.

@@ -1,8 +1,8 @@
 """View 7: the log, from a monitor's spool or from the rings of the nodes here, by pages.
 
 Live it follows, with the newest event last. Paused it stands at the moment that all views show:
-what happened later is dim. Whoever moves up reads on from there, and the log holds still until he
-is at its end again. What the console itself noticed (a daemon that was killed) stands among the
+what happened later is dim. Whoever moves up reads on from there, and the log holds still until its
+end is reached again. What the console itself noticed (a daemon that was killed) stands among the
 events of a monitor, too.
 """
 

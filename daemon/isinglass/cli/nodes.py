@@ -129,7 +129,7 @@ def snapshots(
         RemoteError: its host cannot be reached or does not relay.
     """
     if is_remote(name):
-        # Imported here: who looks at his own machine needs no SSH.
+        # Imported here: looking at the own machine needs no SSH.
         from isinglass.remote import attach
 
         return attach.snapshots(name, wait_seconds, ssh_command, events=events), 0

@@ -50,7 +50,7 @@ class Served:
                 print(f"{self._ready} (process {os.getpid()}).", file=sys.stderr)
             except OSError:
                 # Whoever started it reads no more; it serves all the same, and what is still in
-                # line for him, which the interpreter tries again at its end, goes nowhere.
+                # line for it, which the interpreter tries again at its end, goes nowhere.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
         return serve(ready)

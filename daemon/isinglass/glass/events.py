@@ -7,7 +7,7 @@ without it. Who sends events on (`isinglass.emit`) looks into the ring by itself
 and asks to be woken when it goes to sleep: an event costs one comparison more, the first one after
 a silence a wake.
 
-    event    8 position xor MAGIC   4 length   1 severity   1 kind   2 probe line
+    event    8 position xor MAGIC   4 length   1 severity   1 kind   2 -
              8 stamp   8 sequence   8 probe word   2 flag bytes   2 message bytes   4 field bytes
              flag, message, fields ("key=value" joined by tabs), padded to 8
     error    8 hash   8 count   8 first   8 last (wall ns)   8 probe word   24 -

@@ -14,8 +14,8 @@ Four ways lead to records that no other node can ask for, because no number tell
 
 For the first the journal has the names, for the last the files. What repairs brought is remembered
 by name until the horizon, which is everywhere, has passed it. For the third, and where journal or
-memory are too short, the store is read: of a life's records those count that are newer than the
-horizon, and what has an add of it that is, whoever added to it since.
+memory are too short, the store is read: a record counts if that life wrote it after the horizon, or
+if it has an add that the life made after the horizon, whoever added to it since.
 Sent again they do no harm where they are known: applying is a join. Until they are sent this node's
 horizon stands still. A node that is killed while it is wary does not see which lives end meanwhile,
 and one that is killed before all is sent has not sent the rest: so it notes that it is wary, until
@@ -131,7 +131,7 @@ class Adopting:
             self.look_for(origin)
 
     def look_for(self, origin: int) -> None:
-        """Send again what this node's store has of an origin, and not every store."""
+        """Send again the records of an origin that this store has and another may lack."""
         self._origins.setdefault(origin, self._horizon())
         self._place = self._shelf.last_place
 

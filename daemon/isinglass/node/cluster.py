@@ -292,12 +292,12 @@ class Cluster:
     def _serve(self, request: list[Any], reply: Answered) -> None:
         with self._intake:
             self.replica.serve(request, reply)
-            self._intake.hear()
+            self._intake.wake_and_send()
 
     def _locked(self, done: Callable[[Any], None], result: Any) -> None:
         with self._intake:
             done(result)
-            self._intake.hear()
+            self._intake.wake_and_send()
 
     def digests(self, horizon: int, done: Callable[[Any], None]) -> None:
         """Read the own store in the background."""

@@ -1,6 +1,6 @@
 """A drained node: its clients' writes are refused until a time that always stands with it.
 
-What an operator does before he works at a machine: the clients of the node go elsewhere, reads go
+What operators do before they work at a machine: the clients of the node go elsewhere, reads go
 on, and the node goes on to take and apply the updates of the other nodes, and to be the primary of
 its records for their immediate writes. So nothing moves but the writers of this one node; stopping
 the daemon afterwards costs the cluster what it always costs.

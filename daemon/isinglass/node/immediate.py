@@ -96,7 +96,7 @@ class Immediate:
                 replica.primary.await_held(
                     number, ack, lambda held: done(place, Receipt(own, primary, held))
                 )
-            intake.hear()
+            intake.wake_and_send()
         return True
 
     def read(self, request_id: int, table: str, key: bytes, send: Send) -> None:

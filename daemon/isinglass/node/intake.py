@@ -128,12 +128,15 @@ class Intake:
         with self:
             place, entered = self._offer(table, items)
             if entered:
-                self.hear()
+                self.wake_and_send()
         return place, entered
 
-    def _offer(self, table: str, items: Sequence[Wanted]) -> tuple[int, int]:
+    def _refuse_in_trouble(self) -> None:
         if self.trouble is not None:
             raise self.trouble.with_traceback(None)
+
+    def _offer(self, table: str, items: Sequence[Wanted]) -> tuple[int, int]:
+        self._refuse_in_trouble()
         stamp, place, entered = self._draw_stamps(len(items)), 0, 0
         for deletes, some in groupby(items, _deletes):
             run = list(some)
@@ -181,12 +184,11 @@ class Intake:
         with self:
             place, entered = self._add(table, field, items)
             if entered:
-                self.hear()
+                self.wake_and_send()
         return place, entered
 
     def _add(self, table: str, field: str, items: Sequence[tuple[bytes, int]]) -> tuple[int, int]:
-        if self.trouble is not None:
-            raise self.trouble.with_traceback(None)
+        self._refuse_in_trouble()
         now, place, floor = clock.monotonic_ns(), 0, self._queue.floor_of(table)
         stamp, replica = self._draw_stamps(len(items)), self.replica
         self.newest_stamp = stamp + len(items)
@@ -217,7 +219,7 @@ class Intake:
     def stamp_write(self, table: str, key: bytes, payload: bytes | None) -> tuple[bytes, int, int]:
         """Stamp, queue and publish one write of a client that waits; the lock is held.
 
-        To be followed by `hear`, once it is known whether others must hold it soon.
+        To be followed by `wake_and_send`, once it is known whether others must hold it soon.
 
         Returns:
             The record, its place, and its number in the own stream.
@@ -228,8 +230,7 @@ class Intake:
         """
         replica = self.replica
         assert replica is not None
-        if self.trouble is not None:
-            raise self.trouble.with_traceback(None)
+        self._refuse_in_trouble()
         stamp = self._draw_stamps(1)
         if payload is None:
             record = adding.delete(self._present(table, key), stamp, self._origin)
@@ -240,7 +241,7 @@ class Intake:
             raise StoreError("the queue of the node is full: write again in a moment")
         return record, place, replica.publish(table, (key, record), place)
 
-    def hear(self) -> None:
+    def wake_and_send(self) -> None:
         """Wake the applier, and send, after something came into the queue; the lock is held."""
         if self._idle:
             self._wake()
@@ -261,8 +262,7 @@ class Intake:
             StoreError, LockTimeout: as `offer`.
         """
         with self:
-            if self.trouble is not None:
-                raise self.trouble.with_traceback(None)
+            self._refuse_in_trouble()
             version = records.version_bytes(self._draw_stamps(1), self._origin)
             place = self._queue.offer_create(table, shape, version, clock.monotonic_ns())
             self._publish_table(table, place)

@@ -94,7 +94,7 @@ class Listener:
                 self._due_ns = self._replica.tick(now_ns)
             elif opened:
                 self._due_ns = min(self._due_ns, self._replica.repairs.look(now_ns))
-            self._intake.hear()
+            self._intake.wake_and_send()
 
     def _open(self, raw: tuple[bytes, Address], now_ns: int) -> Datagram | None:
         data = raw[0]

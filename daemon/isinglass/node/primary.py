@@ -32,7 +32,17 @@ from isinglass.node.vectors import Vectors
 from isinglass.store.buckets import bucket_of
 from isinglass.wire.membership import Membership
 from isinglass.wire.placement import Placement
-from isinglass.wire.primary_calls import ACK_LIMIT_NS, DONE, FAILED, NOT_PRIMARY, READ, WRITE
+from isinglass.wire.primary_calls import (
+    ACK_LIMIT_NS,
+    ACK_MAJORITY,
+    ACK_ONE,
+    ACK_PRIMARY,
+    DONE,
+    FAILED,
+    NOT_PRIMARY,
+    READ,
+    WRITE,
+)
 from isinglass.wire.streams import StreamId
 from isinglass.wire.time_limits import LARGEST_LIMIT_NS, PATIENCE_NS, TimeLimits
 
@@ -53,16 +63,25 @@ class Receipt(NamedTuple):
     error: IsinglassError | None = None
 
 
-class _Reply:
+class _Question:
     """A request to another node that is under way."""
 
-    __slots__ = ("give_up", "hedge_ns", "limit_ns", "origin", "started_ns")
+    __slots__ = ("give_up", "limit_ns", "origin", "started_ns")
 
     def __init__(
         self, origin: int, started_ns: int, limit_ns: int, give_up: Callable[[], None]
     ) -> None:
         self.origin, self.started_ns, self.limit_ns = origin, started_ns, limit_ns
         self.give_up = give_up
+
+
+class _UnheldWrite(NamedTuple):
+    """A write that too few nodes hold yet; `number`: its place in the own stream."""
+
+    number: int
+    needed: int
+    until_ns: int
+    done: Callable[[int], None]
 
 
 class Primary:
@@ -96,15 +115,15 @@ class Primary:
         self._own = vectors.own[0]
         self.placement = Placement(())
         self.limits = TimeLimits(patience_ns)
-        self._replies: dict[int, _Reply] = {}
-        self._waiting: list[tuple[int, int, int, Callable[[int], None]]] = []
+        self._questions: dict[int, _Question] = {}
+        self._waiting: list[_UnheldWrite] = []
         self._next = 0
         self._ticked_ns = clock()
 
     @property
     def waiting(self) -> int:
         """How many requests and writes wait for other nodes."""
-        return len(self._replies) + len(self._waiting)
+        return len(self._questions) + len(self._waiting)
 
     def primary_of(self, table: str, key: bytes) -> int:
         """Return the origin of a record's primary; 0 when there is none.
@@ -188,6 +207,7 @@ class Primary:
             done(self._shelf.current(table, key), Receipt(self._own, primary == self._own))
             return
         hedged: list[bytes | None] = []
+        second = self.placement.second(slot)
 
         def fall_back() -> None:
             own = self._shelf.current(table, key)
@@ -204,7 +224,6 @@ class Primary:
             primary, [READ, table, key, True],
             lambda answer: done(answer[1], Receipt(primary, True)), fall_back,
         )  # fmt: skip
-        second = self.placement.second(slot)
         if asked and second not in (0, self._own) and self.limits.open(self._clock()):
             # somebody is silent now: have a second answer at hand, should this one be it
             self._panel.hedged += 1
@@ -229,13 +248,13 @@ class Primary:
         limit_ns = self.limits.limit_ns + (
             ACK_LIMIT_NS if request[0] == WRITE and request[4] else 0
         )
-        reply = self._replies[number] = _Reply(origin, now_ns, limit_ns, fall_back)
+        question = self._questions[number] = _Question(origin, now_ns, limit_ns, fall_back)
 
         def came(answer: list[Any] | None) -> None:
-            if self._replies.pop(number, None) is None:
+            if self._questions.pop(number, None) is None:
                 return  # too late: it was given up
             if answer is not None and answer[0] == DONE:
-                took_ns = self._clock() - reply.started_ns
+                took_ns = self._clock() - question.started_ns
                 self.limits.replied(origin, took_ns)
                 self._panel.reply_time.record(took_ns // 1000)
                 answered(answer)
@@ -283,12 +302,13 @@ class Primary:
             done(1)
             return
         self._hurry()
-        self._waiting.append((number, needed, self._clock() + ACK_LIMIT_NS, done))
+        until_ns = self._clock() + ACK_LIMIT_NS
+        self._waiting.append(_UnheldWrite(number, needed, until_ns, done))
         self._panel.waiting_acks = len(self._waiting)
 
     def _needed(self, ack: int) -> int:
         known = len(self._members.members) + 1
-        return (1, min(2, known), known // 2 + 1)[ack]
+        return {ACK_PRIMARY: 1, ACK_ONE: min(2, known), ACK_MAJORITY: known // 2 + 1}[ack]
 
     def held(self, number: int) -> int:
         """Return how many nodes are known to hold own update `number`, this one included."""
@@ -301,30 +321,32 @@ class Primary:
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
-        for entry in waiting:
-            held = self.held(entry[0])
-            if held >= entry[1]:
-                entry[3](held)
+        for write in waiting:
+            held = self.held(write.number)
+            if held >= write.needed:
+                write.done(held)
             else:
-                self._waiting.append(entry)
+                self._waiting.append(write)
         self._panel.waiting_acks = len(self._waiting)
 
     def tick(self, now_ns: int) -> int:
         """Give up what took too long; return when to come again."""
         self._ticked_ns = now_ns
         late = [
-            n for n, reply in self._replies.items() if now_ns - reply.started_ns > reply.limit_ns
+            number
+            for number, asked in self._questions.items()
+            if now_ns - asked.started_ns > asked.limit_ns
         ]
         for number in late:
-            reply = self._replies.pop(number)
-            self.limits.silent(reply.origin, now_ns)
-            reply.give_up()
-        if self._waiting and self._waiting[0][2] <= now_ns:
-            expired = [entry for entry in self._waiting if entry[2] <= now_ns]
-            self._waiting = [entry for entry in self._waiting if entry[2] > now_ns]
-            for number, _, _, done in expired:
+            question = self._questions.pop(number)
+            self.limits.silent(question.origin, now_ns)
+            question.give_up()
+        if self._waiting and self._waiting[0].until_ns <= now_ns:
+            expired = [write for write in self._waiting if write.until_ns <= now_ns]
+            self._waiting = [write for write in self._waiting if write.until_ns > now_ns]
+            for write in expired:
                 self._panel.ack_timeouts += 1
-                done(self.held(number))
-        due = [reply.started_ns + reply.limit_ns for reply in self._replies.values()]
-        due += [entry[2] for entry in self._waiting[:1]]
+                write.done(self.held(write.number))
+        due = [asked.started_ns + asked.limit_ns for asked in self._questions.values()]
+        due += [write.until_ns for write in self._waiting[:1]]
         return min(due, default=now_ns + LARGEST_LIMIT_NS)

@@ -14,7 +14,7 @@ fills a narrow link.
 
 A gap that nobody can close, because all who had what is in it have lost it or are away, hides what
 lies above it: this node has that, but cannot say so by a number. After ORPHANED_NS such *orphans*
-are sent again as updates of the own stream (`Replica.adopt`), which does no harm where they are
+are sent again as updates of the own stream (`adopting`), which does no harm where they are
 known. Pure.
 """
 

@@ -200,11 +200,12 @@ class Requests:
         return place
 
     def _held_up(self, send: Send, updates: int) -> float:
-        """Return how long a connection must wait with updates; 0.0 when it may go on.
-
-        A drained node takes none.
+        """Return how many seconds a connection must wait with updates; 0.0 when it may go on.
 
         While the store takes no writes nobody is held up: the offer says what is the matter.
+
+        Raises:
+            NodeDrained: an operator drained the node.
         """
         self._drain.check(self._immediate.node)
         if self._intake.trouble is not None:

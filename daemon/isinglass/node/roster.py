@@ -93,7 +93,7 @@ class Roster:
         return member is not None and member.incarnation == incarnation
 
     def met(self, origin: int, incarnation: int) -> None:
-        """Tell of a member's life, from now on, of which no heartbeat was heard.
+        """Report from now on a life of a member that no heartbeat told of.
 
         An earlier one is not listened to any more, and must learn why when it comes back.
         """

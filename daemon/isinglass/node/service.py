@@ -6,6 +6,7 @@
     applier     the queue                       puts batches into the store
     timer       the next task                   statistics, flush, housekeeping
     heartbeat   a second                        says that the process lives (glass)
+    log         the events of this node         sends them to the monitors; in a cluster
     listener    datagrams of other nodes        takes them in; in a cluster (cluster)
     copier      questions of other nodes        reads the store for them; in a cluster
 
@@ -288,7 +289,7 @@ class Service:
         stuck = self._watchdog.stuck(clock.monotonic_ns(), threads)
         if not stuck:
             transport.notify_supervisor("WATCHDOG=1")
-        elif stuck:
+        else:
             self._glass.event(
                 WARNING, "daemon", "a thread does not get on", threads=", ".join(stuck)
             )

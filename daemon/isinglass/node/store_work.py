@@ -110,7 +110,7 @@ class StoreWork:
             self._hand_over(done, result)
 
     def _hand_over(self, done: Done, result: Any) -> None:
-        """Deliver a result: whoever waits for it, waits without a limit of his own."""
+        """Deliver a result: whoever waits for it, waits without a limit of its own."""
         waits = True
         while waits and not self._stopping:
             waits = False

@@ -205,7 +205,7 @@ class Vectors:
     def let_go(self) -> tuple[list[StreamId], dict[bytes, bytes]]:
         """Let go of settled streams; return them, and what is to be noted.
 
-        None while a node is no known member that streams tell of: it was not asked what it keeps.
+        None is let go of while a stream's node is no known member: it was not asked what it keeps.
         """
         notes, self._taken_over = self._taken_over, {}
         if self.strangers():

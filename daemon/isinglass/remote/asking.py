@@ -1,7 +1,7 @@
 """Questions to a program on another host, each with its answer, through one pipe that is kept.
 
 For what is asked for now and then and answered from files: a monitor's log and alarms. Whoever asks
-waits, on a thread of his own; one question is under way at a time. A pipe that breaks is made anew
+waits, on an own thread; one question is under way at a time. A pipe that breaks is made anew
 by the next question, though not at once after a failure: until then the same error is given again.
 """
 

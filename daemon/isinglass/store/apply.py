@@ -2,9 +2,9 @@
 
 A record is written when it is greater than the stored one (see `records`) and not below its table's
 floor, a counting one when it adds something to the stored one (see `counters`); so a batch may come
-twice or late. Keys are written in their order, which keeps LMDB on one
-page for as long as possible (sorted runs are several times faster than scattered ones). Every count
-changes with the record it counts, in the same transaction.
+twice or late. Keys are written in their order, which keeps LMDB on one page for as long as possible
+(sorted runs are several times faster than scattered ones). Every count changes with the record it
+counts, in the same transaction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from isinglass.store import packs, scans, tables
 from isinglass.store.changes import Applied, CreateTable, DropTable, Step, Writes
 from isinglass.store.counters import merged
 from isinglass.store.index import entries
-from isinglass.store.records import FLAGS, TOMBSTONE, VERSION_BYTES, group_of
+from isinglass.store.records import FLAGS, TOMBSTONE, VERSION_BYTES, group_of, is_counting
 from isinglass.store.tables import Catalogue, Table, TableShape
 from isinglass.store.transaction import Scope
 
@@ -53,18 +53,14 @@ class BatchWriter:
         if table is None:
             self._unknown += len(step.records) + sum(map(len, step.groups.values()))
             return
-        if not table.separator:
-            for loose in (step.records, *step.groups.values()):
-                self.write(table, loose)
-            return
         self.write(table, step.records)
-        if step.separator == table.separator:
-            for group in sorted(step.groups):
-                self._write_group(table, group, step.groups[group])
-            self._touched[table.name] = table
-        else:
+        if step.separator != table.separator:  # the table has another shape by now
             for members in step.groups.values():
                 self.write(table, members)
+            return
+        for group in sorted(step.groups):
+            self._touched[table.name] = table
+            self._write_group(table, group, step.groups[group])
 
     def write(self, table: Table, records: Mapping[bytes, bytes]) -> None:
         """Write records of one table, grouped by nothing yet."""
@@ -82,22 +78,16 @@ class BatchWriter:
 
     def _write_single(self, table: Table, records: Mapping[bytes, bytes]) -> None:
         """Write records that are stored each on its own."""
-        prefix, bound, floor = table.prefix, table.floor_bound, table.floor
         ordered = sorted(records)
-        keys = [prefix + key for key in ordered]
+        keys = [table.prefix + key for key in ordered]
         stored = dict(self._cursor.getmulti(keys))
         items: list[tuple[bytes, bytes]] = []
         changed: list[tuple[bytes, bytes | None, bytes]] = []
         for key, place in zip(ordered, keys, strict=True):
-            record, old = records[key], stored.get(place)
-            if record[FLAGS] > TOMBSTONE or (old and old[FLAGS] > TOMBSTONE):
-                record = merged(old, record, floor) or b""
-                if not record or record == old:
-                    continue
-            elif record <= (old or bound):
-                continue
-            items.append((place, record))
-            changed.append((key, old, record))
+            old = stored.get(place)
+            if (record := _entering(table, old, records[key])) is not None:
+                items.append((place, record))
+                changed.append((key, old, record))
         if items:
             self._cursor.putmulti(items)
             self._puts += len(items)
@@ -115,15 +105,10 @@ class BatchWriter:
             known, before = len(members), len(changed)
             while waiting and (stop is None or table.prefix + waiting[-1] < stop):
                 key = waiting.pop()
-                record, old = records[key], members.get(key[cut:])
-                if record[FLAGS] > TOMBSTONE or (old and old[FLAGS] > TOMBSTONE):
-                    record = merged(old, record, table.floor) or b""
-                    if not record or record == old:
-                        continue
-                elif record <= (old or table.floor_bound):
-                    continue
-                members[key[cut:]] = record
-                changed.append((key, old, record))
+                old = members.get(key[cut:])
+                if (record := _entering(table, old, records[key])) is not None:
+                    members[key[cut:]] = record
+                    changed.append((key, old, record))
             if len(changed) > before:
                 if len(members) > known > 0:
                     members = dict(sorted(members.items()))
@@ -240,3 +225,11 @@ def _chunks(scope: Scope, table: Table) -> Iterator[list[tuple[bytes, bytes]]]:
     while part := scans.read(scope, table, low, None, REBUILD_CHUNK):
         yield part
         low = part[-1][0] + b"\0"
+
+
+def _entering(table: Table, old: bytes | None, record: bytes) -> bytes | None:
+    """Return what is to stand where `old` does, now that `record` has come; None: nothing new."""
+    if is_counting(record, old):
+        together = merged(old, record, table.floor)
+        return together if together and together != old else None
+    return record if record > (old or table.floor_bound) else None

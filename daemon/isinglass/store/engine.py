@@ -1,4 +1,4 @@
-"""LMDB: the one file that imports it. Opening, transactions, errors, forks, readers.
+"""LMDB: the one file of the daemon that imports it. Opening, transactions, errors, forks, readers.
 
 Everything above this file works on a `Scope`; nothing above it sees an LMDB error. What happens to
 a commit, by durability of the environment:

@@ -50,7 +50,7 @@ class ReadGate:
         self._lock.release()
 
     def step_back(self) -> None:
-        """Be a reader who found it shut: wait outside until it is open.
+        """Wait outside until it is open, as a reader that found it shut does.
 
         Raises:
             StoreError: it stays shut.

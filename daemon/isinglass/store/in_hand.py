@@ -1,9 +1,9 @@
 """The batch in hand: the records that are being applied, found by their keys.
 
-Who adds to a count, repairs or answers as a primary asks for the newest record of a key, and that
-may be on its way into the store. Without merging a batch has a step for each update, thousands of
-one table: then what the records of each key say together is worked out once, at the first
-question, instead of going through all of them at each one.
+An add, a repair and a primary's answer need the newest record of a key, and that may be on its way
+into the store. Without merging a batch has a step for each update, thousands of one table: then
+what the records of each key say together is worked out once, at the first question, instead of
+going through all of them at each one.
 
 Pure. What is gathered takes about 150 bytes an update, and goes with the batch.
 """
@@ -32,7 +32,7 @@ class InHand:
         return bool(self._steps)
 
     def find(self, table: str, key: bytes) -> Sequence[bytes]:
-        """Return records of a key that say together what all of it there say: at most FEW_STEPS."""
+        """Return at most FEW_STEPS records that say together what the batch says of a key."""
         if len(self._steps) > FEW_STEPS:
             if self._gathered is None:
                 self._gathered = self._gather()

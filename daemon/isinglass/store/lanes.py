@@ -3,8 +3,8 @@
 A table has one open lane. It is sealed, and followed by a fresh one, when what waits in it must
 stay as it is: the table gets another shape, or merging is switched off.
 
-Who adds to a count asks for all that waits of its record. Without merging that is every update of a
-hot key, so what they say together is kept beside them, and brought up to date as they come.
+An add needs to know all that waits of its record. Without merging that is every update of a hot
+key, so what they say together is kept beside them, and brought up to date as they come.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Sealed:
     """What waits of one key in the sealed lanes of its table.
 
     Attributes:
-        records: they, the oldest first.
+        records: those that wait, the oldest first.
     """
 
     __slots__ = ("_together", "records")

@@ -64,7 +64,7 @@ class Owner:
             self.forget()
 
     def forget(self) -> None:
-        """Be a forked child: close the copy, which would keep the lock, and leave the lock."""
+        """In a forked child: close its copy of the descriptor; the parent keeps the lock."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1

@@ -63,7 +63,6 @@ class Datagram(NamedTuple):
     """A genuine datagram; `body` is checked, and is what its kind says in `wire/bodies`."""
 
     kind: int
-    to_one: bool
     origin: int
     incarnation: int
     counter: int
@@ -163,7 +162,7 @@ class Opener:
         body = parse(kind, data[HEADER.size : -TAG_BYTES])
         if kind == STATE and reports.is_leaving(body):
             self._senders[origin].heard_ns = now_ns - PROBATION_NS
-        return Datagram(kind, to_one, origin, incarnation, counter, sent_ns, body)
+        return Datagram(kind, origin, incarnation, counter, sent_ns, body)
 
     def _admit(
         self,

@@ -12,8 +12,9 @@ which the daemon counts; it never guesses, and closes the connection.
                [id, WAIT, seconds]                  the queue is full: ask again after that long
                [id, PACED, seconds]                 the node's writers are over their pace: as WAIT
     first request of a connection: [id, HELLO, "isinglass", version, pid]
-              answered: [id, DONE, [version, node, generation of the segment, place, data]]: where
-              the word "applied through" lies in the segment, and the directory of the store
+              answered: [id, DONE, [version, node, generation of the segment, place, data, log]]:
+              where the word "applied through" lies in the segment, the directory of the store, and
+              where events are to be sent (`emit/target`), empty without a cluster
 
 Results: of PUT a place in line, of PUT_MANY and ADD [place, how many], of WRITE [place, receipt],
 of READ [packed value or nil, receipt]; a receipt is [name of the node that answered, whether it is

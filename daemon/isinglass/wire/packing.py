@@ -195,7 +195,7 @@ def repair_bodies(stream: tuple[int, int], repairs: Iterable[Update]) -> list[Ou
 
 
 def _short(repairs: Iterable[Update]) -> Iterable[Update]:
-    """Say again what stands for more updates than one body may name."""
+    """Split what stands for more updates than one body may name."""
     for update in repairs:
         for place in range(0, len(update.sequences), SEQUENCES_LIMIT):
             yield update._replace(sequences=update.sequences[place : place + SEQUENCES_LIMIT])

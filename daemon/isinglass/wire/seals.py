@@ -44,7 +44,7 @@ class Seal:
         """Refuse a datagram that was not made with the key, or was changed on its way.
 
         Raises:
-            BadDatagram: it was.
+            BadDatagram: its tag is another one.
         """
         tag = self._prepared.copy()
         tag.update(data[:-TAG_BYTES])

@@ -1,9 +1,9 @@
 """What keeps an alarm from being told: silences, announcements, and causes; pure.
 
-A *silence* is an operator's word that he does not want to hear of something; it has a reason and
-always an end. An *announcement* says that a node will be troubled on purpose (chaos, maintenance):
-its alarms are expected until then, stay visible, and are told with the announcer's name when the
-node is not well in time. A *cause* is another raised alarm that explains this one.
+A *silence* is an operator's wish not to hear of something; it has a reason and always an end. An
+*announcement* says that a node will be troubled on purpose (chaos, maintenance): its alarms are
+expected until then, stay visible, and are told with the announcer's name when the node is not well
+in time. A *cause* is another raised alarm that explains this one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The spool a part at a time, from a moment backwards or forwards, for screens that are scrolled.
 
 A part is bounded, however much the spool holds, and says how to go on. Between two parts whoever
-asks can do something else, or change his mind. Events of the stamp at which a part is cut are left
+asks can do something else, or give up. Events of the stamp at which a part is cut are left
 to the next one whole, so nothing is told twice and nothing is missed.
 """
 
