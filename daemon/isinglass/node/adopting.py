@@ -1,6 +1,6 @@
 """Adopting: what only this node may still have of a life that has ended, sent again as its own.
 
-Four ways lead to records that no other node can ask for, because no number tells of them:
+Five ways lead to records that no other node can ask for, because no number tells of them:
 
     above a gap       updates came above one that nobody can send again (see `repairs`), or may
                       have come before a restart (see `vectors`)
@@ -11,6 +11,7 @@ Four ways lead to records that no other node can ask for, because no number tell
                       would be what came of a copy that was not ended
     kept aside        this node's last life could not put it into the store, and it may not have
                       come to others (see `recovery`)
+    written alone     this node's last life was no member of a cluster
 
 For the first the journal has the names, for the last the files. What repairs brought is remembered
 by name until the horizon, which is everywhere, has passed it. For the third, and where journal or
@@ -19,7 +20,8 @@ if it has an add that the life made after the horizon, whoever added to it since
 Sent again they do no harm where they are known: applying is a join. Until they are sent this node's
 horizon stands still. A node that is killed while it is wary does not see which lives end meanwhile,
 and one that is killed before all is sent has not sent the rest: so it notes that it is wary, until
-its own numbers tell of what it sent, and its next life looks for the records of all nodes.
+its own numbers tell of what it sent, and its next life looks for the records of all nodes. So does
+one that was alone before: that life noted with its first write that the next one is to be wary.
 
     idle ──a copy──▶ wary ──a life ends──▶ waiting ──all is in the store──▶ reading ──▶ wary
       ▲               │
@@ -50,6 +52,16 @@ LOOK_EVERY_TICKS = 20  # at repaired records that are everywhere by now; a secon
 _STAMP = struct.Struct(">Q")
 _ANYBODY = 0  # no node has this number
 ALL_BUCKETS = list(range(COUNT))
+
+
+def written_alone(noted: Mapping[bytes, bytes], newest_stamp: int) -> dict[bytes, bytes]:
+    """Return what a life that is no member of a cluster is to note with its first write.
+
+    Args:
+        noted: what the store has noted.
+        newest_stamp: the newest one that a member may have sent; this life's are above it.
+    """
+    return {} if WARY_NOTE in noted else {WARY_NOTE: _STAMP.pack(newest_stamp)}
 
 
 def _versions(table: str, key: bytes, record: bytes) -> Iterable[bytes]:

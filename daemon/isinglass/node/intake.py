@@ -67,6 +67,7 @@ class Intake:
     Attributes:
         replica: this node as a member of its cluster; None without one.
         send: called, with the lock held, when the replica has updates to send.
+        noted_alone: what is to be noted with the first update, where there is no cluster.
         full: so many updates in line are a whole batch; nobody waits for more of them.
     """
 
@@ -84,6 +85,7 @@ class Intake:
         self.shelf = NodeShelf(queue, stored.stored, clock.monotonic_ns)
         self.replica: Replica | None = None
         self.send: Callable[[], None] = _nothing
+        self.noted_alone: Mapping[bytes, bytes] = {}
         self._lock = threading.Lock()
         self._waiters: deque[Waiter] = deque()
         self._idle = True
@@ -339,7 +341,9 @@ class Intake:
     def notes(self, through: int) -> Mapping[bytes, bytes]:
         """Return what the transaction that reaches a place is to note: how far each stream is."""
         with self:
-            return {} if self.replica is None else self.replica.notes_through(through)
+            if self.replica is None:
+                return self.noted_alone
+            return self.replica.notes_through(through)
 
     def applied(
         self, batch: Batch, written_bytes: int, noted: Mapping[bytes, bytes] | None = None
@@ -348,6 +352,7 @@ class Intake:
         with self:
             self.shelf.in_hand, self.trouble = InHand(), None
             through = self._queue.applied(batch, written_bytes, clock.monotonic_ns())
+            self.noted_alone = {}
             if self.replica is not None:
                 self.replica.applied(through, noted or {})
 

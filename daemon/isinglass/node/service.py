@@ -34,8 +34,9 @@ from isinglass.glass.reader import SegmentReader
 from isinglass.glass.severity import ERROR, INFO, WARNING
 from isinglass.glass.stacks import stacks_on_request
 from isinglass.node import kept_aside, lifetime
+from isinglass.node.adopting import written_alone
 from isinglass.node.applier import Applier
-from isinglass.node.cluster import Cluster
+from isinglass.node.cluster import LIFE_NOTE, Cluster
 from isinglass.node.cluster_settings import cluster_of
 from isinglass.node.draining import Drain
 from isinglass.node.housekeeping import Housekeeping
@@ -136,6 +137,10 @@ class Service:
             )  # fmt: skip
             tasks += self._cluster.tasks(self._applier.between)
             self._housekeeping.passed_everywhere = self._cluster.horizon
+        else:
+            notes = store.notes()
+            newest_stamp = store.newest_stamp() if LIFE_NOTE in notes else 0
+            self._intake.noted_alone = written_alone(notes, newest_stamp)
         self._recover()
         self._pacing = Pacing(
             settings, self._queue_panel, self._applier, self._applier_panel, self._intake
