@@ -2,7 +2,8 @@
 
 The demo's three nodes run with their real load, and each second is read as `isinglass record` reads
 it. What was read is then written as an hour into a real file, the clock going on: forwards,
-backwards and forwards again, so that no second is further from the one before than it was. That
+backwards and forwards again, so that no second is further from the one before than it was. It turns
+where a chapter ends, the piece that is packed together, so that no chapter has a second twice. That
 file is opened, and instants at random are shown: all nodes of the frame decoded, with the trends
 and the heat that the view draws.
 """
@@ -28,6 +29,7 @@ from isinglass_console.demo_nodes import NAMES
 from isinglass_console.model.frame import Frame
 from isinglass_console.model.hub import Hub
 from isinglass_console.model.log import LogEntry
+from isinglass_console.recording.format import CHAPTER_ROWS
 from isinglass_console.recording.reading import Recording
 from isinglass_console.recording.recorder import Recorder
 from isinglass_console.screens.desk import Desk
@@ -85,7 +87,7 @@ def write_hour(path: Path, taken: list[Taken]) -> float:
     """Write an hour of it; return the milliseconds of CPU that a frame took."""
     recorder = Recorder(path, taken[0][0].wall_ns, durable=False)
     began_ns, start_ns = clock.thread_cpu_ns(), taken[0][0].wall_ns
-    there_and_back = [*taken, *taken[-2:0:-1]]
+    there_and_back = [*taken, *reversed(taken)]
     for second in range(HOUR_SECONDS):
         frame, events = there_and_back[second % len(there_and_back)]
         recorder.take(replace(frame, wall_ns=start_ns + second * 10**9), events)
@@ -125,9 +127,11 @@ def _late(times: list[float]) -> float:
 def main() -> int:
     """Read the demo, write an hour of it, seek in it, and report."""
     parser = options(__doc__.split("\n")[0], rounds=1)
-    parser.add_argument("--seconds", type=int, default=180, help="seconds read from the demo")
+    parser.add_argument("--seconds", type=int, default=240, help="seconds read from the demo")
     parser.add_argument("--note", default="", help="a line to add, such as who shared the machine")
     arguments = parser.parse_args()
+    if arguments.seconds % CHAPTER_ROWS:
+        raise SystemExit(f"--seconds must be a multiple of {CHAPTER_ROWS}, a chapter")
     with folders() as data:
         path = data / "hour.recording"
         with demo(data / "demo"):

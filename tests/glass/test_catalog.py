@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from math import isfinite, isinf
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as some
 
 from isinglass.errors import RegionFull
 from isinglass.glass import histogram, layout, region, schema
-from isinglass.glass.catalog import Counter, Gauge, Histogram, Latch, Panel, Real, Text
+from isinglass.glass.catalog import Counter, Estimate, Gauge, Histogram, Latch, Panel, Real, Text
 
 WORDS = some.text(string.ascii_letters + " é→,.-", min_size=1, max_size=30)
 KINDS = some.sampled_from(["counter", "gauge", "real", "timestamp", "text", "histogram"])
@@ -108,6 +109,25 @@ def test_a_field_is_read_and_written_through_its_panel() -> None:
         assert (panel.calls, panel.depth, panel.share, panel.note) == (2, -7, 0.25, "überlan")
         assert panel.words[SamplePanel.calls.index] == 2
         assert SamplePanel.calls.help == "How often." and SamplePanel.name == "sample"
+    finally:
+        panel.release()
+
+
+@given(some.floats())
+def test_an_estimate_is_good_for_seven_digits(value: float) -> None:
+    class Averages(Panel):
+        "One moving average."
+
+        load = Estimate("share", "How much.")
+
+    panel = Averages()
+    try:
+        panel.load = value
+        assert panel.load == pytest.approx(value, rel=1e-7, abs=1e-37, nan_ok=True) or (
+            isinf(panel.load) and abs(value) > 3e38
+        )
+        assert Averages.load.kind == Real.kind, "readers need not know"
+        assert not isfinite(value) or panel.words[Averages.load.index] % (1 << 29) == 0
     finally:
         panel.release()
 

@@ -14,6 +14,7 @@ thread.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
@@ -103,6 +104,17 @@ class Real(Field[float]):
 
     def __set__(self, panel: Panel, value: float) -> None:
         panel.reals[self.index] = value
+
+
+class Estimate(Real):
+    """A moving average, or what was computed from some: seven digits, the 24 bits of a single.
+
+    To readers it is a `Real`. The 29 bits below would be noise, new each second: in a recording,
+    which gives back every bit, they made a seventh of it.
+    """
+
+    def __set__(self, panel: Panel, value: float) -> None:
+        panel.reals[self.index] = array("f", (value,))[0]
 
 
 class Timestamp(Field[int]):

@@ -8,7 +8,16 @@ zero when idle, and too high by at most one report.
 
 from __future__ import annotations
 
-from isinglass.glass.catalog import Counter, Gauge, Histogram, Panel, Real, Text, Timestamp
+from isinglass.glass.catalog import (
+    Counter,
+    Estimate,
+    Gauge,
+    Histogram,
+    Panel,
+    Real,
+    Text,
+    Timestamp,
+)
 
 
 class ClusterPanel(Panel):
@@ -34,7 +43,7 @@ class ClusterPanel(Panel):
     repairs_served = Counter("updates", "Updates sent again because a node missed them.")
     repaired = Counter("updates", "Missing updates that came by repair.")
     heals = Counter("heals", "Times buckets were compared and copied, below the journal's floor.")
-    heal_progress = Real("share", "How far the present heal or join is; 1 when there is none.")
+    heal_progress = Estimate("share", "How far the present heal or join is; 1 when there is none.")
     heal_source = Text(48, "The node that the present heal or join copies from.")
     divergent = Gauge("buckets", "Buckets that differed in the last comparison, of 4,096.")
     copied = Counter("records", "Records that heals and joins brought.")
@@ -63,12 +72,12 @@ class PeerPanel(Panel):
     lag_disk = Gauge("updates", "Of these, in the batch that it is applying.")
     clock_offset = Real("seconds", "Its wall clock less this node's, as estimated.")
     round_trip = Real("seconds", "Shortest recent time from a heartbeat to its echo.")
-    backlog = Real(
+    backlog = Estimate(
         "share", "Its backlog as a share of its limit: the worst of entries, bytes, age."
     )
     limited_by = Text(16, "The worst of its limits: entries, bytes, age.")
-    retired = Real("updates/second", "Updates that it retires in a second of work.")
-    demand = Real("updates/second", "What its writers ask for.")
+    retired = Estimate("updates/second", "Updates that it retires in a second of work.")
+    demand = Estimate("updates/second", "What its writers ask for.")
 
 
 class StreamPanel(Panel):
@@ -113,7 +122,7 @@ class NetworkPanel(Panel):
 class PrimaryPanel(Panel):
     """Immediate consistency: which records this node stamps, and how its requests to others go."""
 
-    share = Real("share", "Share of all records that this node is the primary of.")
+    share = Estimate("share", "Share of all records that this node is the primary of.")
     stamped = Counter("writes", "Writes stamped here as the primary.")
     forwarded = Counter("writes", "Writes of this node's clients stamped by another primary.")
     accepted_locally = Counter("writes", "Writes stamped here because their primary was silent.")
@@ -136,20 +145,22 @@ class FlowPanel(Panel):
     limiter = Text(48, "The node that holds everyone up; empty when none does.")
     limited_by = Text(16, "By which of its limits: entries, bytes, age.")
     limited_since = Timestamp("Since when.")
-    cluster_rate = Real("updates/second", "What the slowest node can take from all writers.")
-    cluster_demand = Real("updates/second", "What all writers ask for.")
-    allowed = Real("updates/second", "This node's share of it.")
-    demand = Real("updates/second", "What this node's writers ask for.")
-    admitted = Real("updates/second", "What this node's writers were let write.")
+    cluster_rate = Estimate("updates/second", "What the slowest node can take from all writers.")
+    cluster_demand = Estimate("updates/second", "What all writers ask for.")
+    allowed = Estimate("updates/second", "This node's share of it.")
+    demand = Estimate("updates/second", "What this node's writers ask for.")
+    admitted = Estimate("updates/second", "What this node's writers were let write.")
     throttled = Counter("writes", "Writes told to wait because they were over the pace.")
     throttled_time = Real("seconds", "Time for which writers of this node were held up.")
-    backlog = Real("share", "This node's backlog as a share of its limit; the target is a half.")
+    backlog = Estimate(
+        "share", "This node's backlog as a share of its limit; the target is a half."
+    )
     backlog_by = Text(16, "The worst of its limits: entries, bytes, age.")
-    backlog_trend = Real("share/second", "How fast the backlog grows; negative when it drains.")
-    full_in = Real("seconds", "Until the backlog is at its limit at this trend; 0: never.")
-    drained_in = Real("seconds", "Until there is no backlog at this trend; 0: never.")
-    retired = Real("updates/second", "Updates that this node retires in a second of work.")
-    report_age = Real("seconds", "Mean age of the reports that the pace is computed from.")
-    settling = Real("seconds", "Time constant of the control; at least three times the age.")
-    swing = Real("share", "Spread of the allowed rate over its mean, in 10 s while limited.")
+    backlog_trend = Estimate("share/second", "How fast the backlog grows; negative when it drains.")
+    full_in = Estimate("seconds", "Until the backlog is at its limit at this trend; 0: never.")
+    drained_in = Estimate("seconds", "Until there is no backlog at this trend; 0: never.")
+    retired = Estimate("updates/second", "Updates that this node retires in a second of work.")
+    report_age = Estimate("seconds", "Mean age of the reports that the pace is computed from.")
+    settling = Estimate("seconds", "Time constant of the control; at least three times the age.")
+    swing = Estimate("share", "Spread of the allowed rate over its mean, in 10 s while limited.")
     lagging = Gauge("nodes", "Nodes that hold nobody up because they make no progress.")

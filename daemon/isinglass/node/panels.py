@@ -6,7 +6,16 @@ word here has one writing thread, named in the panel's first line.
 
 from __future__ import annotations
 
-from isinglass.glass.catalog import Counter, Gauge, Histogram, Panel, Real, Text, Timestamp
+from isinglass.glass.catalog import (
+    Counter,
+    Estimate,
+    Gauge,
+    Histogram,
+    Panel,
+    Real,
+    Text,
+    Timestamp,
+)
 
 
 class DaemonPanel(Panel):
@@ -25,9 +34,9 @@ class DaemonPanel(Panel):
 class ApplierPanel(Panel):
     """The applier: takes batches from the queue into the store; its load is the node's load."""
 
-    load_1s = Real("share", "Share of time at work, not waiting for work, over about 1 s.")
-    load_10s = Real("share", "Share of time at work over about 10 s.")
-    load_60s = Real("share", "Share of time at work over about 60 s.")
+    load_1s = Estimate("share", "Share of time at work, not waiting for work, over about 1 s.")
+    load_10s = Estimate("share", "Share of time at work over about 10 s.")
+    load_60s = Estimate("share", "Share of time at work over about 60 s.")
     working_time = Real("seconds", "Time at work since the start.")
     waiting_time = Real("seconds", "Time waiting for work since the start.")
     batches = Counter("batches", "Transactions committed.")

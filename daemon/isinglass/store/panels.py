@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from isinglass.glass.catalog import Counter, Gauge, Histogram, Latch, Panel, Real, Text, Timestamp
+from isinglass.glass.catalog import (
+    Counter,
+    Estimate,
+    Gauge,
+    Histogram,
+    Latch,
+    Panel,
+    Real,
+    Text,
+    Timestamp,
+)
 
 
 class QueuePanel(Panel):
@@ -25,10 +35,10 @@ class QueuePanel(Panel):
     size_limit = Gauge("bytes", "The most bytes of updates that may wait; more are refused.")
     in_flight = Gauge("updates", "Updates of the batch that is being applied.", level="diagnostic")
     oldest = Real("seconds", "For how long the oldest waiting update has waited.")
-    avoided = Real("share", "Share of the updates that needed no write of their own.")
+    avoided = Estimate("share", "Share of the updates that needed no write of their own.")
     offered_bytes = Counter("bytes", "Keys and records of the updates that entered.")
     written_bytes = Counter("bytes", "Bytes of the values that the store wrote for them.")
-    write_amplification = Real("ratio", "Bytes written for each byte of key and record offered.")
+    write_amplification = Estimate("ratio", "Bytes written for each byte offered, key and record.")
     rules = Latch(
         "The merge rules at the end of a batch; offered is the sum of the others.",
         offered=Counter("updates", "Updates that entered the queue."),
@@ -71,7 +81,7 @@ class StorePanel(Panel):
     map_size = Gauge("bytes", "The most that the data file may grow to.")
     file_size = Gauge("bytes", "The part of the data file that was ever used.")
     free_size = Gauge("bytes", "The part of that which is free for new writes.")
-    used_share = Real("share", "Used bytes as a share of the map.")
+    used_share = Estimate("share", "Used bytes as a share of the map.")
     readers = Gauge("readers", "Reader slots in use, of all processes.")
     dead_readers = Gauge("readers", "Reader slots whose process is gone.")
     oldest_reader = Real("seconds", "For how long the oldest snapshot has been held.")
