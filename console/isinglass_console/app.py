@@ -27,6 +27,7 @@ from isinglass_console import commanding, keys
 from isinglass_console.configuration import Configuration
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
+from isinglass_console.pasting import PasteParser
 from isinglass_console.recording_keys import ConsoleRecording
 from isinglass_console.screens.desk import Desk
 from isinglass_console.screens.live import LiveScreen
@@ -124,6 +125,9 @@ class IsinglassApp(App[int]):
     def get_driver_class(self) -> type[Driver]:
         """Return what speaks to the terminal, or to whatever stands for one."""
         usual = super().get_driver_class()
+        if _served():
+            # A browser's input thread makes the parser that its module names, and takes no other.
+            vars(sys.modules[usual.__module__]).update(XTermParser=PasteParser)
         return SleepingDriver if usual is LinuxDriver else usual
 
     # ------------------------------------------------------------------ life

@@ -12,8 +12,9 @@ import select
 from codecs import getincrementaldecoder
 from typing import Any
 
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+
+from isinglass_console.pasting import PasteParser
 
 READ_BYTES = 4096
 LOOK_MILLISECONDS = 100
@@ -35,7 +36,7 @@ class SleepingDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read what is typed and hand it on, until the driver ends."""
-        parser = XTermParser(self._debug)
+        parser = PasteParser(self._debug)
         decode = getincrementaldecoder("utf-8")().decode
         waiting = select.poll()
         waiting.register(self.fileno, select.POLLIN)

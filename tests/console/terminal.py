@@ -51,6 +51,11 @@ class Terminal:
         """Type keys, by tmux's names."""
         self._tmux("send-keys", *keys)
 
+    def paste(self, text: str) -> None:
+        """Paste a text, between the marks that a terminal puts around one."""
+        self._tmux("set-buffer", "--", text)
+        self._tmux("paste-buffer", "-p")
+
     def mouse(self, button: int, column: int, row: int) -> None:
         """Press and let go a mouse button (64 and 65 are the wheel) at a cell, counted from 0."""
         for letter in "M" if button >= 64 else "Mm":

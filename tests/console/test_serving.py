@@ -69,6 +69,13 @@ async def shown(socket: aiohttp.ClientWebSocketResponse, word: str) -> bytes:
     raise AssertionError(seen)
 
 
+async def press_again_and_again(terminal: aiohttp.ClientWebSocketResponse, key: str) -> None:
+    """Press a key until cancelled: just after a paste none is taken."""
+    while True:
+        await terminal.send_json(["stdin", key])
+        await asyncio.sleep(0.2)
+
+
 def consoles() -> list[psutil.Process]:
     mine = psutil.Process().children(recursive=True)
     return [each for each in mine if "isinglass_console.cli" in each.cmdline()]
@@ -85,8 +92,10 @@ def test_a_page_gets_a_console_that_takes_keys_and_ends_with_it(address: str) ->
             assert found
             async with session.ws_connect(f"{found[0]}?width=120&height=36") as terminal:
                 await shown(terminal, "alder")
-                await terminal.send_json(["stdin", "2"])
+                await terminal.send_json(["stdin", "\x1b[200~\x1b[31mm\x1b[201~"])
+                pressing = asyncio.create_task(press_again_and_again(terminal, "2"))
                 await shown(terminal, "NOW AT")
+                pressing.cancel()
                 assert len(consoles()) == 1
         async with asyncio.timeout(LIMIT_SECONDS):
             while consoles():
