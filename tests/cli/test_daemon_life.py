@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from isinglass.cli import daemon_life
+from isinglass.cli.daemon import ACTIONS
 from isinglass.settings import load
 
 
@@ -17,7 +18,8 @@ def test_a_daemon_that_ends_before_it_is_killed_has_ended(
     with subprocess.Popen(["true"]) as ended:
         process = os.pidfd_open(ended.pid)
     try:
-        assert daemon_life.kill(process, load({"node": "oak"}), ended.pid) == 0
+        settings, values = load({"node": "oak"}), ACTIONS["stop"].parse([])
+        assert daemon_life.kill(process, settings, ended.pid, values) == 0
     finally:
         os.close(process)
     assert capsys.readouterr().out == f"The daemon of node oak (process {ended.pid}) has ended.\n"

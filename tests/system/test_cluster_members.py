@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -44,7 +45,8 @@ def test_a_killed_node_is_forgotten_and_must_join_anew() -> None:
         wait_until(
             lambda: nodes["alder"].panel("peer", "cedar")["state"] == "down", "cedar is down"
         )
-        command("forget", "cedar", "--node", "alder")
+        said = command("forget", "cedar", "--node", "alder", "--json").stdout
+        assert json.loads(said) == {"node": "alder", "forgotten": "cedar"}
         wait_until(lambda: nodes["birch"].panel("cluster")["members"] == 2, "birch forgets, too")
         cedar = nodes["cedar"]
         cedar.start()

@@ -52,6 +52,9 @@ def test_a_monitor_is_started_asked_and_stopped() -> None:
             ended = isinglass("monitor", "stop")
         assert "has ended" in ended.stdout
         assert "No monitor monitor runs" in isinglass("monitor", "stop").stdout
+        pid = json.loads(isinglass("monitor", "start", *flags(daemons, "--json")).stdout)["pid"]
+        ended = isinglass("monitor", "stop", "--json")
+        assert json.loads(ended.stdout) == {"monitor": "monitor", "was_running": True, "pid": pid}
         last = isinglass("monitor", "status", expect=3).stdout
         assert "does not run; this is its last state" in last
         assert "the daemon serves" in isinglass("log", "--node", "alder").stdout

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.printing import JSON
 from isinglass.errors import UsageError
 from isinglass_console.recording.record_command import INTERVAL, MONITOR, SECONDS, record
 
@@ -30,6 +31,7 @@ COMMAND = Command(
         SECONDS,
         INTERVAL,
         SSH_COMMAND,
+        JSON,
     ),
     notes=(
         "Each frame is in the file as soon as it came; a link that is down is kept as down, behind"

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from isinglass import clock
 from isinglass.cli.nodes import SSH_COMMAND, all_or_one
 from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.printing import JSON, tell
 from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
 from isinglass_console.configuration import given_interval
@@ -71,6 +72,7 @@ COMMAND = Command(
         Option("keep", "Forget what is older: 1h, 30m; the file stays that small.", value="TIME"),
         MONITOR,
         SSH_COMMAND,
+        JSON,
     ),
     notes=(
         "Each frame is in the file as soon as it was read: a recorder that is killed loses none.",
@@ -110,7 +112,10 @@ def record(values: Values, names: str = "NODE") -> int:
         tidy = True
     finally:
         recorder.close(tidy=tidy)
-    print(f"{recorder.frames:,} frames, {text.size(path.stat().st_size)}: {path}", file=sys.stderr)
+    size_bytes = path.stat().st_size
+    sentence = f"{recorder.frames:,} frames, {text.size(size_bytes)}: {path}"
+    facts = {"file": str(path), "frames": recorder.frames, "size_bytes": size_bytes}
+    tell(values, sentence, facts, sys.stderr)
     return 0 if recording.has_read else 1
 
 

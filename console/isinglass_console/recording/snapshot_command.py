@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.printing import JSON, tell
 from isinglass_console.model import format as text
 from isinglass_console.recording.places import SUFFIX
 from isinglass_console.recording.reading import Recording
@@ -30,6 +31,7 @@ COMMAND = Command(
             short="o",
             completes="files",
         ),
+        JSON,
     ),
     notes=(
         "O in the console does the same with the last 15 minutes, which need no recording.",
@@ -53,7 +55,9 @@ def main(arguments: list[str]) -> int:
     first, last = _period(recording, values)
     frames, entries = recording.frames(first, last), recording.entries(first, last)
     count = write_slice(target, frames, entries, recording.sheet)
-    print(f"{count:,} frames, {text.size(target.stat().st_size)}: {target}")
+    size_bytes = target.stat().st_size
+    sentence = f"{count:,} frames, {text.size(size_bytes)}: {target}"
+    tell(values, sentence, {"file": str(target), "frames": count, "size_bytes": size_bytes})
     return 0
 
 

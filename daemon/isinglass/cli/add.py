@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 
-from isinglass.cli.database import DURABILITY, JSON, NODE, database, json_text
+from isinglass.cli.database import DURABILITY, NODE, database
 from isinglass.cli.options import Command, Positional
+from isinglass.cli.printing import JSON, tell
 from isinglass.errors import UsageError
 
 COMMAND = Command(
@@ -35,11 +35,8 @@ def main(arguments: list[str]) -> int:
     with database(values, "add") as client:
         client.add(table, key, field, number)
         count = (client.get(table, key) or {}).get(field)
-    if values.flag("json"):
-        document = {"table": table, "key": key, "field": field, "added": number, "value": count}
-        sys.stdout.write(json_text(document) + "\n")
-    else:
-        print(count)
+    facts = {"table": table, "key": key, "field": field, "added": number, "value": count}
+    tell(values, str(count), facts)
     return 0
 
 

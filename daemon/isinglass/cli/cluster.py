@@ -6,6 +6,7 @@ from pathlib import Path
 
 from isinglass.cli.actions import chosen
 from isinglass.cli.options import Command, Positional
+from isinglass.cli.printing import JSON, tell
 from isinglass.wire import cluster_key
 
 ACTIONS = {
@@ -15,6 +16,7 @@ ACTIONS = {
         positionals=(
             Positional("FILE", "The file to make; it must not be there.", completes="files"),
         ),
+        options=(JSON,),
         notes=(
             "Copy the file to every node and name it there with the setting cluster_key_file."
             " Its owner alone may read it.",
@@ -27,6 +29,7 @@ COMMAND = Command(
     "cluster",
     "Make the key of a cluster.",
     positionals=(Positional("ACTION", f"One of: {', '.join(ACTIONS)}."),),
+    options=(JSON,),
     notes=("`isinglass cluster ACTION --help` lists the options of one action.",),
     examples=tuple(line for action in ACTIONS.values() for line in action.examples),
 )
@@ -37,5 +40,6 @@ def main(arguments: list[str]) -> int:
     _, values = chosen(COMMAND, ACTIONS, arguments)
     path = Path(values.text("FILE"))
     cluster_key.create(path)
-    print(f"Made {path}: copy it to every node, where cluster_key_file names it.")
+    sentence = f"Made {path}: copy it to every node, where cluster_key_file names it."
+    tell(values, sentence, {"file": str(path)})
     return 0

@@ -13,6 +13,7 @@ from functools import partial
 from isinglass.cli.actions import chosen
 from isinglass.cli.daemon_life import print_status, stop
 from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.printing import JSON
 from isinglass.cli.serving import Served
 from isinglass.cli.setting_options import options_of, settings_of
 from isinglass.node import ownership
@@ -35,7 +36,6 @@ RUNTIME = Option("runtime-dir", TABLE["runtime_dir"].metadata["help"], value="FO
 
 
 RUN_OPTIONS = (CONFIG, *options_of(SETTINGS))
-JSON = Option("json", "Print one JSON document.")
 LIMIT = Option(
     "limit", "How long to wait for it to end; the daemon's stop limit when left out.",
     value="SECONDS", kind="seconds",
@@ -52,7 +52,7 @@ ACTIONS = {
         "daemon start",
         "Start the daemon of a node in the background; ends when it is ready.",
         positionals=(NODE,),
-        options=RUN_OPTIONS,
+        options=(*RUN_OPTIONS, JSON),
         notes=("Exit code: 0 ready, 1 not started, 2 a setting cannot be used.",),
         examples=("isinglass daemon start oak", "ssh -t server isinglass daemon start oak"),
     ),
@@ -60,7 +60,7 @@ ACTIONS = {
         "daemon stop",
         "Ask the daemon to write what is queued and end; wait until it has.",
         positionals=(NODE,),
-        options=(CONFIG, RUNTIME, LIMIT, KILL_AFTER),
+        options=(CONFIG, RUNTIME, LIMIT, KILL_AFTER, JSON),
         notes=("Exit code: 0 it has ended, or none ran; 1 it still runs.",),
         examples=("isinglass daemon stop oak --kill-after 30",),
     ),
@@ -76,7 +76,7 @@ ACTIONS = {
         "daemon drain",
         "Have a node take no writes of its clients for a while; it goes on in its cluster.",
         positionals=(NODE,),
-        options=(FOR, BECAUSE),
+        options=(FOR, BECAUSE, JSON),
         notes=(
             "Its clients are told so with a sentence; reads go on, and so do updates of other"
             " nodes and their immediate writes to records whose primary it is. It ends by itself,"
@@ -90,6 +90,7 @@ ACTIONS = {
         "daemon resume",
         "Have a drained node take the writes of its clients again.",
         positionals=(NODE,),
+        options=(JSON,),
         examples=("isinglass daemon resume oak",),
     ),
     "run": Command(
@@ -119,11 +120,11 @@ def main(arguments: list[str]) -> int:
 
 def _served(settings: Settings) -> Served:
     ready = f"Node {settings.node} is ready"
-    return Served(settings, "daemon", ready, ownership.running_already)
+    return Served(settings, "daemon", "node", ready, ownership.running_already)
 
 
-def _start(settings: Settings, _: Values) -> int:
-    return _served(settings).start(partial(_serve, settings))
+def _start(settings: Settings, values: Values) -> int:
+    return _served(settings).start(partial(_serve, settings), values)
 
 
 def _run(settings: Settings, _: Values) -> int:
@@ -143,9 +144,7 @@ def _serve(settings: Settings, ready: Callable[[], None]) -> int:
 
 
 def _stop(settings: Settings, values: Values) -> int:
-    limit = values.number("limit") if values.given("limit") else settings.stop_limit_seconds
-    kill_after = values.number("kill-after") if values.given("kill-after") else None
-    return stop(settings, limit, kill_after)
+    return stop(settings, values)
 
 
 def _status(settings: Settings, values: Values) -> int:
@@ -155,13 +154,13 @@ def _status(settings: Settings, values: Values) -> int:
 def _drain(settings: Settings, values: Values) -> int:
     from isinglass.cli.drain import drain
 
-    return drain(settings.node, values.text("for"), values.text("because"))
+    return drain(settings.node, values)
 
 
-def _resume(settings: Settings, _: Values) -> int:
+def _resume(settings: Settings, values: Values) -> int:
     from isinglass.cli.drain import resume
 
-    return resume(settings.node)
+    return resume(settings.node, values)
 
 
 _RUNNERS: dict[str, Callable[[Settings, Values], int]] = {

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from isinglass import clock
+from isinglass.cli.printing import tell
 from isinglass.cli.units import seconds
 from isinglass.errors import SegmentError
 from isinglass.glass.reader import SegmentReader
@@ -21,6 +22,7 @@ from isinglass.node import ownership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from isinglass.cli.options import Values
     from isinglass.glass.snapshot import Snapshot
     from isinglass.settings import Settings
 
@@ -36,27 +38,29 @@ ENDINGS = {
 }
 
 
-def stop(settings: Settings, limit_seconds: float, kill_after_seconds: float | None) -> int:
+def stop(settings: Settings, values: Values) -> int:
     """Send TERM and wait for the end; kill it when that was asked for. Return the exit code."""
+    limit = values.number("limit") if values.given("limit") else settings.stop_limit_seconds
     owner = ownership.owner_of(settings.node_runtime_dir)
     if owner is None:
-        print(f"No daemon of node {settings.node} runs here.")
+        facts = {"node": settings.node, "was_running": False, "pid": None, "killed": False}
+        tell(values, f"No daemon of node {settings.node} runs here.", facts)
         return 0
     process = ownership.grasp(settings.node_runtime_dir, owner)
     try:
         _signalled(process, signal.SIGTERM)
-        patience = limit_seconds if kill_after_seconds is None else kill_after_seconds
+        kills = values.given("kill-after")
+        patience = values.number("kill-after") if kills else limit
         if _wait(process, patience, settings, owner.pid):
-            print(f"The daemon of node {settings.node} (process {owner.pid}) has ended.")
-            return 0
-        if kill_after_seconds is None:
+            return _ended(values, settings, owner.pid, killed=False)
+        if not kills:
             _say(
-                f"the daemon has not ended within {limit_seconds:g} s"
+                f"the daemon has not ended within {limit:g} s"
                 f" ({_remaining(settings, owner.pid)}): wait longer with --limit, or kill it with"
                 " --kill-after"
             )
             return EXIT_STILL_RUNNING
-        return kill(process, settings, owner.pid)
+        return kill(process, settings, owner.pid, values)
     finally:
         os.close(process)
 
@@ -70,14 +74,19 @@ def _signalled(process: int, number: int) -> bool:
     return True
 
 
-def kill(process: int, settings: Settings, pid: int) -> int:
+def kill(process: int, settings: Settings, pid: int, values: Values) -> int:
     """Kill a daemon, given by its pidfd, and wait for its end; return the exit code."""
     killed = _signalled(process, signal.SIGKILL)
     if not _wait(process, DEATH_LIMIT_SECONDS, settings, pid):
         _say(f"process {pid} was killed but does not end: it hangs in the kernel, see its stack")
         return EXIT_STILL_RUNNING
+    return _ended(values, settings, pid, killed=killed)
+
+
+def _ended(values: Values, settings: Settings, pid: int, *, killed: bool) -> int:
     how = "was killed" if killed else "has ended"
-    print(f"The daemon of node {settings.node} (process {pid}) {how}.")
+    facts = {"node": settings.node, "was_running": True, "pid": pid, "killed": killed}
+    tell(values, f"The daemon of node {settings.node} (process {pid}) {how}.", facts)
     return 0
 
 

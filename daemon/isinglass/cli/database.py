@@ -27,7 +27,6 @@ DURABILITY = Option(
     default="commit",
 )
 TEXT = Option("text", "Take values as text; otherwise what looks like a number is one.")
-JSON = Option("json", "Print one JSON document.")
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _REAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")

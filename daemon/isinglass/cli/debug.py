@@ -11,7 +11,7 @@ from isinglass import clock
 from isinglass.cli import nodes, said
 from isinglass.cli.accounts import account_name
 from isinglass.cli.options import Command, Option, Positional, Values
-from isinglass.cli.printing import show
+from isinglass.cli.printing import JSON, show
 from isinglass.cli.sheet import Section
 from isinglass.cli.units import seconds, wall_time
 from isinglass.durations import seconds_of
@@ -35,7 +35,7 @@ COMMAND = Command(
                default="10m"),
         Option("rate", "Events a second that each process stores of it at most.", value="COUNT",
                kind="count", default=100),
-        Option("json", "Print one JSON document."),
+        JSON,
     ),
     notes=(
         "The switch is a word in a file that every process of the node has mapped: it works while"

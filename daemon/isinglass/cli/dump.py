@@ -13,7 +13,7 @@ import sys
 from isinglass.cli import nodes, verdicts
 from isinglass.cli.dump_text import sections
 from isinglass.cli.options import Command, Option, Values
-from isinglass.cli.printing import show
+from isinglass.cli.printing import JSON, show
 from isinglass.cli.selection import OPTIONS, Selection
 from isinglass.errors import UsageError
 
@@ -32,7 +32,7 @@ COMMAND = Command(
         Option(
             "events", "Print the events and the distinct errors only; with --json, the events too."
         ),
-        Option("json", "Print one JSON document."),
+        JSON,
         Option("tsv", "Print one line a field, columns apart by tabs."),
         Option("csv", "Print one line a field, as CSV."),
         Option(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from isinglass.cli.database import NODE, database
 from isinglass.cli.options import Command, Positional
+from isinglass.cli.printing import JSON, tell
 
 COMMAND = Command(
     "forget",
     "Take a node that will not come back out of its cluster.",
     positionals=(Positional("NAME", "the node to forget; it must not be alive"),),
-    options=(NODE,),
+    options=(NODE, JSON),
     notes=(
         "Marks of deletions are kept until every known node has passed them, and a majority counts"
         " them all: forget what was taken away for good. A forgotten node that comes back after all"
@@ -25,5 +26,7 @@ def main(arguments: list[str]) -> int:
     values = COMMAND.parse(arguments)
     with database(values, "forget") as client:
         client.forget(values.text("NAME"))
-        print(f"{client.node} has forgotten {values.text('NAME')}; the other nodes follow.")
+        name = values.text("NAME")
+        sentence = f"{client.node} has forgotten {name}; the other nodes follow."
+        tell(values, sentence, {"node": client.node, "forgotten": name})
     return 0

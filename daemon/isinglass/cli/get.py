@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from isinglass.cli.database import CONSISTENCY, JSON, NODE, cell, database, json_text
+from isinglass.cli.database import CONSISTENCY, NODE, cell, database, json_text
 from isinglass.cli.options import Command, Positional
-from isinglass.cli.printing import show
+from isinglass.cli.printing import JSON, show
 from isinglass.cli.sheet import Section
 
 COMMAND = Command(

@@ -9,8 +9,9 @@ from itertools import chain
 from typing import TextIO
 
 from isinglass import clock
-from isinglass.cli.database import DURABILITY, JSON, NODE, TEXT, database, json_text
+from isinglass.cli.database import DURABILITY, NODE, TEXT, database
 from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.printing import JSON, tell
 from isinglass.cli.rows import FORMATS, BadRow, Row, format_of, read
 from isinglass.client import Client
 from isinglass.errors import BadRecord, TableMissing, UsageError
@@ -156,13 +157,17 @@ def _progress(file: TextIO, values: Values, stack: ExitStack) -> Callable[[int],
 
 def _print_summary(load: _Load, seconds: float, values: Values) -> None:
     name, table = values.text("FILE"), values.text("table")
-    if values.flag("json"):
-        counts = {"stored": load.stored, "skipped": load.skipped, "seconds": round(seconds, 3)}
-        print(json_text({"file": name, "table": table, **counts}))
-        return
     rate = load.stored / seconds if seconds else 0.0
     skipped = f", {load.skipped:,} rows skipped" if load.skipped else ""
-    print(
+    tell(
+        values,
         f"{load.stored:,} records from {name} into table {table}"
-        f" in {seconds:.1f} s ({rate:,.0f}/s){skipped}"
+        f" in {seconds:.1f} s ({rate:,.0f}/s){skipped}",
+        {
+            "file": name,
+            "table": table,
+            "stored": load.stored,
+            "skipped": load.skipped,
+            "seconds": round(seconds, 3),
+        },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from isinglass.cli import nodes, said
 from isinglass.cli.database import NODE
 from isinglass.cli.options import Command, Positional
+from isinglass.cli.printing import JSON, tell
 from isinglass.errors import UsageError
 from isinglass.glass.severity import INFO
 
@@ -13,7 +14,7 @@ COMMAND = Command(
     "note",
     "Put a remark on the timeline of the cluster's events.",
     positionals=(Positional("TEXT", "what to remark"),),
-    options=(NODE,),
+    options=(NODE, JSON),
     notes=(
         "The remark is an event of severity INFO with the flag `note` in the node's segment, with"
         " the name of who makes it; the node's daemon sends it to the cluster's monitors.",
@@ -31,8 +32,7 @@ def main(arguments: list[str]) -> int:
     if not text or len(text) > LONGEST_CHARACTERS:
         raise UsageError(f"A note has from 1 to {LONGEST_CHARACTERS:,} characters.")
     node = nodes.only_one(values.text("node"))
-    if said.say(node, "note", INFO, "note", text):
-        print(f"Noted at node {node}.")
-        return 0
-    print(f"Noted, and {said.KEPT}.")
-    return 1
+    heard = said.say(node, "note", INFO, "note", text)
+    sentence = f"Noted at node {node}." if heard else f"Noted, and {said.KEPT}."
+    tell(values, sentence, {"node": node, "note": text, "monitors_hear": heard})
+    return 0 if heard else 1

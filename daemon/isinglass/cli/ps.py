@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from isinglass.cli import nodes, verdicts
-from isinglass.cli.options import Command, Option
-from isinglass.cli.printing import show
+from isinglass.cli.options import Command
+from isinglass.cli.printing import JSON, show
 from isinglass.cli.selection import ENDED, PROCESS, wanted
 from isinglass.cli.sheet import Section
 from isinglass.cli.source_text import Sources
@@ -44,7 +44,7 @@ COMMAND = Command(
         COLUMNS_SHOWN,
         SELECT,
         SORT,
-        Option("json", "Print one JSON document."),
+        JSON,
         TSV,
         CSV,
         nodes.SSH_COMMAND,

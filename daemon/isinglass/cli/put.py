@@ -7,6 +7,7 @@ import sys
 
 from isinglass.cli.database import ACK, CONSISTENCY, DURABILITY, NODE, TEXT, database, pair
 from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.printing import JSON, tell
 from isinglass.errors import UsageError
 
 COMMAND = Command(
@@ -24,6 +25,7 @@ COMMAND = Command(
         ACK,
         TEXT,
         Option("create", "Create the table when it is not there."),
+        JSON,
     ),
     examples=(
         'isinglass put orders 2026/1 \'{"customer": "Ada", "total": 12}\'',
@@ -40,6 +42,10 @@ def main(arguments: list[str]) -> int:
         if values.flag("create"):
             client.create_table(values.text("TABLE"))
         receipt = client.put(values.text("TABLE"), values.text("KEY"), value)
+    facts = {"node": receipt.node, "table": values.text("TABLE"), "key": values.text("KEY")}
+    tell(
+        values, "", {**facts, "decided_by_primary": receipt.primary, "held_by_nodes": receipt.held}
+    )
     if values.text("consistency") == "immediate" and not receipt.primary:
         print(
             f"isinglass: the record's primary did not answer; {receipt.node} took the write.",

@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import contextmanager
 
+from isinglass.cli.printing import tell
 from isinglass.errors import IsinglassError, SettingsError, StoreLocked
 from isinglass.node import ownership
 from isinglass.node.daemonize import Outcome, daemonize
@@ -18,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from isinglass.cli.options import Values
     from isinglass.node.ownership import Owner
     from isinglass.settings import Settings
 
@@ -29,6 +31,7 @@ class Served:
 
     Args:
         what: "daemon" or "monitor".
+        named: what the name is of: "node" or "monitor".
         ready: that it is ready, without the process.
         already: returns the sentence for one who wants a second one; gets name and owner.
     """
@@ -37,10 +40,12 @@ class Served:
         self,
         settings: Settings,
         what: str,
+        named: str,
         ready: str,
         already: Callable[[str, Owner | None], str],
     ) -> None:
-        self._settings, self._what, self._ready, self._already = settings, what, ready, already
+        self._settings, self._what, self._named = settings, what, named
+        self._ready, self._already = ready, already
 
     def run(self, serve: Serve) -> int:
         """Serve in the foreground; return the exit code."""
@@ -55,8 +60,11 @@ class Served:
 
         return serve(ready)
 
-    def start(self, serve: Serve) -> int:
+    def start(self, serve: Serve, values: Values) -> int:
         """Serve in the background; return the exit code of who asked for it, or the service's.
+
+        Args:
+            values: the options of the command; `printing.JSON` is one.
 
         Raises:
             StoreLocked: the name is taken.
@@ -67,7 +75,8 @@ class Served:
             if not result.is_ready:
                 print(f"isinglass: {result.sentence}", file=sys.stderr)
             else:
-                print(f"{self._ready} (process {result.pid}).")
+                facts = {self._named: self._settings.node, "pid": result.pid}
+                tell(values, f"{self._ready} (process {result.pid}).", facts)
             return result.exit_code
         try:
             return serve(result.ready)

@@ -11,6 +11,7 @@ import sys
 from isinglass.cli import nodes, said
 from isinglass.cli.debugger import FAULTHANDLER, PY_SPY, take
 from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.printing import JSON
 from isinglass.cli.selection import PROCESS, fits
 from isinglass.cli.units import wall_time
 from isinglass.errors import IsinglassError, ProcessAway, UsageError
@@ -43,7 +44,7 @@ COMMAND = Command(
             value="WAY",
             choices=(PY_SPY, FAULTHANDLER),
         ),
-        Option("json", "Print one JSON document."),
+        JSON,
     ),
     notes=(
         "The daemon alone without --process. py-spy (the extra `debug`) stops a process for some"

@@ -11,9 +11,9 @@ import sys
 from typing import Any
 
 from isinglass import clock
-from isinglass.cli.database import JSON, cell, database, json_text
+from isinglass.cli.database import cell, database, json_text
 from isinglass.cli.options import Command, Option, Positional
-from isinglass.cli.printing import show
+from isinglass.cli.printing import JSON, show
 from isinglass.cli.sheet import Section
 
 COMMAND = Command(

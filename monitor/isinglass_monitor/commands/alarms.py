@@ -16,10 +16,11 @@ from isinglass import clock
 from isinglass.cli.actions import chosen
 from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional, Values
+from isinglass.cli.printing import JSON, show
 from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
 from isinglass.glass.severity import ERROR
-from isinglass_monitor.commands.places import JSON, NAME, NAME_HERE, operator, places_of
+from isinglass_monitor.commands.places import NAME, NAME_HERE, operator, places_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,7 +146,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _list(values: Values) -> int:
-    from isinglass.cli.printing import show
     from isinglass_monitor.commands.alarms_text import remark, sections
 
     document, runs, now = _current(values)
@@ -304,7 +304,6 @@ def _test(values: Values) -> int:
 
 
 def _check(values: Values) -> int:
-    from isinglass.cli.printing import show
     from isinglass_monitor.commands.alarms_text import rule_document, rule_sections
     from isinglass_monitor.watch import WatchSettings
 

@@ -13,8 +13,9 @@ from fnmatch import fnmatchcase
 from isinglass import clock
 from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional, Values, near
+from isinglass.cli.printing import JSON, show
 from isinglass.errors import UsageError
-from isinglass_monitor.commands.places import JSON, NAME, places_of
+from isinglass_monitor.commands.places import NAME, places_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +132,6 @@ def _trends(file: Statistics, node: str, values: Values) -> Iterator[Trend]:
 
 
 def _print(trends: list[Trend], values: Values) -> None:
-    from isinglass.cli.printing import show
 
     if values.flag("json"):
         from isinglass.cli.database import json_text

@@ -11,7 +11,7 @@ import signal
 import sys
 
 from isinglass.cli import units
-from isinglass.cli.printing import show
+from isinglass.cli.printing import show, tell
 from isinglass.cli.sheet import Section
 from isinglass.errors import SegmentError
 from isinglass.glass.reader import SegmentReader
@@ -19,6 +19,7 @@ from isinglass.node import ownership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from isinglass.cli.options import Values
     from isinglass.glass.panel_views import PanelView
     from isinglass.glass.snapshot import Snapshot
     from isinglass.settings import Settings
@@ -32,11 +33,13 @@ _SENDER_COLUMNS = (
 _CAUSES = ("network", "socket", "sender", "disk", "share", "away")
 
 
-def stop(settings: Settings, limit_seconds: float) -> int:
+def stop(settings: Settings, values: Values) -> int:
     """Send TERM and wait for the end; return the exit code."""
     owner = ownership.owner_of(settings.node_runtime_dir)
+    limit_seconds, name = values.number("limit"), settings.node
     if owner is None:
-        print(f"No monitor {settings.node} runs here.")
+        facts = {"monitor": name, "was_running": False, "pid": None}
+        tell(values, f"No monitor {name} runs here.", facts)
         return 0
     process = ownership.grasp(settings.node_runtime_dir, owner)
     try:
@@ -44,7 +47,8 @@ def stop(settings: Settings, limit_seconds: float) -> int:
         poller = select.poll()
         poller.register(process, select.POLLIN)
         if poller.poll(limit_seconds * 1000):
-            print(f"The monitor {settings.node} (process {owner.pid}) has ended.")
+            facts = {"monitor": name, "was_running": True, "pid": owner.pid}
+            tell(values, f"The monitor {name} (process {owner.pid}) has ended.", facts)
             return 0
     finally:
         os.close(process)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from isinglass.cli.actions import chosen
 from isinglass.cli.options import Command, Option, Positional
+from isinglass.cli.printing import JSON
 from isinglass.cli.serving import Served
 from isinglass.cli.setting_options import options_of, settings_of
 from isinglass.errors import SettingsError
 from isinglass.setting_kinds import Kind, count, seconds, size
 from isinglass_monitor.commands import relay
-from isinglass_monitor.commands.places import DEFAULT_NAME, JSON
+from isinglass_monitor.commands.places import DEFAULT_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,14 +74,14 @@ ACTIONS = {
     "start": Command(
         "monitor start",
         "Start a monitor in the background; ends when it takes events in.",
-        options=RUN_OPTIONS,
+        options=(*RUN_OPTIONS, JSON),
         notes=("Exit code: 0 ready, 1 not started, 2 a setting cannot be used.",),
         examples=("isinglass monitor start --cluster forest --cluster-key-file /etc/forest.key",),
     ),
     "stop": Command(
         "monitor stop",
         "Ask a monitor to store what waits and end; wait until it has.",
-        options=(*WHERE, LIMIT),
+        options=(*WHERE, LIMIT, JSON),
         notes=("Exit code: 0 it has ended, or none ran; 1 it still runs.",),
         examples=("isinglass monitor stop",),
     ),
@@ -150,11 +151,12 @@ def _options(settings: Settings, values: Values) -> Options:
 
 
 def _served(settings: Settings) -> Served:
-    return Served(settings, "monitor", f"Monitor {settings.node} listens", _running_already)
+    ready = f"Monitor {settings.node} listens"
+    return Served(settings, "monitor", "monitor", ready, _running_already)
 
 
 def _start(settings: Settings, values: Values) -> int:
-    return _served(settings).start(partial(_serve, settings, _options(settings, values)))
+    return _served(settings).start(partial(_serve, settings, _options(settings, values)), values)
 
 
 def _run(settings: Settings, values: Values) -> int:
@@ -180,7 +182,7 @@ def _running_already(name: str, owner: Owner | None) -> str:
 def _stop(settings: Settings, values: Values) -> int:
     from isinglass_monitor.commands.life import stop
 
-    return stop(settings, values.number("limit"))
+    return stop(settings, values)
 
 
 def _status(settings: Settings, values: Values) -> int:

@@ -20,7 +20,6 @@ NAME = Option(
     value="NAME",
     default=DEFAULT_NAME,
 )
-JSON = Option("json", "Print one JSON document.")
 
 
 class Places(NamedTuple):
