@@ -24,7 +24,7 @@ ROWS: list[tables.Row] = [
 
 def names(*line: str) -> list[object]:
     values = COMMAND.parse(line)
-    rows = tables.in_order(tables.selected(ROWS, values, NAMES), values, NAMES)
+    rows = tables.narrowed(ROWS, values, NAMES)
     return [row["name"] for row in rows]
 
 

@@ -76,6 +76,23 @@ def lines_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {line["label"]: line for line in document["lines"]}
 
 
+def test_lines_and_columns_are_chosen(workshop: Program) -> None:
+    line = ("top", "workshop", "--seconds", "0.5", "--select", "waits = 0 and label != gluing")
+    labels = {each["label"] for each in json.loads(isinglass(*line, "--json").stdout)["lines"]}
+    assert {"sawing"} <= labels <= {"sawing", "sanding"}
+    shown = isinglass(*line).stdout
+    assert "sawing" in shown and "gluing" not in shown and "for wood" not in shown
+    asked = ("--fields", "label,share", "--sort", "process")
+    tsv = isinglass(*line, *asked, "--tsv").stdout.splitlines()
+    assert tsv[0] == "label\tshare" and tsv[1].split("\t")[0] in ("sawing", "sanding")
+    _, table = isinglass(*line, *asked).stdout.split("\n\n")
+    assert table.splitlines()[0].split() == ["label", "share"]
+    code, screen = on_terminal(*line, *asked)
+    assert code == 0 and "sawing" in screen and "cpu wait" not in screen
+    for wrong in (("--select", "shrae > 1"), ("--fields", "shrae")):
+        assert "did you mean share" in isinglass("top", *wrong, expect=2).stderr
+
+
 def test_where_time_goes(workshop: Program, plan: str) -> None:
     done = isinglass("top", "workshop", "--rate", "500", "--seconds", "2", "--json")
     document = json.loads(done.stdout)

@@ -25,6 +25,22 @@ def test_values_as_often_as_asked(bakery: Program) -> None:
     assert re.search(r"oven.took +3 times +microseconds$", text, re.M)
 
 
+def test_each_look_is_chosen_and_sorted(bakery: Program) -> None:
+    line = ("watch", "--interval", "0.01", "--count", "2", "--sort", "-value")
+    text = isinglass(*line, "--select", "value > 0.4 and value < 2000").stdout
+    assert re.findall(r"oven\.\S+|timer\S+", text) == 2 * [
+        *("oven.took", "timer[sweep].runs", "oven.queue.orders", "oven.queue.oldest", "oven.load")
+    ]
+    look = json.loads(isinglass(*line, "--select", "unit = share", "--json").stdout.splitlines()[0])
+    assert [field["field"] for field in look["fields"]] == ["load"]
+    head, *rows = isinglass(*line, "--select", "field = oven.took.max", "--tsv").stdout.split("\n")
+    assert head.startswith("time\tnode") and [row.split("\t")[5] for row in rows[:2]] == 2 * [
+        "4000"
+    ]
+    for wrong in (("--select", "vlaue > 1"), ("--sort", "-vlaue")):
+        assert "did you mean value" in isinglass("watch", *wrong, expect=2).stderr
+
+
 def test_rates_of_what_moves(bakery: Program) -> None:
     tell(bakery, "threading.Thread(target=bake_on, daemon=True).start()")
     assert hear(bakery) == "done"

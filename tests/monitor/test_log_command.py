@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import pytest
 from cli.commands import COMMAND, isinglass, on_terminal, start
 from isinglass import clock
 from isinglass.wire.event_bodies import WireEvent
-from isinglass_monitor.query.rendering import time_text
+from isinglass_monitor.query.rendering import COLUMNS, time_text
 from isinglass_monitor.spool.batch import Piece
 from isinglass_monitor.spool.folder import FOLDER
 from isinglass_monitor.spool.streams import REPAIRED
@@ -74,6 +75,49 @@ def test_the_log_is_in_order_and_can_be_narrowed(spool: Path, now: int) -> None:
     assert messages("--flag", "nothing") == []
     assert messages("--lines", "2") == ["bad", "\x1b[2Jgone"]
     assert messages("--lines", "1", "--process", "client") == ["so so"]
+
+
+def test_the_log_is_a_table_for_scripts(spool: Path, now: int) -> None:
+    tsv = isinglass("log", "--tsv", "--fields", "node,message,severity").stdout
+    assert tsv == (
+        "node\tmessage\tseverity\noak\tfirst\t9\nelm\tso so\t13\noak\tbad\t17\noak\t\\e[2Jgone\t9\n"
+    )
+    rows = list(csv.DictReader(isinglass("log", "--csv").stdout.splitlines()))
+    assert tuple(rows[0]) == COLUMNS
+    assert rows[0]["stamp"] == str(now - 50 * SECOND)
+    assert isinglass("log", "--csv", "--fields", "node", "--select", "node = no").stdout == "node\n"
+    people = isinglass("log", "--fields", "level,message", "--lines", "2").stdout
+    assert people == "error  bad\ninfo  \\e[2Jgone\n"
+
+
+def test_entries_are_chosen_and_sorted(spool: Path) -> None:
+    assert messages("--select", "severity > 9 and node = oak") == ["bad"]
+    assert messages("--sort", "-severity")[:2] == ["bad", "so so"]
+    assert messages("--sort", "node", "--lines", "3") == ["so so", "bad", "\x1b[2Jgone"]
+    assert messages("--select", "node = oak", "--lines", "2") == ["bad", "\x1b[2Jgone"]
+
+
+def test_what_makes_no_sense_together_is_one_sentence(spool: Path, now: int) -> None:
+    for line, sentence in (
+        (("--follow", "--sort", "node"), "--follow has no end: leave out --sort"),
+        (("--tsv", "--show-cursor"), "a cursor is no row of a table"),
+        (("--otlp", "http://127.0.0.1:9/", "--csv"), "--otlp prints nothing: leave out --csv"),
+        (("--fields", "mesage"), "did you mean message"),
+        (("--sort", "mesage"), "did you mean message"),
+        (("--select", "mesage = first"), "did you mean message"),
+    ):
+        refused = isinglass("log", *line, expect=2)
+        assert refused.stdout == "" and sentence.lower() in refused.stderr.lower(), line
+        assert refused.stderr.count("isinglass: ") >= 1
+    with start(
+        "log", "--follow", "--csv", "--fields", "message", "--select", "severity = 17"
+    ) as log:
+        assert log.stdout is not None
+        assert [log.stdout.readline() for _ in range(2)] == ["message\n", "bad\n"]
+        came = [event(now - SECOND, 9, "fine"), event(now, 17, "worse")]
+        fill(spool, [piece(1, 4, came)])
+        assert log.stdout.readline() == "worse\n"
+        log.terminate()
 
 
 def test_a_pipe_gets_no_colour_and_a_terminal_no_escape_of_others(spool: Path) -> None:

@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
     before, after = _sides(values)
     found = changes(*(means(each.figures(first, last)) for each, first, last in (before, after)))
     rows = [_row(change) for change in found]
-    rows = tables.in_order(tables.selected(rows, values, COLUMNS), values, COLUMNS)
+    rows = tables.narrowed(rows, values, COLUMNS)
     lines = _lines(before, after) if values.given("at") else []
     print(f"isinglass: before {_period(before)}; after {_period(after)}", file=sys.stderr)
     if values.flag("json"):

@@ -13,8 +13,7 @@ from isinglass.cli.conditions import Condition
 from isinglass.cli.field_paths import FieldPath, field_names
 from isinglass.cli.options import near
 from isinglass.cli.sheet import Section
-from isinglass.cli.tables import in_order, separator, write
-from isinglass.cli.units import number
+from isinglass.cli.tables import in_order, separator, text, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,12 +87,6 @@ def _rows(snapshots: Sequence[Snapshot], paths: Sequence[FieldPath]) -> tuple[li
 def _section(rows: Sequence[Row], names: Sequence[str]) -> Section:
     instances = any(row["instance"] for row in rows)
     head = HEAD if instances else HEAD[:-1]
-    texts = [tuple(_text(row[name]) for name in (*head, *names)) for row in rows]
+    texts = [tuple(text(row[name]) for name in (*head, *names)) for row in rows]
     columns = ("node", "process", "pid>", *head[3:], *(f"{name}>" for name in names))
     return Section("", columns, texts, droppable=("pid>",))
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "-"
-    return number(value) if isinstance(value, float) else str(value)

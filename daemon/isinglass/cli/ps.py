@@ -17,8 +17,7 @@ from isinglass.cli.tables import (
     SORT,
     TSV,
     chosen_columns,
-    in_order,
-    selected,
+    narrowed,
     separator,
     write,
 )
@@ -84,7 +83,7 @@ def report(snapshots: Sequence[Snapshot], values: Values) -> int:
     threads = list(_threads(snapshots, values.texts("process"), values.flag("ended")))
     sources = Sources()
     rows = [_row(number, *place, sources) for number, place in enumerate(threads)]
-    rows = in_order(selected(rows, values, names), values, names)
+    rows = narrowed(rows, values, names)
     if values.flag("json"):
         _print_json([threads[int(row["number"] or 0)] for row in rows], sources)
     elif between := separator(values):

@@ -10,12 +10,14 @@ import csv
 import sys
 
 from isinglass.cli.options import Option, near
+from isinglass.cli.sheet import Section
+from isinglass.cli.units import number
 from isinglass.errors import UsageError
 from isinglass.harmless import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from isinglass.cli.options import Values
 
@@ -54,27 +56,32 @@ def known(name: str, columns: Sequence[str]) -> str:
     return name
 
 
-def selected(rows: Iterable[Row], values: Values, columns: Sequence[str]) -> list[Row]:
-    """Return the rows that `--select` lets through.
+def narrowed(rows: Iterable[Row], values: Values, columns: Sequence[str]) -> list[Row]:
+    """Return the rows that `--select` lets through, as `--sort` orders them.
+
+    Raises:
+        UsageError: the condition is none, or there is no such column.
+    """
+    return in_order(filter(chooser(values, columns), rows), values, columns)
+
+
+def chooser(values: Values, columns: Sequence[str]) -> Callable[[Row], bool]:
+    """Return what tells whether `--select` lets a row through.
 
     Raises:
         UsageError: the condition is none, or there is no such column.
     """
     if not values.given("select"):
-        return list(rows)
+        return lambda _row: True
     from isinglass.cli.conditions import parsed, true_of
 
     alternatives = parsed(values.text("select"))
     for name, _, _ in (part for alternative in alternatives for part in alternative):
         known(name, columns)
-    return [
-        row
-        for row in rows
-        if any(
-            all(true_of(row[name], compare, than) for name, compare, than in alternative)
-            for alternative in alternatives
-        )
-    ]
+    return lambda row: any(
+        all(true_of(row[name], compare, than) for name, compare, than in alternative)
+        for alternative in alternatives
+    )
 
 
 def in_order(rows: Iterable[Row], values: Values, columns: Sequence[str]) -> list[Row]:
@@ -109,6 +116,26 @@ def write(rows: Iterable[Row], columns: Sequence[str], between: str, *, head: bo
         writer.writerow(map(cell, columns))
     for row in rows:
         writer.writerow([cell(row[name]) for name in columns])
+
+
+def section(rows: Iterable[Row], columns: Sequence[str]) -> Section:
+    """Return rows as people read them; columns of numbers are aligned to the right."""
+    found = list(rows)
+    numbers = {
+        name
+        for name in columns
+        if any(isinstance(row[name], int | float) for row in found)
+        and not any(isinstance(row[name], str) for row in found)
+    }
+    shown = [f"{name}>" if name in numbers else name for name in columns]
+    return Section("", shown, [tuple(text(row[name]) for name in columns) for row in found])
+
+
+def text(value: object) -> str:
+    """Return a value as people read it: "-" for what is not known."""
+    if value is None:
+        return "-"
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def cell(value: object) -> object:

@@ -21,7 +21,7 @@ from isinglass.cli.punctual import be_ordinary, be_punctual, ordinary_meanwhile
 from isinglass.cli.sampled import Sampled
 from isinglass.cli.sampling import Sampler
 from isinglass.cli.selection import PROCESS
-from isinglass.cli.top_report import LINE_COLUMNS, SORTS, Report, summary
+from isinglass.cli.top_report import LINE_COLUMNS, SORTS, Report, Shown, summary
 from isinglass.errors import UsageError
 
 TYPE_CHECKING = False
@@ -57,6 +57,8 @@ COMMAND = Command(
         Option(
             "sort", "The order of the lines.", value="KEY", choices=tuple(SORTS), default="share"
         ),
+        tables.COLUMNS,
+        tables.SELECT,
         Option("json", "Print one JSON document at the end."),
         tables.TSV,
         tables.CSV,
@@ -82,6 +84,7 @@ COMMAND = Command(
         "isinglass top alder --seconds 30 --speedscope alder.json",
         "isinglass top alder --seconds 5 --json | jq '.lines[:3]'",
         "isinglass top alder --seconds 60 --csv >alder.csv",
+        "isinglass top alder --select 'thread = applier' --fields line,label,share",
     ),
 )
 
@@ -90,6 +93,12 @@ def main(arguments: list[str]) -> int:
     """Sample and print; return 0 when the node's daemon is alive at the end, else 1."""
     values = COMMAND.parse(arguments)
     rate_hz = values.number("rate")
+    shown = Shown(
+        values.text("sort"),
+        tables.chosen_columns(values, LINE_COLUMNS),
+        tables.chooser(values, LINE_COLUMNS),
+        as_asked=values.given("fields"),
+    )
     if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ:
         raise UsageError(f"--rate is 1 to 1000 samples a second, not {rate_hz:g}.")
     sampler = _sampler(values, rate_hz)
@@ -97,7 +106,7 @@ def main(arguments: list[str]) -> int:
         stack.callback(sampler.close)
         # Before anything is sampled, which takes the operator's time.
         files = {name: stack.enter_context(_new(values.text(name))) for name in _asked(values)}
-        report = Report(sampler, rate_hz, values.text("sort"))
+        report = Report(sampler, rate_hz, shown)
         _sample(sampler, report, values)
         _finish(sampler, report, values, files)
         return verdicts.exit_code(sampler.snapshot)
@@ -200,6 +209,6 @@ def _finish(sampler: Sampled, report: Report, values: Values, files: Mapping[str
     if values.flag("json"):
         sys.stdout.write(json.dumps(report.document(), indent=1) + "\n")
     elif between := tables.separator(values):
-        tables.write(report.lines(), LINE_COLUMNS, between)
+        tables.write(report.lines(), report.shown.columns, between)
     else:
         show(report.sections())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from isinglass.cli import tables
 from isinglass.cli.documents import DOCUMENT_FORMAT, process_head, site_document
 from isinglass.cli.dump_text import is_dead_or_stalled, thread_row
 from isinglass.cli.ps import short_path
@@ -60,6 +61,19 @@ SORTS: dict[str, Callable[[Row], tuple[object, ...]]] = {
 }
 
 
+class Shown(NamedTuple):
+    """Which lines are shown, and how.
+
+    sort: a key of `SORTS`. columns: of `LINE_COLUMNS`. chooses: whether a line is shown.
+    as_asked: people get these columns, too, instead of the usual tables.
+    """
+
+    sort: str
+    columns: Sequence[str]
+    chooses: Callable[[TableRow], bool]
+    as_asked: bool = False
+
+
 def rows(sampler: Sampled, sort: str) -> list[Row]:
     """Return all lines that were seen, by a key of `SORTS`."""
     shares = sampler.tally.shares
@@ -74,18 +88,22 @@ def rows(sampler: Sampled, sort: str) -> list[Row]:
 class Report:
     """Makes sections and documents of a sampler's state; keeps the sources that it has read."""
 
-    def __init__(self, sampler: Sampled, rate_hz: float, sort: str) -> None:
-        self._sampler, self._rate_hz, self._sort = sampler, rate_hz, sort
+    def __init__(self, sampler: Sampled, rate_hz: float, shown: Shown) -> None:
+        self._sampler, self._rate_hz, self.shown = sampler, rate_hz, shown
         self._sources = Sources()
         self.scheduling = ORDINARY
 
     def sections(self, most_rows: int = 0) -> list[Section]:
         """Return what people read; at most `most_rows` lines of working threads when not 0."""
-        found = rows(self._sampler, self._sort)
+        found = rows(self._sampler, self.shown.sort)
+        parts = [self._head(sum(row.of_all for row in found if not row.idle))]
+        if self.shown.as_asked:
+            lines = self.lines()
+            parts.append(tables.section(lines[: most_rows or None], self.shown.columns))
+            return parts + self._ended()
+        found = [row for row in found if self.shown.chooses(self._line(row))]
         working = [row for row in found if not row.idle]
         idle = [row for row in found if row.idle]
-        busy = sum(row.of_all for row in working)
-        parts = [self._head(busy)]
         if working:
             shown = working[:most_rows] if most_rows else working
             parts.append(self._table("working", shown))
@@ -150,7 +168,7 @@ class Report:
     def document(self) -> dict[str, object]:
         """Return what programs read."""
         schedule, snapshot = self._sampler.schedule, self._sampler.snapshot
-        found = rows(self._sampler, self._sort)
+        found = rows(self._sampler, self.shown.sort)
         total_ns = sum(row.share.total_ns for row in found)
         return {
             "format": DOCUMENT_FORMAT,
@@ -173,12 +191,13 @@ class Report:
                 for process in snapshot.processes
                 if wanted(process, (), False)
             ],
-            "lines": [self._line(row) for row in found],
+            "lines": self.lines(),
         }
 
     def lines(self) -> list[TableRow]:
-        """Return the lines as rows of a table for scripts."""
-        return [self._line(row) for row in rows(self._sampler, self._sort)]
+        """Return the lines that are shown, as rows of a table for scripts."""
+        lines = map(self._line, rows(self._sampler, self.shown.sort))
+        return list(filter(self.shown.chooses, lines))
 
     def _line(self, row: Row) -> TableRow:
         share = row.share

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable
 
 from isinglass import clock
-from isinglass.cli import nodes
+from isinglass.cli import nodes, tables
 from isinglass.cli.conditions import Condition
 from isinglass.cli.field_paths import FieldPath, Rates
 from isinglass.cli.options import Command, Option, Values
 from isinglass.cli.selection import OPTIONS
-from isinglass.cli.watch_output import output
+from isinglass.cli.watch_output import COLUMNS, output
 from isinglass.errors import SegmentError
 from isinglass.glass.reader import SegmentReader
 from isinglass.glass.snapshot import Snapshot, rates
@@ -36,6 +36,8 @@ COMMAND = Command(
         Option("count", "End after so many outputs.", value="N", kind="count", short="n"),
         Option("fields", "Only these values: PANEL.FIELD, apart by commas.", value="LIST"),
         *OPTIONS,
+        tables.SELECT,
+        tables.SORT,
         Option("until", "End, with exit code 0, when this holds.", value="CONDITION"),
         Option(
             "timeout",
@@ -44,8 +46,8 @@ COMMAND = Command(
             kind="positive",
         ),
         Option("json", "Print one JSON document a line (NDJSON)."),
-        Option("tsv", "Print one line a value, columns apart by tabs."),
-        Option("csv", "Print one line a value, as CSV."),
+        tables.TSV,
+        tables.CSV,
         Option("quiet", "Print nothing; for --until.", short="q"),
         nodes.WAIT,
         nodes.SSH_COMMAND,
@@ -54,6 +56,8 @@ COMMAND = Command(
         "A condition compares values with numbers or words: PANEL.FIELD, rate(PANEL.FIELD),"
         " PANEL[INSTANCE].FIELD, a histogram's FIELD.p99, PROCESS/PANEL.FIELD, verdict,"
         " heartbeat_age_seconds; joined by `and`, `or`.",
+        f"Each output is a table by itself, of which --select and --sort take the columns"
+        f" {', '.join(COLUMNS)}.",
         "Exit code: 0 the condition holds, or the count is reached; 1 it did not hold in time, or"
         " there is no such node; 2 the command line is wrong.",
     ),
@@ -61,6 +65,7 @@ COMMAND = Command(
         "isinglass watch alder --fields queue.offered,queue.length",
         "isinglass watch alder --until 'queue.length < 1' --timeout 60 --quiet",
         "isinglass watch alder --json | jq -c '.fields[] | select(.rate > 0)'",
+        "isinglass watch alder --select 'rate > 100' --sort -rate",
     ),
 )
 EXIT_NOT_IN_TIME = 1

@@ -8,24 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from isinglass import clock
+from isinglass.cli import tables
 from isinglass.cli.documents import field_json, process_head
 from isinglass.cli.field_paths import FieldPath, Rates, field_name, rate_key
 from isinglass.cli.field_rows import values_of
 from isinglass.cli.options import Values
 from isinglass.cli.selection import Selection, title, wanted
 from isinglass.cli.sheet import Section, plain
-from isinglass.cli.tables import separator
-from isinglass.cli.tables import write as write_rows
 from isinglass.cli.units import field_value, is_plain_number, number, unit, wall_time
 from isinglass.cli.verdicts import sentence
 from isinglass.glass.panel_views import FieldView, PanelView
 from isinglass.glass.snapshot import Process, Snapshot
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from isinglass.cli.tables import Row as TableRow
-
 Row = tuple[Process, PanelView, FieldView]
+COLUMNS = ("time", "node", "process", "pid", "field", "value", "unit", "rate")
 Show = Callable[[Snapshot, Rates], None]
 
 
@@ -46,44 +42,62 @@ def output(values: Values, paths: Sequence[FieldPath]) -> Iterator[Show]:
         sys.stdout.write(text)
         sys.stdout.flush()
 
+    looks = _Looks(values, rows)
+
+    def table(snapshot: Snapshot, rates: Rates) -> Section:
+        return sheet(snapshot, rates, looks.fields(snapshot, rates))
+
     if values.flag("quiet"):
         yield lambda *_: None
     elif values.flag("json"):
-        yield lambda snapshot, rates: write(line(snapshot, rates, rows(snapshot)))
-    elif between := separator(values):
-        yield _Rows(between, rows)
+        yield lambda look, rates: write(line(look, rates, looks.fields(look, rates)))
+    elif between := tables.separator(values):
+        yield lambda look, rates: looks.write(look, rates, between)
     elif sys.stdout.isatty():
         from isinglass.cli.terminal import LiveScreen
 
         with LiveScreen() as draw:
-            yield lambda snapshot, rates: draw([sheet(snapshot, rates, rows(snapshot))])
+            yield lambda snapshot, rates: draw([table(snapshot, rates)])
     else:
-        yield lambda snapshot, rates: write(plain([sheet(snapshot, rates, rows(snapshot))]) + "\n")
+        yield lambda snapshot, rates: write(plain([table(snapshot, rates)]) + "\n")
 
 
-COLUMNS = ("time", "node", "process", "pid", "field", "value", "unit", "rate")
+class _Looks:
+    """What is shown of each look, chosen and in order; COLUMNS says by what."""
 
+    def __init__(self, values: Values, rows: Callable[[Snapshot], list[Row]]) -> None:
+        self._values, self._rows = values, rows
+        self._as_found = not (values.given("select") or values.given("sort"))
+        self._first = True
+        tables.narrowed((), values, COLUMNS)  # what is wrong is said before anything is shown
 
-class _Rows:
-    """Prints each look as lines of columns; the names of the columns once."""
+    def fields(self, snapshot: Snapshot, rates: Rates) -> list[Row]:
+        """Return the values that are shown; a histogram when one of its figures is."""
+        found = self._rows(snapshot)
+        if self._as_found:
+            return found
+        places = dict.fromkeys(row["place"] for row in self._lines(snapshot, rates, found))
+        return [found[place] for place in places if isinstance(place, int)]
 
-    def __init__(self, between: str, rows: Callable[[Snapshot], list[Row]]) -> None:
-        self._between, self._rows, self._first = between, rows, True
+    def write(self, snapshot: Snapshot, rates: Rates, between: str) -> None:
+        """Write a look as lines of columns; the names of the columns once."""
+        lines = self._lines(snapshot, rates, self._rows(snapshot))
+        tables.write(lines, COLUMNS, between, head=self._first)
+        sys.stdout.flush()
+        self._first = False
 
-    def __call__(self, snapshot: Snapshot, rates: Rates) -> None:
-        """Print one look."""
+    def _lines(self, snapshot: Snapshot, rates: Rates, found: Sequence[Row]) -> list[tables.Row]:
+        lines: list[tables.Row] = []
         at = snapshot.taken_wall_ns / clock.NANOSECONDS_PER_SECOND
-        found: list[TableRow] = []
-        for process, panel, field in self._rows(snapshot):
+        for place, (process, panel, field) in enumerate(found):
             head = (f"{at:.3f}", snapshot.node, process.name, process.pid)
             rate = rates.get(rate_key(process, panel, field))
             for name, value in values_of(field):
                 figure = value if isinstance(value, int | float | str) else None
                 facts = (f"{title(panel)}.{name}", figure, field.unit, rate)
-                found.append(dict(zip(COLUMNS, (*head, *facts), strict=True)))
-        write_rows(found, COLUMNS, self._between, head=self._first)
-        sys.stdout.flush()
-        self._first = False
+                line = dict(zip(COLUMNS, (*head, *facts), strict=True))
+                lines.append({**line, "place": place})
+        return tables.narrowed(lines, self._values, COLUMNS)
 
 
 def _named(snapshot: Snapshot, paths: Sequence[FieldPath]) -> Iterator[Row]:

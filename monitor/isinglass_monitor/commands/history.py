@@ -132,7 +132,6 @@ def _trends(file: Statistics, node: str, values: Values) -> Iterator[Trend]:
 
 
 def _print(trends: list[Trend], values: Values) -> None:
-
     if values.flag("json"):
         from isinglass.cli.database import json_text
 

@@ -6,13 +6,14 @@ nodes that run here. Looking asks nobody: neither the monitor nor the nodes.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from isinglass import clock
+from isinglass.cli import tables
 from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option
 from isinglass.errors import UsageError
+from isinglass_monitor.query.rendering import COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ COMMAND = Command(
         ),
         Option("lines", "Only the newest ones.", value="NUMBER", kind="count"),
         Option("follow", "Go on with what comes; begins with the newest 10.", short="f"),
+        tables.SELECT,
+        tables.SORT,
+        tables.COLUMNS,
         Option("json", "Print one JSON document a line."),
+        tables.TSV,
+        tables.CSV,
         Option("after", "Only what came in after this cursor.", value="CURSOR"),
         Option("show-cursor", "Print, at the end, the cursor for --after."),
         Option(
@@ -75,12 +81,15 @@ COMMAND = Command(
         "Times: -10m, -2h30m, 14:05, 14:05:30, 2026-11-28, 2026-11-28 14:05, yesterday, now.",
         "What came late is told by --after and --follow when it comes, and stands in its place"
         " otherwise.",
+        f"The columns of --fields, --select and --sort: {', '.join(COLUMNS)}.",
         "Control characters are shown as \\e, \\n, \\x07. NO_COLOR is respected.",
     ),
     examples=(
         "isinglass log --since -10m --level warn",
         "isinglass log --node alder --node birch --follow",
         "isinglass log --since yesterday --json | lnav",
+        "isinglass log --since -1h --select 'severity >= 13 and flag = store' --sort -severity",
+        "isinglass log --since -1h --fields time,node,message --csv >hour.csv",
         "isinglass log --follow --cursor-file sent --otlp http://localhost:4318/v1/logs",
         "isinglass log --node ssh://operator@db1.example/ --follow",
         "isinglass log --monitor ssh://operator@watch.example/ --since -10m --level warn",
@@ -96,14 +105,14 @@ def main(arguments: list[str]) -> int:
 
         print(f"lnav reads `isinglass log --json` now: {install()}")
         return 0
+    from isinglass_monitor.commands.log_printing import check
     from isinglass_monitor.spool.reading import parse_cursor
 
+    check(values)
     question, passing = _question(values)
     cursor = parse_cursor(values.text("after")) if values.given("after") else None
     if values.given("cursor-file"):
         cursor = _kept_cursor(values)
-    if values.flag("follow") and values.given("until"):
-        raise UsageError("--follow has no end: leave out --until.")
     source = _source(values, question, cursor)
     try:
         if source.remark:
@@ -154,6 +163,7 @@ def _far_source(values: Values, question: Question, cursor: Cursor | None) -> So
 
 
 def _question(values: Values) -> tuple[Question, Filter]:
+    from isinglass_monitor.commands.log_printing import chooser
     from isinglass_monitor.query.filters import Filter, parse_level, parse_pattern
     from isinglass_monitor.query.times import parse_time
     from isinglass_monitor.spool.reading import LAST_STAMP, Question
@@ -170,14 +180,16 @@ def _question(values: Values) -> tuple[Question, Filter]:
     question = Question(stamp("since", 0), stamp("until", LAST_STAMP), nodes, level)
     pattern = parse_pattern(values.text("grep")) if values.given("grep") else None
     processes, flags = tuple(values.texts("process")), tuple(values.texts("flag"))
-    return question, Filter(processes, flags, pattern)
+    return question, Filter(processes, flags, pattern, chooser(values))
 
 
 def _tell_all(source: Source, values: Values, passing: Filter) -> None:
     """Print the log, or send it to a collector."""
+    from isinglass_monitor.commands.log_printing import printer
+
     keep = _keeper(source, values)
     if not values.given("otlp"):
-        _show_all(source, values, passing, _printer(as_json=values.flag("json")), keep)
+        _show_all(source, values, passing, printer(values), keep)
         return
     from isinglass_monitor.commands.log_delivery import Delivery
 
@@ -208,6 +220,8 @@ def _show_all(
     show: Callable[[Iterable[Entry]], None],
     keep: Callable[[], None],
 ) -> None:
+    from isinglass_monitor.commands.log_printing import in_order
+
     follow = values.flag("follow")
     newest = values.whole("lines") if values.given("lines") else 0
     whole = values.given("since") or values.given("otlp")
@@ -220,7 +234,7 @@ def _show_all(
         from collections import deque
 
         past = deque(past, newest)
-    show(past)
+    show(in_order(past, values))
     sys.stdout.flush()
     keep()
     try:
@@ -254,23 +268,3 @@ def _follow(
             show(found)
             sys.stdout.flush()
             keep()
-
-
-def _printer(*, as_json: bool) -> Callable[[Iterable[Entry]], None]:
-    from isinglass_monitor.query import rendering
-
-    write = sys.stdout.write
-    if as_json:
-
-        def show(entries: Iterable[Entry]) -> None:
-            for entry in entries:
-                write(rendering.json_line(entry) + "\n")
-
-        return show
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-    def show_lines(entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            write(rendering.line(entry, colour=colour) + "\n")
-
-    return show_lines

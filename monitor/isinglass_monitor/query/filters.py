@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from isinglass.errors import UsageError
@@ -18,6 +19,7 @@ class Filter(NamedTuple):
     processes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     pattern: re.Pattern[str] | None = None
+    chooses: Callable[[Entry], bool] | None = None
 
     def wants(self, entry: Entry) -> bool:
         """Tell whether an entry passes."""
@@ -26,9 +28,11 @@ class Filter(NamedTuple):
         if self.flags and entry.flag not in self.flags:
             return False
         pattern = self.pattern
-        return pattern is None or bool(
+        if pattern is not None and not (
             pattern.search(entry.message) or pattern.search(entry.fields.replace("\t", " "))
-        )
+        ):
+            return False
+        return self.chooses is None or self.chooses(entry)
 
 
 def parse_level(text: str) -> int:

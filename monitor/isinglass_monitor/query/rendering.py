@@ -13,8 +13,16 @@ from isinglass.glass.severity import ERROR, INFO, WARNING, severity_name
 from isinglass.harmless import harmless
 from isinglass_monitor.spool.records import Entry
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from isinglass.cli.tables import Row
+
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
 _YELLOW, _RED, _CYAN = "\x1b[33m", "\x1b[31m", "\x1b[36m"
+COLUMNS = (
+    *("time", "level", "node", "process", "flag", "message", "fields", "source"),
+    *("severity", "stamp", "stream", "sequence", "arrived", "missing"),
+)
 
 
 def time_text(wall_ns: int) -> str:
@@ -57,10 +65,9 @@ def _shade(severity: int) -> str:
     return "" if severity >= INFO else _DIM
 
 
-def document(entry: Entry) -> dict[str, object]:
-    """Return an entry as a document: what `json_line` prints."""
-    pairs = (pair.partition("=") for pair in entry.fields.split("\t") if pair)
-    found: dict[str, object] = {
+def row(entry: Entry) -> Row:
+    """Return an entry as a row of a table, by `COLUMNS`."""
+    return {
         "time": utc_text(clock.stamp_wall_ns(entry.stamp)),
         "level": severity_name(entry.severity).lower(),
         "severity": entry.severity,
@@ -68,15 +75,23 @@ def document(entry: Entry) -> dict[str, object]:
         "process": entry.process,
         "flag": entry.flag,
         "message": entry.message,
-        "fields": {key: value for key, _, value in pairs},
+        "fields": entry.fields.replace("\t", " "),
         "source": entry.where,
         "stamp": entry.stamp,
         "stream": f"{entry.stream:016x}",
         "sequence": entry.sequence,
         "arrived": utc_text(entry.arrived_ns) if entry.arrived_ns else None,
+        "missing": entry.missing,
     }
-    if entry.missing:
-        found["missing"] = entry.missing
+
+
+def document(entry: Entry) -> dict[str, object]:
+    """Return an entry as a document: what `json_line` prints."""
+    pairs = (pair.partition("=") for pair in entry.fields.split("\t") if pair)
+    fields = {key: value for key, _, value in pairs}
+    found: dict[str, object] = {**row(entry), "fields": fields}
+    if not entry.missing:
+        del found["missing"]
     return found
 
 
