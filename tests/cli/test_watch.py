@@ -99,6 +99,33 @@ def test_a_condition_that_does_not_hold_in_time(bakery: Program) -> None:
         assert done.stderr == ("isinglass: oven.loaves < 1 did not hold in time on node bakery.\n")
 
 
+def refused(condition: str) -> str:
+    """Return the sentence by which a condition is refused at once, whatever its timeout is."""
+    line = ("watch", "bakery", "--until", condition, "--timeout", "50")
+    done = isinglass(*line, expect=2)
+    assert done.stdout == "" and done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_a_misspelt_value_is_not_waited_for(bakery: Program) -> None:
+    told = refused("oven.loavse < 1")
+    assert told.startswith("isinglass: Node bakery has no value oven.loavse, did you mean oven.loa")
+    assert "oven.loaves" in told and "`isinglass dump" in told
+    assert "did you mean oven.loaves" in refused("oven.waiting = -2 and ovn.loaves < 1")
+    assert "oven.took.p99" in refused("oven.took.p98 > 0")
+    assert "timer.runs" in refused("rate(timer[sweep].rnus) > 0")
+    assert "peer.lag_seconds" in refused("peer.lag_second < 1"), "also of what is not there yet"
+    assert "no value zzz.zzz; `" in refused("daemon/zzz.zzz < 1")
+
+
+@pytest.mark.parametrize(
+    "condition", ["peer[elm].lag_seconds < 1", "customer/own.figure < 1", "client.p*s > 0"]
+)
+def test_a_value_that_may_come_is_waited_for(bakery: Program, condition: str) -> None:
+    line = ("watch", "bakery", "-q", "-i", "0.05", "--until", condition, "--timeout", "0.3")
+    assert "did not hold in time" in isinglass(*line, expect=1).stderr
+
+
 def test_a_timeout_alone_ends_it_well(bakery: Program) -> None:
     assert isinglass("watch", "--interval", "10", "--timeout", "0.2").stdout.count("node") >= 1
 

@@ -79,6 +79,11 @@ class Condition:
             for alternative in parsed(text)
         ]
 
+    @property
+    def paths(self) -> list[FieldPath]:
+        """The values that are compared."""
+        return [path for alternative in self._alternatives for path, _, _ in alternative]
+
     def holds(self, snapshot: Snapshot, rates: Rates) -> bool:
         """Return whether the condition is true of a snapshot and its rates."""
         return any(

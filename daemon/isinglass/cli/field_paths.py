@@ -63,6 +63,19 @@ class FieldPath:
             found["field"],
         )
 
+    @property
+    def name(self) -> str:
+        """The value's name without process and instance; "" for one of the process itself."""
+        return "" if self._of_process else f"{self._panel}.{self._field}"
+
+    def names_one_of(self, names: Iterable[str]) -> bool:
+        """Return whether it means one of these names, or a value of the process itself."""
+        return not self.name or any(fits(name, (self.name,)) for name in names)
+
+    def awaits_process(self, snapshot: Snapshot) -> bool:
+        """Return whether it is of a process that is not there yet."""
+        return bool(self._process) and not any(self._processes(snapshot))
+
     def fields(self, snapshot: Snapshot) -> Iterator[tuple[Process, PanelView, FieldView]]:
         """Yield every field that the path names; globs may name many."""
         # The field, the parts of a latch of that name, or the histogram whose part it is.

@@ -286,12 +286,12 @@ class Command:
             raise UsageError(f"`isinglass {self.name}` has no use for {rest[0]!r}.")
 
 
-def near(word: str, names: Sequence[str]) -> str:
-    """Return ", did you mean X" for the name most like `word`, or nothing."""
+def near(word: str, names: Sequence[str], most: int = 1) -> str:
+    """Return ", did you mean X or Y" for at most so many names that are like `word`, or nothing."""
     from difflib import get_close_matches
 
-    found = get_close_matches(word, names, n=1)
-    return f", did you mean {found[0]}" if found else ""
+    found = get_close_matches(word, names, n=most)
+    return f", did you mean {_either(found)}" if found else ""
 
 
 def _either(choices: Sequence[str]) -> str:

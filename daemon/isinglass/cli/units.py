@@ -14,6 +14,7 @@ SCALED = {"share": (100.0, 1, "%")}
 SHOWN_UNIT = {"1": "", "share": "%", "time": "", "text": ""}
 LENGTHS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+FIGURES = ("count", "sum", "mean", *(name for name, _ in QUANTILES), "max")  # of a histogram
 
 
 def number(value: float) -> str:

@@ -13,6 +13,7 @@ from isinglass import clock
 from isinglass.cli import nodes, tables
 from isinglass.cli.conditions import Condition
 from isinglass.cli.field_paths import FieldPath, Rates
+from isinglass.cli.known_values import check
 from isinglass.cli.options import Command, Option, Values
 from isinglass.cli.selection import OPTIONS
 from isinglass.cli.watch_output import COLUMNS, output
@@ -58,8 +59,10 @@ COMMAND = Command(
         " heartbeat_age_seconds; joined by `and`, `or`.",
         f"Each output is a table by itself, of which --select and --sort take the columns"
         f" {', '.join(COLUMNS)}.",
+        "A value whose name neither the node nor the product knows is an error at once; one of a"
+        " process that is yet to come is waited for when PROCESS/ stands before it.",
         "Exit code: 0 the condition holds, or the count is reached; 1 it did not hold in time, or"
-        " there is no such node; 2 the command line is wrong.",
+        " there is no such node; 2 the command line is wrong, or names a value that will not come.",
     ),
     examples=(
         "isinglass watch alder --fields queue.offered,queue.length",
@@ -69,6 +72,7 @@ COMMAND = Command(
     ),
 )
 EXIT_NOT_IN_TIME = 1
+STARTING = "init"  # while it is, panels of its own may still come
 
 
 class RemoteWatch:
@@ -185,9 +189,17 @@ def _run(
     until: Condition | None,
     show: Callable[[Snapshot, Rates], None],
 ) -> bool:
-    """Look until the condition holds (True), or there is no next look (False)."""
+    """Look until the condition holds (True), or there is no next look (False).
+
+    Raises:
+        UsageError: the condition names a value that will not come.
+    """
+    unchecked = until.paths if until is not None else []
     while True:
         snapshot, found = watch.take()
+        if unchecked and snapshot.state != STARTING:
+            check(unchecked, snapshot)
+            unchecked = []
         show(snapshot, found)
         if until is not None and until.holds(snapshot, found):
             return True
