@@ -15,6 +15,7 @@ from typing import Any
 from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional, Values, near
 from isinglass.errors import SettingsError, UsageError
+from isinglass_console.cluster_file import CLUSTER, nodes_of
 from isinglass_console.configuration import Configuration, configuration_path, given_interval, load
 
 TYPE_CHECKING = False
@@ -63,6 +64,7 @@ COMMAND = Command(
             " ssh://[USER@]HOST[:PORT]/[NAME]; the one that runs on this machine when left out.",
             value="NAME",
         ),
+        CLUSTER,
         SSH_COMMAND,
         Option(
             "replay",
@@ -106,6 +108,7 @@ COMMAND = Command(
         "isinglass console --config night.toml --view flow",
         "isinglass console alder ssh://operator@db1.example/birch ssh://db2.example/",
         "isinglass console ssh://db1.example/ --monitor ssh://watch.example/",
+        "isinglass console --cluster forest.nodes",
         "isinglass console --replay night.recording --speed 8",
         "isinglass console --replay new.recording --compare old.recording",
     ),
@@ -123,11 +126,12 @@ def main(arguments: Sequence[str]) -> int:
     from isinglass_console.screens.views import VIEWS
     from isinglass_console.themes import theme_names
 
+    nodes = nodes_of(values)
     views = [view.name for view in VIEWS]
     configuration, problem = configured(values, views, theme_names())
     _check_monitor(configuration.monitor, values.text("ssh-command"))
     return run(
-        values.texts("NODE") or configuration.nodes,
+        nodes or configuration.nodes,
         interval_seconds=configuration.interval_seconds,
         monitor=configuration.monitor,
         ssh_command=values.text("ssh-command"),

@@ -11,12 +11,15 @@ from isinglass.cli.nodes import SSH_COMMAND, is_remote
 from isinglass.cli.options import Command, Option, Positional
 from isinglass.cli.printing import JSON
 from isinglass.errors import UsageError
+from isinglass_console.cluster_file import CLUSTER, nodes_of
 from isinglass_console.recording.record_command import INTERVAL, MONITOR, SECONDS, record
 
 COMMAND = Command(
     "mirror",
     "Keep the last hour of nodes on other hosts here, in case a host dies.",
-    positionals=(Positional("ADDRESS", "ssh://HOST/[NODE], one or more.", repeat=True),),
+    positionals=(
+        Positional("ADDRESS", "ssh://HOST/[NODE], one or more.", required=False, repeat=True),
+    ),
     options=(
         Option(
             "output",
@@ -30,6 +33,7 @@ COMMAND = Command(
         MONITOR,
         SECONDS,
         INTERVAL,
+        CLUSTER,
         SSH_COMMAND,
         JSON,
     ),
@@ -49,10 +53,13 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Mirror until the end that was asked for."""
     values = COMMAND.parse(arguments)
-    here = [name for name in values.texts("ADDRESS") if not is_remote(name)]
+    nodes = nodes_of(values, "ADDRESS")
+    if not nodes:
+        raise UsageError("`isinglass mirror` needs ADDRESS or --cluster: which nodes to keep here.")
+    here = [name for name in nodes if not is_remote(name)]
     if here:
         raise UsageError(
             f"A mirror is of other hosts: give ssh:// addresses, not {', '.join(here)};"
             " `isinglass record` records nodes of this machine."
         )
-    return record(values, "ADDRESS")
+    return record(values, nodes)

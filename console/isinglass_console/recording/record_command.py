@@ -19,6 +19,7 @@ from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import JSON, tell
 from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
+from isinglass_console.cluster_file import CLUSTER, nodes_of
 from isinglass_console.configuration import given_interval
 from isinglass_console.model import format as text
 from isinglass_console.model.hub import Hub
@@ -71,6 +72,7 @@ COMMAND = Command(
         INTERVAL,
         Option("keep", "Forget what is older: 1h, 30m; the file stays that small.", value="TIME"),
         MONITOR,
+        CLUSTER,
         SSH_COMMAND,
         JSON,
     ),
@@ -91,22 +93,23 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Record until the end that was asked for."""
     values = COMMAND.parse(arguments)
-    if not values.texts("NODE"):
+    nodes = nodes_of(values)
+    if not nodes:
         all_or_one("")
-    return record(values)
+    return record(values, nodes)
 
 
-def record(values: Values, names: str = "NODE") -> int:
+def record(values: Values, nodes: Sequence[str]) -> int:
     """Record as a command line says that has the options above; return the exit code.
 
     Args:
-        names: the word of the table that has the nodes.
+        nodes: what is recorded; empty for all that are found on this machine.
     """
     keep_seconds, interval = _keep_seconds(values), given_interval(values.number("interval"))
     path = Path(values.text("output")) if values.given("output") else new_name(clock.wall_ns())
     recorder = Recorder(path, clock.wall_ns(), keep_seconds)
     tidy = False
-    recording = _Recording(recorder, values, values.texts(names), interval)
+    recording = _Recording(recorder, values, nodes, interval)
     try:
         recording.run()
         tidy = True
