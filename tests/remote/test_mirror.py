@@ -6,11 +6,13 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from cli.commands import COMMAND, isinglass
+from isinglass_console.recording.reading import Recording
 from remote_hosts import RemoteHosts
 from waiting import wait_until
 
@@ -61,6 +63,32 @@ def test_the_last_state_of_a_host_that_died(
     assert mirror.returncode == 0, said
     isinglass("dump", "alder", expect=1)  # the host's own glass is gone
     assert shown(file) > 1000
+
+
+def test_the_copy_is_younger_than_a_second(
+    start_node: Callable[[str], Node], hosts: RemoteHosts, tmp_path: Path
+) -> None:
+    """At the interval that is the default: the age that each frame has when the next one comes."""
+    start_node("alder")
+    hosts.add("far")
+    file = tmp_path / "far.recording"
+    isinglass("mirror", "ssh://far/alder", "--seconds", "15", "-o", str(file))
+    recording = Recording(file)
+    came = []  # when each frame was here, and when it was taken
+    offered: object = None
+    for frame in recording.frames(recording.oldest, recording.newest):
+        node = frame.node("alder")
+        queue = node.snapshot.panel("queue") if node and node.snapshot else None
+        # one that shows again what the one before did is no newer than that
+        if queue is not None and node and node.snapshot and queue["offered"] != offered:
+            offered = queue["offered"]
+            came.append((frame.wall_ns, node.snapshot.taken_wall_ns))
+    recording.close()
+    ages = sorted((after[0] - before[1]) / 1e9 for before, after in pairwise(came))
+    assert len(ages) > 10
+    assert ages[0] > 0.4
+    # a machine that is busy with other tests stands still at times, and so does the recorder
+    assert ages[len(ages) * 9 // 10] < 1.0
 
 
 def test_a_mirror_is_of_other_hosts() -> None:

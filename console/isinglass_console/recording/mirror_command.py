@@ -1,7 +1,8 @@
 """`isinglass mirror`: the last hour of nodes on other hosts, kept here in case a host dies.
 
 A killed daemon leaves its segment behind; a host that dies takes it along. So the glass of its
-nodes is kept on the workstation, never more than a frame old, and opened there like a post-mortem.
+nodes is kept on the workstation and opened there like a post-mortem. A copy is as old as the last
+frame: with twice as many as a recording has, and a link that works, never as old as a second.
 It is a recording that forgets: links send only what changed, the file holds what is asked for.
 """
 
@@ -12,7 +13,7 @@ from isinglass.cli.options import Command, Option, Positional
 from isinglass.cli.printing import JSON
 from isinglass.errors import UsageError
 from isinglass_console.cluster_file import CLUSTER, nodes_of
-from isinglass_console.recording.record_command import INTERVAL, MONITOR, SECONDS, record
+from isinglass_console.recording.record_command import MONITOR, SECONDS, record
 
 COMMAND = Command(
     "mirror",
@@ -32,7 +33,15 @@ COMMAND = Command(
         Option("keep", "Forget what is older.", value="TIME", default="1h"),
         MONITOR,
         SECONDS,
-        INTERVAL,
+        Option(
+            "interval",
+            "Seconds from frame to frame: the copy is as old as that at most, and the way there and"
+            " back.",
+            value="SECONDS",
+            kind="positive",
+            short="i",
+            default=0.5,
+        ),
         CLUSTER,
         SSH_COMMAND,
         JSON,
