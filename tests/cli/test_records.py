@@ -242,6 +242,20 @@ def test_a_large_load_counts_right(oak: subprocess.Popen[str], tmp_path: Path) -
     assert json.loads(isinglass("get", "numbers", "777", "--json").stdout)["square"] == 777 * 777
 
 
+def test_a_load_shows_how_far_it_is_on_a_terminal_alone(
+    oak: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(f'{{"id": {number}}}\n' for number in range(3000)))
+    line = ("load", str(path), "--table", "many", "--key", "id", "--create", "--batch", "500")
+    code, shown = on_terminal(*line)
+    assert code == 0 and "━" in shown and "100%" in shown
+    assert shown.index("━") < shown.index(f"3,000 records from {path}")
+    for quiet in (on_terminal(*line, "--json")[1], isinglass(*line).stdout):
+        assert quiet.count("\n") == 1 and quiet.isascii() and "%" not in quiet
+    assert isinglass(*line).stderr == ""
+
+
 def test_on_a_terminal(words: Path) -> None:
     code, text = on_terminal("load", str(words), "--table", "words", "--key", "word")
     assert code == 0 and "4 records" in text and "100%" in text
