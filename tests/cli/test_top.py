@@ -77,7 +77,7 @@ def lines_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_lines_and_columns_are_chosen(workshop: Program) -> None:
-    line = ("top", "workshop", "--seconds", "0.5", "--select", "waits = 0 and label != gluing")
+    line = ("top", "workshop", "--seconds", "2", "--select", "waits = 0 and label != gluing")
     labels = {each["label"] for each in json.loads(isinglass(*line, "--json").stdout)["lines"]}
     assert {"sawing"} <= labels <= {"sawing", "sanding"}
     shown = isinglass(*line).stdout
