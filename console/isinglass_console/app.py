@@ -23,7 +23,7 @@ from textual.theme import Theme
 
 from isinglass import clock, collecting
 from isinglass.errors import UsageError
-from isinglass_console import commanding, keys
+from isinglass_console import commanding, keymap, keys
 from isinglass_console.configuration import Configuration
 from isinglass_console.hands import Hands
 from isinglass_console.hangup import EXIT_HANGUP, HangupWatch
@@ -107,7 +107,8 @@ class IsinglassApp(App[int]):
         if configuration is not None:
             self.desk.begin(configuration)
         self._problem = problem
-        self.own_keys, self._keymap_problem = keys.load_keymap(keymap_path or keys.keymap_path())
+        own_keys, self._keymap_problem = keymap.load_keymap(keymap_path or keymap.keymap_path())
+        self.desk.settings.own_keys = own_keys
         arrived = self._feed_arrived
         self.feed = Feed(nodes, interval_seconds, arrived, ssh_command) if feeding else None
         self.monitor_feed: MonitorFeed | None = None
@@ -132,10 +133,8 @@ class IsinglassApp(App[int]):
 
     # ------------------------------------------------------------------ life
     def on_mount(self) -> None:
-        self.set_keymap(self.own_keys)
-        self._main = MainScreen(
-            self.desk, self._palette(), self._ascii_only, self.own_keys, self._outside()
-        )
+        self.set_keymap(dict(self.desk.settings.own_keys))
+        self._main = MainScreen(self.desk, self._palette(), self._ascii_only, self._outside())
         self.desk.settings.notice = self._problem or self._keymap_problem
         self.push_screen(self._main)
         if not self.is_headless:  # then the process is another's
@@ -283,7 +282,7 @@ class IsinglassApp(App[int]):
             for key in keys.of_screen("main"):
                 if key.group != keys.DEMO or self._hands is not None:
                     act = partial(main.run_action, key.action)
-                    shown = f"key {keys.shown(key, self.own_keys)}   {key.id}"
+                    shown = f"key {keys.shown(key, self.desk.settings.own_keys)}   {key.id}"
                     yield SystemCommand(keys.title(key), shown, act)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Screenshot", "Save the screen as SVG", self.deliver_screenshot)

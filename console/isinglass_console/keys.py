@@ -1,23 +1,18 @@
 """Every key of the console in one table: the bindings, the help page and the key map come from it.
 
-Each binding has an id, and the operator's own keys go by these ids:
-
-    # $XDG_CONFIG_HOME/isinglass/keys.toml
-    quit = "ctrl+q"
-    "move.down" = "down,j"
+Each binding has an id. The operator's own keys go by these ids (`keymap`); so do texts that name
+keys: they must name his (`named`).
 
 Keys of other screens than the main one say so; what they need not say is on the help page, too.
 """
 
 from __future__ import annotations
 
-import os
-import tomllib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from isinglass.toml_lines import TomlLines
+from textual.keys import format_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +166,9 @@ _NAMES = {
     "end": "End", "colon": ":", "down": "↓", "up": "↑", "left": "←", "right": "→", "f1": "F1",
 }  # fmt: skip
 
+_ID = re.compile(r"<([a-z_.]+)>")
+_BUILT_IN = {key.id: key.keys for key in KEYS}
+
 
 def of_screen(screen: str) -> list[Key]:
     """Return the bindings of a screen."""
@@ -182,10 +180,22 @@ def shown(key: Key, keymap: Mapping[str, str]) -> str:
     own = keymap.get(key.id)
     if own is None and key.shown:
         return key.shown
-    names = (own or key.keys).split(",")
-    return " ".join(
-        _NAMES.get(name.strip(), name.strip().replace("ctrl+", "^")) for name in names if name
-    )
+    return " ".join(_names(own or key.keys))
+
+
+def named(text: str, keymap: Mapping[str, str]) -> str:
+    """Return a text in which the first key of a binding stands for each `<id>`."""
+    return _ID.sub(lambda found: _names(keymap.get(found[1]) or _BUILT_IN[found[1]])[0], text)
+
+
+def _names(keys: str) -> list[str]:
+    """Return keys as they are printed: short, and a sign by itself."""
+    parts = (key.strip().rpartition("+") for key in keys.split(","))
+    return [
+        _NAMES.get(f"{before}{plus}{name}")
+        or f"{before}{plus}".replace("ctrl+", "^") + _NAMES.get(name, format_key(name))
+        for before, plus, name in parts
+    ]
 
 
 def title(key: Key) -> str:
@@ -211,59 +221,3 @@ def groups(demo: bool = False) -> list[str]:
     """Return the groups in the order of the table; that of the demo only when there is one."""
     every = dict.fromkeys(key.group for key in KEYS)
     return [group for group in every if demo or group != DEMO]
-
-
-def keymap_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the operator's own keys are looked for."""
-    base = environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "isinglass" / "keys.toml"
-
-
-def load_keymap(path: Path) -> tuple[dict[str, str], str]:
-    """Return the operator's keys by binding id, and one sentence about what is wrong, or "".
-
-    A bad file never keeps the console from starting: what is right in it is used.
-    """
-    try:
-        text = path.read_text("utf-8")
-        table = tomllib.loads(text)
-    except FileNotFoundError:
-        return {}, ""
-    except OSError as reason:
-        return {}, f"{path} cannot be read ({reason.strerror}); using the keys built in"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
-        return {}, f"{path} is not TOML ({reason}); using the keys built in"
-    known = {key.id for key in KEYS}
-    flat = _flat(table)
-    good = {name: keys for name, keys in flat.items() if name in known and _usable(keys)}
-    bad = [name for name in flat if name not in good]
-    if not bad:
-        return good, ""
-    first = bad[0]
-    why = "is no binding" if first not in known else "needs keys such as 'j,down'"
-    line = _line_of(TomlLines(text), first)
-    return good, f"{path}:{line}: {first!r} {why}; see ? for the ids" + (
-        f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    )
-
-
-def _line_of(lines: TomlLines, name: str) -> int:
-    """Return where a binding stands: as a key with dots, or below a header `[move]`."""
-    parts = name.split(".")
-    splits = ((".".join(parts[:at]), ".".join(parts[at:])) for at in range(len(parts)))
-    return next((line for table, key in splits if (line := lines.line(table, 0, key))), 0)
-
-
-def _flat(table: Mapping[str, object], before: str = "") -> dict[str, str]:
-    entries: dict[str, str] = {}
-    for name, value in table.items():
-        whole = f"{before}{name}"
-        if isinstance(value, dict):
-            entries.update(_flat(value, f"{whole}."))
-        else:
-            entries[whole] = value if isinstance(value, str) else ""
-    return entries
-
-
-def _usable(keys: str) -> bool:
-    return bool(keys) and all(part.strip() for part in keys.split(","))

@@ -170,35 +170,6 @@ def test_help_shows_every_key_and_the_palette_runs_views(app: IsinglassApp) -> N
     play(app, script)
 
 
-def test_a_key_map_of_ones_own(alder: Stage, tmp_path: Path) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text('"view.queue" = "w"\nnonsense = "k"\n')
-    app = IsinglassApp(desk=filled_desk(alder, ticks=2), feeding=False, keymap_path=path)
-
-    async def script(pilot: Pilot[int]) -> None:
-        assert "'nonsense' is no binding" in screen_text(app)
-        await pilot.press("w")
-        assert app.desk.settings.view == "queue"
-        await pilot.press("1", "3")
-        assert app.desk.settings.view == "overview", "the old key is free"
-
-    play(app, script, (160, 40))
-
-
-@pytest.mark.parametrize("content", ["quit = [", "quit = 3\n", "\xff\xfe"])
-def test_a_bad_key_map_is_one_sentence(alder: Stage, tmp_path: Path, content: str) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_bytes(content.encode("latin-1"))
-    app = IsinglassApp(desk=filled_desk(alder, ticks=2), feeding=False, keymap_path=path)
-
-    async def script(pilot: Pilot[int]) -> None:
-        assert "keys.toml" in screen_text(app)
-        await pilot.press("2")
-        assert app.desk.settings.view == "probes"
-
-    play(app, script, (200, 40))
-
-
 def test_only_rows_that_changed_are_painted(app: IsinglassApp, alder: Stage) -> None:
     async def script(pilot: Pilot[int]) -> None:
         await pilot.press("6")

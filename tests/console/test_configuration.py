@@ -24,7 +24,6 @@ from isinglass_console.configuration import (
     load,
     parse,
 )
-from isinglass_console.keys import load_keymap
 from isinglass_console.model.board import BUILT_IN, Severity
 from isinglass_console.reference import TABLES, written
 from isinglass_console.screens.desk import Desk
@@ -163,20 +162,6 @@ def test_the_console_begins_as_the_file_says(alder: Stage, tmp_path: Path) -> No
 def test_every_theme_that_is_offered_is_one(alder: Stage, tmp_path: Path) -> None:
     app = IsinglassApp(desk=filled_desk(alder, ticks=2), feeding=False, keymap_path=tmp_path / "n")
     assert set(theme_names()) <= set(app.available_themes)
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [("\nquite = 'q'\n", 2), ("[move]\n\ndown = 3\n", 3), ("move.down = ''\n", 1)],
-)
-def test_a_key_that_cannot_be_used_is_told_with_its_line(
-    tmp_path: Path, text: str, line: int
-) -> None:
-    path = tmp_path / "keys.toml"
-    path.write_text(text)
-    found, problem = load_keymap(path)
-    assert not found
-    assert problem.startswith(f"{path}:{line}: ")
 
 
 def test_the_page_s_tables_are_the_console_s() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from textwrap import wrap
 
 from isinglass.glass.severity import severity_name
+from isinglass_console.keys import named
 from isinglass_console.model import format as text
 from isinglass_console.model.alarms import CLEARED, Alarm, AlarmSheet, Holding
 from isinglass_console.model.board import Severity
@@ -31,7 +32,7 @@ COLUMNS = (
     Column("number", "ALARM", 5, 5, right=True),
 )
 LABEL = 12
-KEYS = "Enter: that instant   a: acknowledge   s: silence"
+KEYS = "<open>: that instant   <alarm.acknowledge>: acknowledge   <alarm.silence>: silence"
 SILENT_SECONDS = 5.0
 
 
@@ -129,7 +130,8 @@ def _seconds(scene: Scene, alarm: Alarm) -> float:
 
 # ---------------------------------------------------------------------- below the table
 def _below(scene: Scene, sheet: AlarmSheet, rows: list[Row]) -> Block:
-    block = Block(scene.width, [noted_rule(scene.width, KEYS if rows else "")])
+    keys = named(KEYS, scene.settings.own_keys)
+    block = Block(scene.width, [noted_rule(scene.width, keys if rows else "")])
     alarm = selected(scene, rows)
     if alarm is not None:
         _details(scene, alarm, block)

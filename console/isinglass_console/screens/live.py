@@ -27,7 +27,8 @@ class LiveScreen(Screen[None]):
     """Status row, page, keys; a subclass gives the page."""
 
     BLANK: ClassVar[bool] = True  # the canvases cover it
-    KEYS_SHOWN: Sequence[str] = ()  # the longest text of them that has room is shown
+    # The longest text of them that has room is shown; keys stand in it by their ids.
+    KEYS_SHOWN: Sequence[str] = ()
 
     def __init__(self, desk: Desk, palette: Palette, ascii_only: bool) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from textwrap import wrap
 
 from isinglass.glass.severity import ERROR, WARNING, severity_name
+from isinglass_console.keys import named
 from isinglass_console.model import format as text
 from isinglass_console.model.hub import CONSOLE
 from isinglass_console.model.layout import Column
@@ -31,7 +32,7 @@ COLUMNS = (
     Column("message", "EVENT", 28, 0, grow=1),
 )
 DETAIL_LINES, DETAIL_FROM = 3, 14
-KEYS = "Enter: that instant in every view   v: severity   o: this node"
+KEYS = "<open>: that instant in every view   <log.severity>: severity   <log.node>: this node"
 CONTEXT_PART = 4  # of the height: what stays visible beyond the selected row
 
 
@@ -159,7 +160,7 @@ def _moment(scene: Scene, wall_ns: int) -> str:
 def _detail(scene: Scene, entry: LogEntry) -> Block:
     """Return the selected event whole, as far as it has room."""
     block = Block(scene.width)
-    block.lines.append(noted_rule(scene.width, KEYS))
+    block.lines.append(noted_rule(scene.width, named(KEYS, scene.settings.own_keys)))
     pen = Pen(scene.width).put(f" {text.date(entry.wall_ns, seconds=True)} UTC", "dim")
     pen.put(f"  {entry.node}/{entry.process}", "bright")
     pen.put(f"  {severity_name(entry.severity)}", role_of(entry.severity))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -46,29 +46,24 @@ class MainScreen(HandKeys):
         for key in of_screen("main")
     ]
     KEYS_SHOWN = (
-        "space pause   [ ] step   / filter   ? help   q quit",
-        "space pause  / filter  ? help",
-        "? help",
+        "<pause> pause   <step.back> <step.on> step   <filter> filter   <help> help   <quit> quit",
+        "<pause> pause  <filter> filter  <help> help",
+        "<help> help",
     )
     KEYS_OF_DEMO = (
-        "Z stop  K kill  U start  space pause  ? help  q quit",
-        "Z stop  K kill  U start  ? help",
-        "? help",
+        "<demo.stop> stop  <demo.kill> kill  <demo.start> start  <pause> pause  <help> help"
+        "  <quit> quit",
+        "<demo.stop> stop  <demo.kill> kill  <demo.start> start  <help> help",
+        "<help> help",
     )
     KEYS_OF_PAST = (
-        "[ ] step   e w trouble   L live   ? help   q quit",
-        "[ ] step  L live  ? help",
-        "L live  ? help",
+        "<step.back> <step.on> step   <error.next> <warning.next> trouble   <live> live"
+        "   <help> help   <quit> quit",
+        "<step.back> <step.on> step  <live> live  <help> help",
+        "<live> live  <help> help",
     )
 
-    def __init__(
-        self,
-        desk: Desk,
-        palette: Palette,
-        ascii_only: bool,
-        keymap: Mapping[str, str],
-        outside: Outside,
-    ) -> None:
+    def __init__(self, desk: Desk, palette: Palette, ascii_only: bool, outside: Outside) -> None:
         super().__init__(desk, palette, ascii_only)
         self.outside = outside
         self._hands = outside.hands
@@ -76,7 +71,6 @@ class MainScreen(HandKeys):
             self.KEYS_SHOWN = self.KEYS_OF_DEMO
         self._palette = palette
         self._ascii_only = ascii_only
-        self._keymap = keymap
         self.files = SourceFiles(outside.far_file)
 
     def on_mount(self) -> None:
@@ -346,8 +340,8 @@ class MainScreen(HandKeys):
 
     async def action_help(self) -> None:
         """Show all keys."""
-        demo = self._hands is not None
-        await self.app.push_screen(HelpScreen(self._palette, self._ascii_only, self._keymap, demo))
+        own_keys, demo = self.desk.settings.own_keys, self._hands is not None
+        await self.app.push_screen(HelpScreen(self._palette, self._ascii_only, own_keys, demo))
 
     def action_command_palette(self) -> None:
         """Open the command palette."""

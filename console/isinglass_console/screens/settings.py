@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from isinglass_console.model.filter import Filter
@@ -28,6 +29,7 @@ class Settings:
     baseline: int | None = None
     log: LogChoice = field(default_factory=LogChoice)
     notice: str = ""
+    own_keys: Mapping[str, str] = field(default_factory=dict)  # by the ids of bindings
     stacks: deque[Stacks] = field(default_factory=shelf)  # that were taken, with their instants
 
     def table(self, name: str) -> TableState:

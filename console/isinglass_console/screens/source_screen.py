@@ -22,8 +22,11 @@ class SourceScreen(LiveScreen):
     """One thread's source with its heat."""
 
     KEYS_SHOWN = (
-        "↑↓ thread   ←→ one step   PgUp PgDn scroll   u sum up   space pause   L live   Esc back",
-        "↑↓ thread   ←→ one step   Esc back",
+        "<source.up> <source.down> thread   <source.back> <source.on> one step   <source.page_up>"
+        " <source.page_down> scroll   <source.heat> sum up   <source.pause> pause"
+        "   <source.live> live   <source.leave> back",
+        "<source.up> <source.down> thread   <source.back> <source.on> one step"
+        "   <source.leave> back",
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.help, id=key.id, priority=True)

@@ -42,7 +42,11 @@ def build(scene: Scene, stacks: Stacks, top: int) -> Page:
 class StacksScreen(LiveScreen):
     """Stacks that were taken once."""
 
-    KEYS_SHOWN = ("↑↓ PgUp PgDn scroll   y copy   Esc back", "Esc back")
+    KEYS_SHOWN = (
+        "<stacks.up> <stacks.down> <stacks.page_up> <stacks.page_down> scroll   <stacks.copy> copy"
+        "   <stacks.leave> back",
+        "<stacks.leave> back",
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.help, id=key.id, priority=True)
         for key in of_screen(STACKS)

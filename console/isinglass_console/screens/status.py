@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from isinglass_console.keys import named
 from isinglass_console.model import format as text
 from isinglass_console.model.board import Severity
 from isinglass_console.model.frame import Condition
@@ -110,13 +111,16 @@ def key_line(scene: Scene, views: Sequence[tuple[str, str]], keys: Sequence[str]
 
     Args:
         views: digit and name of each view.
-        keys: what stands at the right when there is no notice: the first text that has room.
+        keys: what stands at the right when there is no notice: the first text that has room,
+            with keys by their ids.
     """
     block = Block(scene.width)
     settings = scene.settings
+    keys = [named(each, settings.own_keys) for each in keys]
     note, role = settings.notice, "warning"
     if settings.filter:
-        note, role = f"/{settings.filter.text}  Esc clears   {settings.notice}".rstrip(), "accent"
+        clears = named("<back> clears", settings.own_keys)
+        note, role = f"/{settings.filter.text}  {clears}   {settings.notice}".rstrip(), "accent"
     names = sum(cells(digit) + cells(name) + 1 for digit, name in views)
     least = cells(keys[-1]) if keys else 0
     gap = "  " if names + 2 * len(views) + least < scene.width else " "
