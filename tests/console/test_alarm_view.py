@@ -97,6 +97,10 @@ def shown(desk: Desk, width: int = 120, height: int = 34) -> str:
     return text_of(alarms.build(desk.scene(width, height)).block.lines)
 
 
+def asked(app: IsinglassApp) -> str:
+    return str(app.screen.query_one(Label).content)
+
+
 def states(sheet: AlarmSheet) -> dict[str, str]:
     return {alarm.rule: alarm.state for alarm in sheet.alarms}
 
@@ -261,8 +265,7 @@ def test_acknowledging_is_asked_back_and_silencing_wants_an_end_and_a_reason(
         await pilot.press("a")
         assert "8 shows the alarms" in screen_text(app)
         await pilot.press("8", "a")
-        question = str(app.screen.query_one(Label).content)
-        assert "acknowledge alarm 1, queue-long alder?" in question
+        assert "acknowledge alarm 1, queue-long alder?" in asked(app)
         await pilot.press("n")
         assert "alarm 1 was left as it is" in screen_text(app)
         assert noted.orders == []
@@ -273,8 +276,16 @@ def test_acknowledging_is_asked_back_and_silencing_wants_an_end_and_a_reason(
         for typed in ("", "soon x", "2h"):
             await pilot.press("s", *typed, "enter")
             assert "a silence has an end and a reason" in screen_text(app)
-        await pilot.press("g", "s", *"90m new disk", "enter")
-        await until(app, pilot, lambda: "is silent for 90m" in screen_text(app))
+        silence = ("s", *"90m new disk", "enter")
+        await pilot.press("g", *silence)
+        await pilot.pause()
+        assert "silence queue-long of alder for 1 h 30, because: new disk?" in asked(app)
+        await pilot.press("n")
+        assert "nothing was silenced" in screen_text(app)
+        await pilot.press(*silence)
+        await pilot.pause()
+        await pilot.press("y")
+        await until(app, pilot, lambda: "is silent for 1 h 30" in screen_text(app))
         await pilot.press("G", "a")
         assert "is over" in screen_text(app)
         assert noted.orders == [

@@ -73,6 +73,8 @@ def test_an_alarm_is_shown_acknowledged_silenced_and_leads_to_its_instant(tmp_pa
             await pilot.press("a", "y")
             await until(app, pilot, lambda: "✖ acknowledged" in screen_text(app))
             await pilot.press("s", *"1h known", "enter")
+            await pilot.pause()
+            await pilot.press("y")
             await until(app, pilot, lambda: "SILENCES AND ANNOUNCEMENTS" in screen_text(app))
             await pilot.press("enter")
             assert "PAUSED" in screen_text(app)

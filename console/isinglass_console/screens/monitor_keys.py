@@ -12,6 +12,7 @@ from typing import TypeVar
 from isinglass.durations import seconds_of
 from isinglass.errors import IsinglassError
 from isinglass.glass.severity import ERROR, WARNING
+from isinglass_console.model import format as text
 from isinglass_console.model.alarms import CLEARED, Alarm
 from isinglass_console.model.frame import Condition
 from isinglass_console.screens import alarms, log
@@ -26,6 +27,7 @@ SEVERITIES = (0, WARNING, ERROR)
 EDGE_ROWS = 40
 NOTE_HINT = "replacing the disk of cedar at 14:30"
 SILENCE_HINT = "2h because of the backup"
+LEFT_LOUD = "nothing was silenced"
 NO_MONITOR = (
     "no monitor runs here: `isinglass monitor start` starts one, `isinglass console --monitor`"
     " names another"
@@ -133,14 +135,14 @@ class MonitorKeys(LiveScreen):
         await self.app.push_screen(ConfirmScreen(question), answered)
 
     async def action_silence(self) -> None:
-        """Silence the rule of the selected alarm for its node: asks for an end and a reason."""
+        """Silence the rule of the selected alarm for its node: asks for an end, and back."""
         alarm = self._alarm_to_act_on()
         if alarm is None:
             return
 
-        def done(value: str | None) -> None:
+        async def done(value: str | None) -> None:
             if value is None:
-                self.say("nothing was silenced")
+                self.say(LEFT_LOUD)
                 return
             time, _, reason = value.strip().partition(" ")
             try:
@@ -150,17 +152,29 @@ class MonitorKeys(LiveScreen):
             if not seconds or not reason.strip():
                 self.say(f"a silence has an end and a reason, such as: {SILENCE_HINT}")
                 return
+            await self._confirm_silence(alarm, seconds, reason.strip())
+
+        label = f"silence {alarm.rule} of {alarm.node} for"
+        await self.app.push_screen(PromptScreen(label, "", SILENCE_HINT), done)
+
+    async def _confirm_silence(self, alarm: Alarm, seconds: float, reason: str) -> None:
+        of, shown = f"{alarm.rule} of {alarm.node}", text.seconds(seconds)
+
+        def answered(yes: bool | None) -> None:
+            if not yes:
+                self.say(LEFT_LOUD)
+                return
             order = {
                 "do": "silence",
                 "rule": alarm.rule,
                 "node": alarm.node,
                 "seconds": seconds,
-                "reason": reason.strip(),
+                "reason": reason,
             }
-            self._order(order, f"{alarm.rule} of {alarm.node} is silent for {time}")
+            self._order(order, f"{of} is silent for {shown}")
 
-        label = f"silence {alarm.rule} of {alarm.node} for"
-        await self.app.push_screen(PromptScreen(label, "", SILENCE_HINT), done)
+        question = f"silence {of} for {shown}, because: {reason}?"
+        await self.app.push_screen(ConfirmScreen(question), answered)
 
     def _alarm(self) -> Alarm | None:
         if self.page.table != alarms.ALARM_TABLE:
