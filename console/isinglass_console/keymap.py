@@ -29,7 +29,7 @@ MODIFIERS = ("alt", "ctrl", "hyper", "meta", "shift", "super")
 SUCH_AS = "a key is such as 'q', 'ctrl+q', 'f1', 'pagedown' or 'slash'"
 
 
-def _split(keys: str) -> list[str]:
+def split_keys(keys: str) -> list[str]:
     """Return keys apart, each by the name under which Textual looks for it.
 
     Raises:
@@ -38,7 +38,9 @@ def _split(keys: str) -> list[str]:
     return [binding.key for binding in Binding.make_bindings([Binding(keys, "")])]
 
 
-SIGNS = frozenset(name for sign in punctuation if sign != "," for name in _split(sign)) | {"comma"}
+SIGNS = frozenset(name for sign in punctuation if sign != "," for name in split_keys(sign)) | {
+    "comma"
+}
 NAMES = frozenset({"space", *FUNCTIONAL_KEYS.values()} - MODIFIER_FUNCTIONAL_KEYS)
 
 
@@ -97,7 +99,7 @@ def _wrong(name: str, keys: str) -> str:
     if name not in (known := [key.id for key in KEYS]):
         return f"{name!r} is no binding{near(name, known)}; the command palette shows the ids"
     try:
-        _split(keys)
+        split_keys(keys)
     except InvalidBinding:
         return f"{name!r} needs keys such as 'j,down'; that of a comma is 'comma'"
     bad = next((key for key in map(str.strip, keys.split(",")) if not is_key(key)), "")
@@ -110,7 +112,7 @@ def _meant(bad: str) -> str:
     modifiers = sorted({modifier.lower() for modifier in modifiers})
     if modifiers == ["shift"] and len(name) == 1 and name.isalpha():
         return f", did you mean {name.upper()}"
-    name = _split(name)[0] if len(name) == 1 and name in punctuation else name.lower()
+    name = split_keys(name)[0] if len(name) == 1 and name in punctuation else name.lower()
     tidy = "+".join((*modifiers, name))
     return f", did you mean {tidy}" if is_key(tidy) else near(name, sorted(NAMES | SIGNS))
 
@@ -131,7 +133,7 @@ def _clash(own: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _each(entries: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    return ((name, key) for name, keys in entries.items() for key in _split(keys))
+    return ((name, key) for name, keys in entries.items() for key in split_keys(keys))
 
 
 def _line_of(lines: TomlLines, name: str) -> int:

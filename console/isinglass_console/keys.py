@@ -42,9 +42,7 @@ KEYS: tuple[Key, ...] = (
     Key("view.compare", "0", "view('compare')", "Views", "compare: what changed most"),
     Key("view.next", "tab", "view_next(1)", "Views", "the next view"),
     Key("view.previous", "shift+tab", "view_next(-1)", "Views", "the view before"),
-    Key(
-        "columns", "|,vertical_line", "columns", "Views", "overview: a column a node, or a row", "|"
-    ),
+    Key("columns", "|", "columns", "Views", "overview: a column a node, or a row"),
     Key("threads.all", "t", "everywhere", "Views", "probes: threads of all nodes, or of one"),
     Key("heat.of", "u", "heat_of", "Views", "hot lines: of thread, process, node, all"),
     Key("zoom", "z", "zoom", "Views", "zoom: the table alone, and back"),

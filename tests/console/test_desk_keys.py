@@ -18,16 +18,13 @@ from isinglass.cli.dump import COMMAND as DUMP
 from isinglass.cli.selection import Selection
 from isinglass.glass.schedstat import Usage
 from isinglass.glass.snapshot import Verdict
-from isinglass_console import keys
 from isinglass_console.app import IsinglassApp
 from isinglass_console.model import format as text
 from isinglass_console.model import spots
 from isinglass_console.model.heat import Tally
 from isinglass_console.model.log import LogEntry
 from isinglass_console.screens.desk import Desk
-from isinglass_console.screens.main import MainScreen
 from isinglass_console.screens.source_screen import SourceScreen
-from isinglass_console.screens.stacks_screen import StacksScreen
 from isinglass_console.widgets.line import text_of
 
 
@@ -46,16 +43,6 @@ def row(app: IsinglassApp, word: str) -> str:
     """Return the row that begins with a word, whether it is selected or not."""
     lines = screen_text(app).split("\n")
     return next(line for line in lines if line[1:].startswith(word))
-
-
-@pytest.mark.parametrize("key", keys.KEYS, ids=lambda key: key.id)
-def test_every_key_of_the_table_does_something(key: keys.Key) -> None:
-    screen = {"main": MainScreen, keys.SOURCE: SourceScreen, keys.STACKS: StacksScreen}[key.screen]
-    assert callable(getattr(screen, f"action_{key.action.partition('(')[0]}"))
-    others = [each for each in keys.of_screen(key.screen) if each is not key]
-    taken = {name for each in others for name in each.keys.split(",")}
-    assert not taken & set(key.keys.split(",")), "a key has one meaning a screen"
-    assert key.id not in {each.id for each in keys.KEYS if each is not key}
 
 
 # ---------------------------------------------------------------------- trouble
