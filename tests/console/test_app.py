@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -341,6 +342,32 @@ def test_the_killed_node_looks_as_it_did(
         reading = alder.reading(tick, Verdict.KILLED, tick - 12 + 0.2)
         app.desk.absorb([reading], START_NS + tick * SECOND, 1.0)
     assert snap_compare(app, terminal_size=size)
+
+
+# What the terminal is like: the environment, and what the command makes of it.
+LOOKS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
+    "no-colour": ({"NO_COLOR": "1"}, {"theme": "ansi-dark"}),
+    "ascii": ({}, {"ascii_only": True}),
+    "light": ({}, {"theme": "isinglass-light"}),
+    "16-colours": ({}, {"theme": "ansi-dark"}),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_terminal_looks_as_it_did(
+    snap_compare: Callable[..., bool],
+    alder: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    look: str,
+) -> None:
+    environment, options = LOOKS[look]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    app = IsinglassApp(
+        desk=filled_desk(alder), feeding=False, keymap_path=tmp_path / "none", **options
+    )
+    assert snap_compare(app, terminal_size=(120, 36))
 
 
 def test_the_source_looks_as_it_did(snap_compare: Callable[..., bool], app: IsinglassApp) -> None:
