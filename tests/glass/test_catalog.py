@@ -74,18 +74,36 @@ def test_a_value_lies_in_its_bucket(value: int) -> None:
         assert value < ceiling and ceiling - floor <= max(1, floor // 4)
 
 
-@given(values=some.lists(some.integers(0, 1 << 40), min_size=1, max_size=200))
-def test_percentiles_are_right_to_an_eighth(values: list[int]) -> None:
+VALUES = some.lists(some.integers(0, 1 << 40), min_size=1, max_size=200)
+
+
+def recorded(values: list[int]) -> histogram.HistogramValue:
     words = [0] * histogram.WORDS
     for value in values:
         words[histogram.SUM] += value
         words[histogram.MAXIMUM] = max(words[histogram.MAXIMUM], value)
         words[histogram.FIRST_BUCKET + histogram.bucket_of(value)] += 1
-    read = histogram.HistogramValue(words)
+    return histogram.HistogramValue(words)
+
+
+@given(values=VALUES)
+def test_percentiles_are_right_to_an_eighth(values: list[int]) -> None:
+    read = recorded(values)
     exact = sorted(values)[(len(values) + 1) // 2 - 1]
     assert abs(read.percentile(0.5) - exact) <= exact / 7 + 0.5
-    assert read.percentile(1.0) <= max(values)
-    assert read.since(read).count == 0
+    assert read.percentile(0.99) <= read.percentile(1.0) == max(values), "the largest is known"
+    assert read.since(read).count == read.since(read).percentile(1.0) == 0
+
+
+@given(before=VALUES, after=VALUES)
+def test_the_largest_since_is_exact_when_it_is_the_largest_of_all(
+    before: list[int], after: list[int]
+) -> None:
+    since = recorded([*before, *after]).since(recorded(before))
+    if max(after) > max(before):
+        assert since.percentile(1.0) == since.maximum == max(after)
+    else:
+        assert abs(since.percentile(1.0) - max(after)) <= max(after) / 7 + 0.5
 
 
 class SamplePanel(Panel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -84,43 +83,7 @@ def test_the_demo_is_replayed_as_it_was(killed: Path, tmp_path: Path, runtime_di
     frame = recording.frame(number)
     assert frame is not None and [node.name for node in frame.nodes] == ["alder", "birch", "cedar"]
     recording.close()
-    agrees_with_dump(killed, number)
     in_a_terminal(killed, runtime_dir)
-
-
-def agrees_with_dump(path: Path, number: int) -> None:
-    """Check the figures of a frame against what `dump --json` says of the same instant."""
-    recording = Recording(path)
-    frame = recording.frame(number)
-    assert frame is not None
-    for node in frame.nodes:
-        assert node.snapshot is not None
-        done = subprocess.run(
-            [sys.executable, "-c", DUMP, str(path), str(number), node.name],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        fields = {
-            f"{panel['panel']}.{field['field']}": field["value"]
-            for panel in json.loads(done.stdout)["processes"][0]["panels"]
-            for field in panel["fields"]
-        }
-        assert node.figure("load") == fields["applier.load_1s"]
-        assert node.figure("length") == fields["queue.backlog.entries"]
-        assert fields["queue.offered"] > 0
-    recording.close()
-
-
-DUMP = """
-import json, sys
-from pathlib import Path
-from isinglass.cli.documents import node_document
-from isinglass.cli.dump import COMMAND
-from isinglass.cli.selection import Selection
-from isinglass_console.recording.reading import Recording
-frame = Recording(Path(sys.argv[1])).frame(int(sys.argv[2]))
-selection = Selection(COMMAND.parse(["--level", "debug"]))
-print(json.dumps(node_document(frame.node(sys.argv[3]).snapshot, selection)))
-"""
 
 
 def in_a_terminal(path: Path, runtime_dir: Path) -> None:

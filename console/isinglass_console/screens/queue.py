@@ -92,10 +92,10 @@ def _facts(block: Block, scene: Scene, node: NodeFrame) -> None:
     """Append three lines: what waits, how merging goes and why, and what each byte costs."""
     queue = node.snapshot.panel("queue") if node.snapshot is not None else None
     limit, refused = number(queue, "limit"), number(queue, "refused")
-    pen = Pen(scene.width).fact(" waiting ", text.count(number(queue, "length")))
+    pen = Pen(scene.width).fact(" waiting ", text.count(number(queue, "backlog.entries")))
     pen.fact(" of ", text.count(limit) if limit > 0 else text.NOTHING)
-    pen.fact(", ", text.size(number(queue, "size")))
-    pen.fact("   oldest ", text.seconds(number(queue, "oldest")))
+    pen.fact(", ", text.size(number(queue, "backlog.size")))
+    pen.fact("   oldest ", text.seconds(number(queue, "backlog.oldest")))
     pen.fact("   at most ", text.count(number(queue, "length_max")))
     pen.fact(", ", text.size(number(queue, "size_max")))
     pen.fact("   refused ", text.count(refused), "warning" if refused > 0 else "dim")

@@ -30,6 +30,11 @@ def bucket_floor(bucket: int) -> int:
     return (bucket - 4 * shift) << shift
 
 
+def _middle(bucket: int) -> float:
+    """Return what is told of a value in a bucket."""
+    return bucket if bucket < 4 else (bucket_floor(bucket) + bucket_floor(bucket + 1)) / 2
+
+
 class HistogramValue:
     """A histogram as it was read: counts by bucket, the sum and the largest of all values."""
 
@@ -42,12 +47,13 @@ class HistogramValue:
 
     def percentile(self, share: float) -> float:
         """Return the value below which `share` (0..1) of all values lie; 0 when there are none."""
+        if share >= 1:
+            return float(self.maximum)
         rank, seen = share * self.count, 0
         for bucket, count in enumerate(self.buckets):
             seen += count
             if count and seen >= rank:
-                middle = (bucket_floor(bucket) + bucket_floor(bucket + 1)) / 2
-                return float(bucket if bucket < 4 else min(middle, self.maximum))
+                return min(_middle(bucket), float(self.maximum))
         return 0.0
 
     @property
@@ -56,8 +62,15 @@ class HistogramValue:
         return self.sum / self.count if self.count else 0.0
 
     def since(self, earlier: HistogramValue) -> HistogramValue:
-        """Return the histogram of the values recorded after `earlier` was read."""
+        """Return the histogram of the values recorded after `earlier` was read.
+
+        The largest of them is known when it is the largest of all, else as a percentile is.
+        """
         buckets = list(map(sub, self.buckets, earlier.buckets))
         if min(buckets) < 0:
             buckets = [max(count, 0) for count in buckets]
-        return HistogramValue([max(self.sum - earlier.sum, 0), self.maximum, *buckets])
+        largest = self.maximum
+        if largest <= earlier.maximum:
+            last = max((bucket for bucket, count in enumerate(buckets) if count), default=0)
+            largest = min(int(_middle(last)), largest)
+        return HistogramValue([max(self.sum - earlier.sum, 0), largest, *buckets])
