@@ -122,11 +122,30 @@ def test_a_stopped_node_is_old_and_says_for_how_long(desk: Desk, alder: Stage) -
     assert "STOPPED: has not moved for 8.2 s" in text_of(status_line(desk.scene(120, 1)).lines)
     row = row_of(page(desk, "overview"), "▸")
     assert "~ stopped" in row
-    assert "97 %" in row
     assert "1 120" not in row, "a rate of a node that does not move"
     shown = page(desk, "overview")
     assert "8.2 s old" in shown
     assert "6 120 /s" not in shown
+
+
+@pytest.mark.parametrize(("verdict", "seconds", "known"), [
+    (Verdict.STALLED, 4, True), (Verdict.STALLED, 6, False), (Verdict.KILLED, 1, False),
+])  # fmt: skip
+def test_what_is_older_than_five_intervals_is_not_compared(
+    desk: Desk, alder: Stage, verdict: str, seconds: int, known: bool
+) -> None:
+    die(desk, alder, verdict, seconds)
+    desk.settings.zoomed = True
+    row = row_of(page(desk, "overview", 200, 20), "▸")
+    assert ("97 %" in row, "84 %" in row, "1.8 s" in row) == (known, known, known)
+    assert known or not re.search(r"\d", row.partition("STOPPED")[0].partition("KILLED")[0]), row
+    desk.settings.columns = True
+    shown = page(desk, "overview", 200, 40)
+    for figure, value in (("load", "97 %"), ("backlog", "84 %"), ("length", "4 200")):
+        assert row_of(shown, f" {figure} ").endswith(f" {value}" if known else " --")
+    page_lines = page_of(desk.scene(200, 40), SourceFiles()).block.lines
+    thread = next(line for line in page_lines if text_of([line])[1:].startswith("applier"))
+    assert {role for piece, role in thread if "engine.py" in piece or piece == "●"} == {"stale"}
 
 
 def test_a_killed_node_is_shown_post_mortem(desk: Desk, alder: Stage) -> None:

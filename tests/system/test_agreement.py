@@ -60,6 +60,7 @@ def recorded(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
     try:
         monkeypatch.setenv("ISINGLASS_RUNTIME_DIR", str(runtime_of(str(tmp_path))))
         isinglass("record", *NAMES, "-o", str(path), "--seconds", str(SECONDS))
+        assert process.poll() is None, process.communicate()
         live = isinglass("dump", "--json", "--events", "--ended").stdout
     finally:
         process.terminate()

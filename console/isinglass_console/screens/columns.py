@@ -105,9 +105,9 @@ def shown(value: float, unit: str) -> str:
 
 
 def _figure(scene: Scene, node: NodeFrame, figure: str, unit: str, width: int) -> Cell:
-    value = node.figure(figure)
+    value = scene.figure(node, figure)
     severity = scene.frame.levels.severity_of(node.name, figure, value)
-    old = scene.freshness(node).dim or node.condition != Condition.ALIVE
+    old = _old(scene, node)
     sign = f"{words.glyph(severity)[0]} " if severity >= Severity.WARNING else ""
     role = words.glyph(severity)[1] if sign else "stale" if old else "plain"
     value_text = f"{sign}{shown(value, unit)}"
@@ -118,6 +118,10 @@ def _figure(scene: Scene, node: NodeFrame, figure: str, unit: str, width: int) -
     return ((trend, "spark"), (f" {value_text:>{VALUE_CELLS}}", role))
 
 
+def _old(scene: Scene, node: NodeFrame) -> bool:
+    return scene.freshness(node).dim or node.condition != Condition.ALIVE
+
+
 def _thread_rows(scene: Scene, widths: dict[str, int]) -> Iterator[Row]:
     """Yield a row for each thread of the daemons: where it is on every node at this instant."""
     of_node = {
@@ -125,9 +129,10 @@ def _thread_rows(scene: Scene, widths: dict[str, int]) -> Iterator[Row]:
         for node in scene.frame.nodes
         if node.name in widths
     }
+    old = {node.name for node in scene.frame.nodes if _old(scene, node)}
     for name in dict.fromkeys(name for threads in of_node.values() for name in threads):
         cells = {
-            node: _place(threads[name], widths[node])
+            node: _place(threads[name], widths[node], old=node in old)
             for node, threads in of_node.items()
             if name in threads
         }
@@ -144,10 +149,12 @@ def _threads(node: NodeFrame) -> tuple[Thread, ...]:
     return owner.threads if owner is not None else ()
 
 
-def _place(thread: Thread, width: int) -> Cell:
+def _place(thread: Thread, width: int, *, old: bool) -> Cell:
     site = thread.site
+    sign, sign_role = words.place_glyph(site)
     role = "dim" if site is None or site.waits else "plain"
-    return (words.place_glyph(site), (f" {words.place(site, thread.word, width - 2)}", role))
+    place = f" {words.place(site, thread.word, width - 2)}"
+    return ((sign, "stale" if old else sign_role), (place, "stale" if old else role))
 
 
 # ---------------------------------------------------------------------- below

@@ -48,6 +48,17 @@ COLUMNS = (
     Column("offered", "OFFERED/s", 9, 7, right=True),
     Column("oldest", "OLDEST", 8, 8, right=True),
 )
+# column: its figure
+COMPARED = {
+    "load": "load",
+    "backlog": "backlog",
+    "pace": "pace",
+    "merged": "merged_share",
+    "lag": "lag_seconds",
+    "applied": "applied_rate",
+    "offered": "offered_rate",
+    "oldest": "oldest_seconds",
+}
 # column: the figure that at least one node must have
 OF_CLUSTERS = {"pace": "pace", "lag": "lag_seconds", "lag_trend": "lag_seconds"}
 SENTENCE_CELLS = 16
@@ -167,7 +178,8 @@ def _columns(scene: Scene) -> list[Column]:
 
 def _row(scene: Scene, node: NodeFrame, widths: dict[str, int]) -> Row:
     fresh = scene.freshness(node)
-    load, backlog = node.figure("load"), node.figure("backlog")
+    figures = {key: scene.figure(node, figure) for key, figure in COMPARED.items()}
+    load, backlog = figures["load"], figures["backlog"]
     state = words.state_word(node)
     glyph = words.glyph(node.severity)
     alarms = _alarms(scene, node, widths.get("alarms", 0))
@@ -178,27 +190,20 @@ def _row(scene: Scene, node: NodeFrame, widths: dict[str, int]) -> Row:
             "state": (glyph, (f" {state}", glyph[1] if node.severity else "plain")),
             "load": _bar_cell(load, widths.get("load", 0), load >= 0.9),
             "backlog": _bar_cell(backlog, widths.get("backlog", 0), backlog >= 0.75, TARGET),
-            "pace": cell(text.pace(node.figure("pace"))),
-            "merged": cell(text.share(node.figure("merged_share"))),
-            "lag": _lag_cell(scene, node),
+            "pace": cell(text.pace(figures["pace"])),
+            "merged": cell(text.share(figures["merged"])),
+            "lag": _lag_cell(scene, node, figures["lag"]),
             "lag_trend": _spark(scene, node, "lag_seconds", widths.get("lag_trend", 1)),
-            "applied": cell(text.count(node.figure("applied_rate"))),
+            "applied": cell(text.count(figures["applied"])),
             "trend": _spark(scene, node, "applied_rate", widths.get("trend", 1)),
-            "offered": cell(text.count(node.figure("offered_rate"))),
-            "oldest": cell(text.seconds(node.figure("oldest_seconds"))),
+            "offered": cell(text.count(figures["offered"])),
+            "oldest": cell(text.seconds(figures["oldest"])),
             "alarms": cell(alarms, _role(alarms, glyph[1])),
         },
         sort={
             "node": node.name,
             "state": -float(node.severity),
-            "load": load,
-            "backlog": backlog,
-            "pace": node.figure("pace"),
-            "merged": node.figure("merged_share"),
-            "lag": node.figure("lag_seconds"),
-            "applied": node.figure("applied_rate"),
-            "offered": node.figure("offered_rate"),
-            "oldest": node.figure("oldest_seconds"),
+            **figures,
             "alarms": -float(node.severity),
         },
         search=f"{node.name} {state} {alarms}",
@@ -225,8 +230,7 @@ def _role(alarms: str, role: str) -> str:
     return worse.get(alarms[:1], role)
 
 
-def _lag_cell(scene: Scene, node: NodeFrame) -> Cell:
-    seconds = node.figure("lag_seconds")
+def _lag_cell(scene: Scene, node: NodeFrame, seconds: float) -> Cell:
     severity = scene.frame.levels.severity_of(node.name, "lag_seconds", seconds)
     glyph, role = words.glyph(severity)
     shown = text.seconds(seconds)

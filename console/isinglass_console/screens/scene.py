@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import NamedTuple
 
 from isinglass_console.model import heat
@@ -14,6 +15,7 @@ from isinglass_console.model.alarms import OWN, AlarmSheet, sheet_at
 from isinglass_console.model.comparison import Beside
 from isinglass_console.model.frame import Frame, Freshness, NodeFrame, node_freshness
 from isinglass_console.model.heat_windows import HeatWindows
+from isinglass_console.model.hub import LAGS
 from isinglass_console.model.layout import Column
 from isinglass_console.model.log import Log, LogEntry
 from isinglass_console.model.log_page import LogRequest
@@ -94,6 +96,14 @@ class Scene(NamedTuple):
     def freshness(self, node: NodeFrame) -> Freshness:
         """Return how old the node's figures are."""
         return node_freshness(node, self.frame.interval_seconds)
+
+    def figure(self, node: NodeFrame, name: str) -> float:
+        """Return a figure by which nodes are compared: NaN once it is too old to be one of now.
+
+        How far a node is behind the others measure, so this is not as old as the node.
+        """
+        too_old = name not in LAGS and self.freshness(node).blank
+        return nan if too_old else node.figure(name)
 
     def trend(self, node: NodeFrame, figure: str, length: int) -> list[float]:
         """Return the last values of a figure, up to the frame shown; gaps are NaN."""
