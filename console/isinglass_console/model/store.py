@@ -101,7 +101,7 @@ def store_rows(snapshot: Snapshot) -> list[Labelled]:
         rows.append(("LMDB file", f"{text.size(file_size)}, {share} of {text.size(size)}", "plain"))
     if isfinite(number(store, "readers")):
         oldest, dead = number(store, "oldest_reader"), number(store, "dead_readers")
-        shown = f"{text.count(number(store, 'readers'))}, oldest snapshot {text.seconds(oldest)}"
+        shown = f"{text.count(number(store, 'readers'))}, oldest {text.seconds(oldest)}"
         if dead > 0:
             shown += f", {text.count(dead)} dead"
         role = "warning" if oldest > LONG_READ_SECONDS or dead > 0 else "plain"

@@ -47,10 +47,6 @@ ORIGIN = 0
 _encode = records.encode
 
 
-def _deletes(item: Wanted) -> bool:
-    return item[1] is None
-
-
 def _nothing() -> None:
     """What is to be sent on a node that has no cluster."""
 
@@ -140,7 +136,7 @@ class Intake:
     def _offer(self, table: str, items: Sequence[Wanted]) -> tuple[int, int]:
         self._refuse_in_trouble()
         stamp, place, entered = self._draw_stamps(len(items)), 0, 0
-        for deletes, some in groupby(items, _deletes):
+        for deletes, some in groupby(items, lambda item: item[1] is None):
             run = list(some)
             newest, count = (self._delete if deletes else self._put)(table, run, stamp + entered)
             place, entered = newest or place, entered + count
@@ -341,18 +337,15 @@ class Intake:
     def notes(self, through: int) -> Mapping[bytes, bytes]:
         """Return what the transaction that reaches a place is to note: how far each stream is."""
         with self:
-            if self.replica is None:
-                return self.noted_alone
-            return self.replica.notes_through(through)
+            return self.noted_alone if self.replica is None else self.replica.notes_through(through)
 
     def applied(
         self, batch: Batch, written_bytes: int, noted: Mapping[bytes, bytes] | None = None
     ) -> None:
         """Say that the batch in hand is in the store, and what was noted with it."""
         with self:
-            self.shelf.in_hand, self.trouble = InHand(), None
+            self.shelf.in_hand, self.trouble, self.noted_alone = InHand(), None, {}
             through = self._queue.applied(batch, written_bytes, clock.monotonic_ns())
-            self.noted_alone = {}
             if self.replica is not None:
                 self.replica.applied(through, noted or {})
 

@@ -138,9 +138,7 @@ class Service:
             tasks += self._cluster.tasks(self._applier.between)
             self._housekeeping.passed_everywhere = self._cluster.horizon
         else:
-            notes = store.notes()
-            newest_stamp = store.newest_stamp() if LIFE_NOTE in notes else 0
-            self._intake.noted_alone = written_alone(notes, newest_stamp)
+            self._intake.noted_alone = _noted_alone(store)
         self._recover()
         self._pacing = Pacing(
             settings, self._queue_panel, self._applier, self._applier_panel, self._intake
@@ -354,3 +352,9 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
         collecting.settle()
         lifetime.serve(service, signals, ready)
     return 0
+
+
+def _noted_alone(store: Store) -> dict[bytes, bytes]:
+    """Return what a node without a cluster notes; one that was never in one sent nothing yet."""
+    notes = store.notes()
+    return written_alone(notes, store.newest_stamp() if LIFE_NOTE in notes else 0)
