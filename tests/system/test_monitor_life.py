@@ -60,6 +60,18 @@ def test_a_monitor_is_started_asked_and_stopped() -> None:
         assert "the daemon serves" in isinglass("log", "--node", "alder").stdout
 
 
+def test_a_node_is_no_monitor_and_a_monitor_no_node() -> None:
+    with cluster(1) as daemons, monitor(daemons, "evening") as watching:
+        for action in ("stop", "status"):
+            said = isinglass("monitor", action, "--name", "alder", expect=2).stderr
+            assert f"alder is a node, not a monitor: give `isinglass daemon {action} alder`" in said
+            said = isinglass("daemon", action, "evening", expect=2).stderr
+            line = f"isinglass monitor {action} --name evening"
+            assert f"evening is a monitor, not a node: give `{line}`" in said
+        assert watching.process.poll() is None
+        isinglass("daemon", "status", "alder")
+
+
 def test_several_monitors_live_on_one_machine() -> None:
     with (
         cluster(1) as daemons,

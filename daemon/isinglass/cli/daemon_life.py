@@ -15,9 +15,8 @@ from pathlib import Path
 
 from isinglass import clock
 from isinglass.cli.printing import tell
+from isinglass.cli.roles import look_at, snapshot_of
 from isinglass.cli.units import seconds
-from isinglass.errors import SegmentError
-from isinglass.glass.reader import SegmentReader
 from isinglass.node import ownership
 
 TYPE_CHECKING = False
@@ -41,7 +40,7 @@ ENDINGS = {
 def stop(settings: Settings, values: Values) -> int:
     """Send TERM and wait for the end; kill it when that was asked for. Return the exit code."""
     limit = values.number("limit") if values.given("limit") else settings.stop_limit_seconds
-    owner = ownership.owner_of(settings.node_runtime_dir)
+    owner, _ = look_at(settings, "daemon", "stop")
     if owner is None:
         facts = {"node": settings.node, "was_running": False, "pid": None, "killed": False}
         tell(values, f"No daemon of node {settings.node} runs here.", facts)
@@ -108,7 +107,7 @@ def _remaining(settings: Settings, pid: int) -> str:
     """Return what keeps the daemon from ending, from its segment and the kernel."""
     if _is_stopped(pid):
         return f"it is stopped and cannot act; `kill -CONT {pid}` lets it go on"
-    snapshot = _snapshot(settings)
+    snapshot = snapshot_of(settings)
     queue = snapshot.panel("queue") if snapshot else None
     if queue is None:
         return "it has not yet ended"
@@ -122,23 +121,9 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-def _snapshot(settings: Settings) -> Snapshot | None:
-    try:
-        reader = SegmentReader(str(settings.node_runtime_dir / "segment"))
-    except SegmentError:
-        return None
-    try:
-        return reader.snapshot()
-    except SegmentError:
-        return None
-    finally:
-        reader.close()
-
-
 def print_status(settings: Settings, *, as_json: bool) -> int:
     """Print whether the daemon runs; return 0 when it does, else 3."""
-    owner = ownership.owner_of(settings.node_runtime_dir)
-    snapshot = _snapshot(settings)
+    owner, snapshot = look_at(settings, "daemon", "status")
     document = _status(settings, owner, snapshot)
     if as_json:
         import json

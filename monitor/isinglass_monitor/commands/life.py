@@ -12,9 +12,8 @@ import sys
 
 from isinglass.cli import units
 from isinglass.cli.printing import show, tell
+from isinglass.cli.roles import look_at
 from isinglass.cli.sheet import Section
-from isinglass.errors import SegmentError
-from isinglass.glass.reader import SegmentReader
 from isinglass.node import ownership
 
 TYPE_CHECKING = False
@@ -35,7 +34,7 @@ _CAUSES = ("network", "socket", "sender", "disk", "share", "away")
 
 def stop(settings: Settings, values: Values) -> int:
     """Send TERM and wait for the end; return the exit code."""
-    owner = ownership.owner_of(settings.node_runtime_dir)
+    owner, _ = look_at(settings, "monitor", "stop")
     limit_seconds, name = values.number("limit"), settings.node
     if owner is None:
         facts = {"monitor": name, "was_running": False, "pid": None}
@@ -62,8 +61,7 @@ def stop(settings: Settings, values: Values) -> int:
 
 def print_status(settings: Settings, *, as_json: bool) -> int:
     """Print whether the monitor runs, and its figures; return 0 when it does, else 3."""
-    owner = ownership.owner_of(settings.node_runtime_dir)
-    snapshot = _snapshot(settings)
+    owner, snapshot = look_at(settings, "monitor", "status")
     if as_json:
         import json
 
@@ -71,14 +69,6 @@ def print_status(settings: Settings, *, as_json: bool) -> int:
     else:
         show(_sections(settings, owner, snapshot))
     return 0 if owner else EXIT_NOT_RUNNING
-
-
-def _snapshot(settings: Settings) -> Snapshot | None:
-    try:
-        with SegmentReader(str(settings.node_runtime_dir / "segment")) as reader:
-            return reader.snapshot()
-    except SegmentError:
-        return None
 
 
 def _panels(snapshot: Snapshot | None, name: str) -> list[PanelView]:
