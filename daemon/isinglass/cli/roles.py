@@ -7,7 +7,7 @@ made it.
 
 from __future__ import annotations
 
-from isinglass.errors import SegmentError, UsageError
+from isinglass.errors import SegmentError, StoreLocked, UsageError
 from isinglass.glass.reader import SegmentReader
 from isinglass.node import ownership
 
@@ -22,6 +22,7 @@ ROLES = {
     "daemon": ("a node", "isinglass daemon {action} {name}"),
     "monitor": ("a monitor", "isinglass monitor {action} --name {name}"),
 }
+LIVING = ("alive", "stalled")
 
 
 def snapshot_of(settings: Settings) -> Snapshot | None:
@@ -54,3 +55,18 @@ def look_at(settings: Settings, wanted: str, action: str) -> tuple[Owner | None,
         line = command.format(action=action, name=settings.node)
         raise UsageError(f"{settings.node} is {kind}, not {ROLES[wanted][0]}: give `{line}`.")
     return owner, snapshot
+
+
+def refuse_program(settings: Settings) -> None:
+    """Refuse to take a name that a program has, while the caller holds the lock of the name.
+
+    Raises:
+        StoreLocked: a process that is no daemon and no monitor has the segment.
+    """
+    snapshot = snapshot_of(settings)
+    process = snapshot.owner if snapshot else None
+    if process is not None and process.verdict in LIVING:
+        raise StoreLocked(
+            f"The name {settings.node} is in use by process {process.pid} ({process.name}), a"
+            " program that is not a daemon: take another name, or end that program first."
+        )

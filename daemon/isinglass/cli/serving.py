@@ -11,6 +11,7 @@ import sys
 from contextlib import contextmanager
 
 from isinglass.cli.printing import tell
+from isinglass.cli.roles import refuse_program
 from isinglass.errors import IsinglassError, SettingsError, StoreLocked
 from isinglass.node import ownership
 from isinglass.node.daemonize import Outcome, daemonize
@@ -97,7 +98,7 @@ class Served:
         """Hold the name for a block.
 
         Raises:
-            StoreLocked: it is taken.
+            StoreLocked: it is taken, by another service or by a program.
             SettingsError: its directory cannot be made.
         """
         settings = self._settings
@@ -111,6 +112,7 @@ class Served:
                 f"{error.filename} cannot be made: {error.strerror}; choose another --runtime-dir."
             ) from error
         try:
+            refuse_program(settings)
             yield
         finally:
             holding.__exit__(None, None, None)

@@ -309,7 +309,7 @@ def _make(node: str, path: str, process: str) -> Segment:
     """Make the segment, while nobody else does."""
     if _owner_lives(path):
         raise SegmentError(
-            f"node {node} is alive already: stop it first (`isinglass daemon stop {node}`)"
+            f"node {node} is alive already: end its process (see `isinglass ps {node}`) first"
         )
     fresh = f"{path}.new"
     try:
