@@ -23,6 +23,7 @@ from isinglass.glass.reader import SegmentReader
 from isinglass.node.ownership import owner_of
 from programs import program
 from ssh_server import SshServer
+from waiting import wait_until
 
 NODE = "oak"
 WAIT_SECONDS = 30.0
@@ -64,6 +65,21 @@ def test_status_tells_each_state_of_a_node(node: str, data_dir: Path) -> None:
     command("daemon", "stop", node)
     assert "ended cleanly" in command("daemon", "status", node, expect=3).stdout
     assert "No daemon" in command("daemon", "stop", node).stdout
+
+
+def test_status_tells_what_the_running_daemon_was_told(node: str, tmp_path: Path) -> None:
+    command("daemon", "start", node, "--data-dir", str(tmp_path / "elsewhere"))
+    told = json.loads(command("daemon", "status", node, "--json").stdout)
+    assert told["data_directory"] == str(tmp_path / "elsewhere" / node)
+    assert told["drained"] is False
+    command("daemon", "drain", node, "--for", "10m")
+
+    def is_told() -> bool:
+        told = json.loads(command("daemon", "status", node, "--json").stdout)
+        return bool(told["drained"])
+
+    wait_until(is_told, "the status says that the node is drained")
+    assert "It is drained" in command("daemon", "status", node).stdout
 
 
 def test_a_second_daemon_of_the_node_is_refused(node: str) -> None:

@@ -22,11 +22,13 @@ from isinglass.node import ownership
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from isinglass.cli.options import Values
+    from isinglass.glass.panel_views import PanelView
     from isinglass.glass.snapshot import Snapshot
     from isinglass.settings import Settings
 
 EXIT_NOT_RUNNING = 3  # LSB, "Init Script Actions"
 EXIT_STILL_RUNNING = 1
+DRAINED = "drained"  # panel daemon, field state
 REPORT_SECONDS = 1.0
 DEATH_LIMIT_SECONDS = 10.0  # from SIGKILL to the end: a dying process may finish its disk write
 ENDINGS = {
@@ -138,16 +140,27 @@ def _status(
     settings: Settings, owner: ownership.Owner | None, snapshot: Snapshot | None
 ) -> dict[str, object]:
     process = snapshot.owner if snapshot else None
+    panel = snapshot.panel("daemon") if snapshot else None
     return {
         "node": settings.node,
         "running": owner is not None,
         "pid": owner.pid if owner else None,
         "state": snapshot.state if snapshot else None,
+        "drained": panel is not None and panel.get("state") == DRAINED,
         "verdict": process.verdict if process else None,
         "heartbeat_age_seconds": round(process.heartbeat_age_seconds, 3) if process else None,
         "runtime_directory": str(settings.node_runtime_dir),
-        "data_directory": str(settings.node_data_dir),
+        "data_directory": _data_directory(settings, panel),
     }
+
+
+def _data_directory(settings: Settings, panel: PanelView | None) -> str:
+    """Return where the store lies: the daemon may have been told another place than the caller.
+
+    The panel has room for the beginning of a long path.
+    """
+    own, told = str(settings.node_data_dir), str(panel.get("data_directory")) if panel else ""
+    return own if own.startswith(told) else told
 
 
 def _sentence(document: dict[str, object]) -> str:
@@ -156,7 +169,8 @@ def _sentence(document: dict[str, object]) -> str:
         how = "is starting" if verdict is None or document["state"] == "init" else "runs"
         if verdict == "stalled" and isinstance(age := document["heartbeat_age_seconds"], float):
             how = f"has not moved for {seconds(age)}"
-        return f"The daemon of node {node} {how} (process {document['pid']})."
+        drained = " It is drained: no client may write." if document["drained"] else ""
+        return f"The daemon of node {node} {how} (process {document['pid']}).{drained}"
     if verdict is None:
         return f"No daemon of node {node} runs here, nor did one since this machine booted."
     return f"No daemon of node {node} runs here: {ENDINGS[str(verdict)]}."
