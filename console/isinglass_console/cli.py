@@ -17,6 +17,7 @@ import os
 import sys
 
 from isinglass.errors import IsinglassError
+from isinglass.glass.permission import refusal
 
 SUMMARY = "Watch a running daemon through shared memory: live, stopped or dead."
 EXIT_USAGE = 2
@@ -107,7 +108,10 @@ def main() -> int:
         _drop_output()
         return EXIT_PIPE_CLOSED
     except OSError as error:
-        # Errors of named files are told by the commands themselves.
+        if isinstance(error, PermissionError) and error.filename is not None:
+            print(f"isinglass: {refusal(error.filename)}", file=sys.stderr)
+            return IsinglassError.exit_code
+        # Other errors of named files are told by the commands themselves.
         if error.errno not in FULL or error.filename is not None:
             raise
         _drop_output()

@@ -20,6 +20,7 @@ from typing import Any
 
 from isinglass import clock
 from isinglass.errors import IsinglassError, StoreLocked
+from isinglass.glass.permission import unreadable
 from isinglass_monitor.atomic_file import read_document, replace_document
 
 DIRECTORY, LOCK_FILE = "orders", "watch.lock"
@@ -126,7 +127,8 @@ def ask(runtime: Path, order: dict[str, Any], patience: float = PATIENCE_SECONDS
     """
     if not is_there(runtime):
         raise MonitorAway(
-            f"No monitor {runtime.name} runs: start it with `isinglass monitor start`."
+            unreadable(runtime / LOCK_FILE)
+            or f"No monitor {runtime.name} runs: start it with `isinglass monitor start`."
         )
     name = f"{clock.wall_ns()}-{os.getpid()}-{secrets.token_hex(4)}"
     path, answer = (runtime / DIRECTORY / (name + kind) for kind in (ORDER, ANSWER))

@@ -13,6 +13,7 @@ map is full all tiers are kept for a shorter time, which is counted.
 from __future__ import annotations
 
 import math
+import os
 import queue
 import struct
 import threading
@@ -25,6 +26,7 @@ import lmdb
 import msgpack
 
 from isinglass.errors import DiskFull, StoreError
+from isinglass.glass.permission import refusal, unreadable
 from isinglass.store.engine import DATA_FILE, FILE_MODE, LOCK_FILE
 from isinglass.store.opening import prepare
 from isinglass.store.room import says_full
@@ -62,9 +64,10 @@ class StatisticsFile:
     """
 
     def __init__(self, path: Path, *, writes: bool, map_bytes: int = MAP_BYTES) -> None:
-        if not writes and not path.exists():
+        if not writes and not os.path.exists(path):
             raise StoreError(
-                f"There are no statistics in {path}: no monitor of that name has run here; start"
+                unreadable(path)
+                or f"There are no statistics in {path}: no monitor of that name has run here; start"
                 " one with `isinglass monitor start`."
             )
         try:
@@ -80,6 +83,8 @@ class StatisticsFile:
         except (lmdb.Error, OSError) as error:
             if says_full(error):
                 raise DiskFull(f"The disk under {path} has no room: free some.") from error
+            if isinstance(error, (lmdb.ReadonlyError, lmdb.LockError, PermissionError)):
+                raise StoreError(refusal(path)) from error
             raise StoreError(f"There are no statistics in {path}: {error}.") from error
         self._minutes: dict[str, Minute] = {}
         self.kept_share = 1.0

@@ -8,6 +8,7 @@ from isinglass import clock
 from isinglass.cli.options import Option, Positional
 from isinglass.errors import SegmentError, SegmentHalfWritten, SegmentMissing, UsageError
 from isinglass.glass import layout
+from isinglass.glass.permission import unseen_nodes
 from isinglass.glass.reader import SegmentReader
 
 TYPE_CHECKING = False
@@ -71,8 +72,9 @@ def all_or_one(name: str) -> list[str]:
     names = layout.node_names()
     if not names:
         raise SegmentMissing(
-            f"No node has run here since this machine booted ({layout.runtime_directory()} has no"
-            " segment); start one with `isinglass daemon start`."
+            unseen_nodes()
+            or f"No node has run here since this machine booted ({layout.runtime_directory()} has"
+            " no segment); start one with `isinglass daemon start`."
         )
     return names
 

@@ -13,8 +13,9 @@ import sys
 from isinglass import __version__
 from isinglass.cli.forced import asked_for, is_forced, narrowed
 from isinglass.cli.options import Command, Option, Positional
-from isinglass.errors import UsageError
+from isinglass.errors import SegmentMissing, UsageError
 from isinglass.glass import layout
+from isinglass.glass.permission import unseen_nodes
 
 FLAGS = ("list", "no-source")
 
@@ -58,7 +59,10 @@ def main(arguments: list[str]) -> int:
         flags = [here or asked.flag(name) for here, name in zip(flags, FLAGS, strict=True)]
     listing, no_source = flags
     if listing:
-        for name in allowed or layout.node_names():
+        names = allowed or layout.node_names()
+        if not names and (why := unseen_nodes()):
+            raise SegmentMissing(why)
+        for name in names:
             print(name)
         return 0
     if sys.stdin.isatty() or sys.stdout.isatty():

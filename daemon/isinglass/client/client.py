@@ -24,6 +24,7 @@ from isinglass.client.reading import Reading
 from isinglass.client.receipts import Receipt, ack_number, consistency_number, durability_number
 from isinglass.errors import DaemonAway, TableMissing, UsageError
 from isinglass.glass import layout
+from isinglass.glass.permission import unseen_nodes
 from isinglass.glass.probe import mark
 from isinglass.store import records
 from isinglass.wire import messages
@@ -316,7 +317,8 @@ def _only_node() -> str:
     names = layout.node_names()
     if not names:
         raise DaemonAway(
-            f"no node has run here ({layout.runtime_directory()} has none): start one with"
+            unseen_nodes()
+            or f"no node has run here ({layout.runtime_directory()} has none): start one with"
             " `isinglass daemon start`"
         )
     if len(names) > 1:

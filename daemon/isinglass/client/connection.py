@@ -14,6 +14,7 @@ from typing import Any
 from isinglass import clock
 from isinglass.errors import DaemonAway, RequestRefused, RequestTimeout
 from isinglass.glass import layout
+from isinglass.glass.permission import refusal
 from isinglass.wire import messages
 from isinglass.wire.messages import DONE, REFUSED
 from isinglass.wire.transport import RECEIVE_BYTES, ClientSocket
@@ -51,6 +52,8 @@ class Connection:
         self.node, self._next_id, self._buffer = node, 1, messages.FrameBuffer()
         try:
             self._socket = ClientSocket(path, timeout_seconds)
+        except PermissionError as error:
+            raise DaemonAway(refusal(path)) from error
         except OSError as error:
             raise DaemonAway(
                 f"no daemon answers at {path} ({error.strerror}): start node {node}"

@@ -19,6 +19,7 @@ from isinglass.glass import layout, locks
 from isinglass.glass.header import Header, check_boot, check_file, check_words
 from isinglass.glass.layout import RegionWord, SharedWord, SlotState, SlotWord
 from isinglass.glass.panel_views import Catalogue
+from isinglass.glass.permission import not_opened
 from isinglass.glass.snapshot import Process, Snapshot, Verdict
 
 TYPE_CHECKING = False
@@ -72,7 +73,7 @@ class SegmentReader:
                 f" or not started (`isinglass daemon start {node}`)?"
             ) from error
         except OSError as error:
-            raise SegmentForeign(f"{self.path} cannot be opened: {error.strerror}") from error
+            raise SegmentForeign(not_opened(self.path, error)) from error
         try:
             self.header = self._header()
             check_boot(self.header, self.path)

@@ -28,6 +28,7 @@ from isinglass.glass.events import ERRORS, EVENTS
 from isinglass.glass.header import check_file, check_words
 from isinglass.glass.heartbeat import Heartbeat
 from isinglass.glass.layout import HeaderWord, RegionWord, SharedWord, SlotState, SlotWord, State
+from isinglass.glass.permission import not_opened
 from isinglass.glass.processes import command_of, start_ticks
 from isinglass.glass.region import OWN, fit
 from isinglass.glass.severity import WARNING
@@ -352,7 +353,7 @@ def attach(node: str, process: str = "client") -> Segment:
             f"node {node} has no segment at {path}: start it (`isinglass daemon start {node}`)"
         ) from error
     except OSError as error:
-        raise SegmentForeign(f"{path} cannot be opened: {error.strerror}") from error
+        raise SegmentForeign(not_opened(path, error)) from error
     try:
         check_file(os.fstat(descriptor), path)
         check_words(os.pread(descriptor, layout.HEADER_BYTES, 0), path)

@@ -19,6 +19,7 @@ from types import TracebackType
 
 from isinglass.errors import ProcessAway, StoreLocked
 from isinglass.glass import locks
+from isinglass.glass.permission import refusal
 
 LOCK_NAME = "daemon.lock"
 DIRECTORY_MODE = 0o750
@@ -51,10 +52,7 @@ def owner_of(node_runtime_dir: Path) -> Owner | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:
-        raise ProcessAway(
-            f"{node_runtime_dir} may not be read by this user: give the command as the daemon's"
-            " user, or as one of its group."
-        ) from None
+        raise ProcessAway(refusal(node_runtime_dir)) from None
     try:
         if not locks.is_locked(descriptor, _HELD_BYTE):
             return None

@@ -9,6 +9,7 @@ from isinglass.cli.sheet import Section
 from isinglass.cli.units import seconds, wall_time
 from isinglass.clock import NANOSECONDS_PER_SECOND
 from isinglass.errors import IsinglassError
+from isinglass.glass.permission import unreadable
 from isinglass.glass.severity import ERROR, severity_name
 from isinglass.harmless import printable
 from isinglass_monitor.alarms.book import worst_first
@@ -41,7 +42,9 @@ def current(where: Places) -> tuple[dict[str, Any], bool]:
         document = state.get("book")
     if not isinstance(document, dict):
         raise NoMonitor(
-            f"No monitor {where.runtime.name} has run here:"
+            unreadable(where.runtime)
+            or unreadable(where.data)
+            or f"No monitor {where.runtime.name} has run here:"
             " start one with `isinglass monitor start`."
         )
     return {"written_wall_ns": 0, "notifiers": [], **document}, is_there(where.runtime)

@@ -10,6 +10,7 @@ from isinglass import clock
 from isinglass.cli.nodes import is_remote
 from isinglass.errors import SegmentMissing, StoreError, UsageError
 from isinglass.glass import layout
+from isinglass.glass.permission import unreadable, unseen_nodes
 from isinglass.settings import data_directory
 from isinglass_monitor.query.rings import Rings
 from isinglass_monitor.query.spools import Spool, SpoolHere
@@ -184,7 +185,9 @@ def open_source(
         raise UsageError("A cursor is of a monitor's spool, and there is none here.")
     if not layout.node_names():
         raise SegmentMissing(
-            f"There is no spool of a monitor under {data_directory()}, and no node has run here"
+            unreadable(data_directory())
+            or unseen_nodes()
+            or f"There is no spool of a monitor under {data_directory()}, and no node has run here"
             " since this machine booted."
         )
     return RingsSource(question)
