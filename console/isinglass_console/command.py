@@ -92,7 +92,7 @@ COMMAND = Command(
             completes="files",
         ),
         Option("serve", "Serve it to browsers on this machine instead, at 127.0.0.1."),
-        Option("port", "The port for --serve.", value="PORT", kind="count", default=8600),
+        Option("port", "The port for --serve.", value="PORT", kind="port", default=8600),
         Option("theme", "A colour theme: isinglass, isinglass-light, ansi-dark ...", value="NAME"),
     ),
     notes=(

@@ -178,6 +178,14 @@ def test_a_port_that_is_taken_is_a_sentence(home: Path) -> None:
     assert f"127.0.0.1:{port} cannot be had" in error
 
 
+def test_a_port_that_is_none_is_a_sentence() -> None:
+    for port in ("99999", "0", "http"):
+        error = isinglass("console", "--serve", "--port", port, expect=2).stderr
+        assert error == (
+            f"isinglass: --port takes a whole number from 1 to 65,535, not {port!r}.\n"
+        )
+
+
 def test_what_is_served_is_the_same_console_without_serving() -> None:
     line = ["alder", "--serve", "--port", "9", "--view", "flow", "--port=8", "--ascii"]
     assert without_serving(line) == ["alder", "--view", "flow", "--ascii"]

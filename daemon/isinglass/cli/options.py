@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Converted = str | float | int | bool | list[str] | None
 
+LAST_PORT = 65_535
 GREATEST = 1e9  # as seconds 31 years; the kernel waits for 292 at most
 
 
@@ -58,6 +59,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _port(text: str) -> int:
+    number = _count(text)
+    if number > LAST_PORT:
+        raise ValueError(text)
+    return number
+
+
 # kind: (what converts it, what the error calls it)
 KINDS: dict[str, tuple[Callable[[str], Converted], str]] = {
     "text": (str, "text"),
@@ -65,6 +73,7 @@ KINDS: dict[str, tuple[Callable[[str], Converted], str]] = {
     "positive": (_positive, "a number above 0"),
     "seconds": (_not_negative, "a number of seconds"),
     "count": (_count, "a whole number above 0"),
+    "port": (_port, f"a whole number from 1 to {LAST_PORT:,}"),
 }
 
 
@@ -187,7 +196,7 @@ class Values:
         return value
 
     def whole(self, name: str) -> int:
-        """Return the whole number of an option of kind "count"."""
+        """Return the whole number of an option of kind "count" or "port"."""
         return int(self.number(name))
 
 
