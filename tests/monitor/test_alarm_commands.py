@@ -186,6 +186,14 @@ def test_an_incident_shows_the_figures_of_ones_own_rules(watch: WatchProcess) ->
     assert "bakery.heat" in shown and "bakery.loaves" not in shown
 
 
+@pytest.mark.parametrize("what", ["-20m", "17", "now"])
+def test_where_no_monitor_has_run_there_is_no_incident(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "incident.md"
+    refused = isinglass("incident", what, "--name", "nosuch", "-o", str(path), expect=1)
+    assert "No monitor nosuch has run here" in refused.stderr
+    assert not path.exists()
+
+
 def test_an_incident_is_one_page(watch: WatchProcess, tmp_path: Path) -> None:
     watch.say(TROUBLE)
     watch.wait_told(1)

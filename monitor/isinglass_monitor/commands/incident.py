@@ -45,7 +45,8 @@ COMMAND = Command(
     ),
     notes=(
         "For the time before the alarm was raised, and after it ended, or now.",
-        "Exit code: 0 written, 1 not written, 2 there is no such alarm.",
+        "Exit code: 0 written; 1 not written, or no monitor has run here; 2 there is no such"
+        " alarm.",
     ),
     examples=(
         "isinglass incident 17 -o incident.md",
@@ -79,14 +80,19 @@ def _report(values: Values, where: Places) -> dict[str, Any]:
     from isinglass_monitor.commands.alarms_text import NoMonitor, current
     from isinglass_monitor.incident import concerned, document
     from isinglass_monitor.query.filters import parse_level
+    from isinglass_monitor.spool.folder import FOLDER, segment_numbers
     from isinglass_monitor.standing import kept
 
+    now = clock.wall_ns()
+    at = _time(values.text("WHAT"), now)
     try:
         book = current(where)[0]
     except NoMonitor:
+        if not segment_numbers(where.data / FOLDER):
+            raise
         book = {"alarms": [], "ended": []}
     alarms = [*book["ended"], *book["alarms"]]
-    subject, window = _window(values, alarms)
+    subject, window = _window(values, at, now, alarms)
     found = concerned(alarms, window)
     return document(
         window,
@@ -98,18 +104,25 @@ def _report(values: Values, where: Places) -> dict[str, Any]:
     )
 
 
-def _window(values: Values, alarms: list[dict[str, Any]]) -> tuple[dict[str, Any] | None, Window]:
-    from isinglass.durations import seconds_of
-    from isinglass_monitor.incident import Window
+def _time(what: str, now: int) -> int | None:
+    """Return the time that is meant; None for the number of an alarm."""
     from isinglass_monitor.query.times import parse_time
 
-    now, what = clock.wall_ns(), values.text("WHAT")
+    return None if what.isascii() and what.isdigit() else parse_time(what, now)
+
+
+def _window(
+    values: Values, at: int | None, now: int, alarms: list[dict[str, Any]]
+) -> tuple[dict[str, Any] | None, Window]:
+    from isinglass.durations import seconds_of
+    from isinglass_monitor.incident import Window
+
+    what = values.text("WHAT")
     try:
         before, after = (round(seconds_of(values.text(n)) * 1e9) for n in ("before", "after"))
     except ValueError as error:
         raise UsageError(f"{error.args[0]!r} is no length of time: give 30s, 5m or 2h.") from None
-    if not (what.isascii() and what.isdigit()):
-        at = parse_time(what, now)
+    if at is not None:
         return None, Window(at, at - before, at + after)
     subject = next((alarm for alarm in alarms if alarm["number"] == int(what)), None)
     if subject is None:
