@@ -126,7 +126,8 @@ def test_every_broken_state_is_told_apart(good: bytes, runtime_dir: Path) -> Non
 
     size = layout.SEGMENT_BYTES
     for raw, length, error in [
-        (good, 0, SegmentTruncated),
+        (good, 0, NotASegment),
+        (b"key,name\n1,ada\n", 15, NotASegment),
         (good, 100, SegmentTruncated),
         (good, size - 1, SegmentTruncated),
         (bytes(4096), size, SegmentHalfWritten),
@@ -149,8 +150,9 @@ def test_links_and_directories_are_not_followed(good: bytes, runtime_dir: Path) 
     link = runtime_dir / "link"
     link.symlink_to(path)
     for odd in (link, runtime_dir):
-        with pytest.raises(SegmentForeign):
+        with pytest.raises(SegmentForeign) as caught:
             SegmentReader(str(odd))
+        assert "remove" not in str(caught.value)
 
 
 def test_a_file_that_is_cut_while_it_is_open_is_an_error(good: bytes, runtime_dir: Path) -> None:

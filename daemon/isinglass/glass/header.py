@@ -75,23 +75,31 @@ def header_bytes(header: Header) -> bytes:
     return bytes(raw)
 
 
-def check_file(status: os.stat_result, path: str) -> None:
-    """Check that a segment file is a plain file of this user or of root, and whole.
+def check_file(descriptor: int, path: str) -> os.stat_result:
+    """Return what the kernel says of a segment file: a plain file of this user or of root, whole.
 
     Raises:
         SegmentForeign: it is not.
+        NotASegment: it is too short for one, and does not begin as one does.
         SegmentTruncated: it is shorter than any segment.
     """
-    own = os.geteuid()
+    status, own = os.fstat(descriptor), os.geteuid()
     if not stat.S_ISREG(status.st_mode):
-        raise SegmentForeign(f"{path} is not a plain file: remove it")
+        raise SegmentForeign(f"{path} is not a segment of isinglass: it is no plain file")
     if own != 0 and status.st_uid not in (0, own):
         raise SegmentForeign(f"{path} belongs to user {status.st_uid}: run as that user or root")
     if status.st_size < layout.SEGMENT_BYTES:
+        _check_magic(os.pread(descriptor, layout.WORD_BYTES, 0), path)
         raise SegmentTruncated(
             f"{path} has {status.st_size:,} of {layout.SEGMENT_BYTES:,} bytes, somebody cut it:"
             " restart the node"
         )
+    return status
+
+
+def _check_magic(raw: bytes, path: str) -> None:
+    if int.from_bytes(raw[: layout.WORD_BYTES], "little") != layout.MAGIC:
+        raise NotASegment(f"{path} is not a segment of isinglass: look what else wrote it")
 
 
 def check_words(raw: bytes, path: str) -> None:
@@ -105,8 +113,7 @@ def check_words(raw: bytes, path: str) -> None:
     words = memoryview(raw).cast("Q")
     if not any(raw):
         raise SegmentHalfWritten(f"{path} is empty so far: its writer has just begun, or is gone")
-    if words[HeaderWord.MAGIC] != layout.MAGIC:
-        raise NotASegment(f"{path} is not a segment of isinglass: look what else wrote it")
+    _check_magic(raw, path)
     if words[HeaderWord.BYTE_ORDER] != layout.BYTE_ORDER_MARK:
         raise NotASegment(f"{path} was written on a machine of the other byte order")
     major = words[HeaderWord.FORMAT] >> 32

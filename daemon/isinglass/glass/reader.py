@@ -86,9 +86,7 @@ class SegmentReader:
         self._mapped: memoryview | None = None
 
     def _header(self) -> Header:
-        status = os.fstat(self._file)
-        check_file(status, self.path)
-        self.inode = status.st_ino
+        self.inode = check_file(self._file, self.path).st_ino
         raw = self._read(0, layout.HEADER_BYTES)
         check_words(raw, self.path)
         return Header(raw)
@@ -291,7 +289,7 @@ class SegmentReader:
     # ------------------------------------------------------------------ probes, fast
     def _words(self) -> memoryview:
         if self._mapped is None:
-            check_file(os.fstat(self._file), self.path)
+            check_file(self._file, self.path)
             self._map = mmap.mmap(self._file, layout.SEGMENT_BYTES, prot=mmap.PROT_READ)
             self._mapped = memoryview(self._map).cast("Q")
         return self._mapped

@@ -355,7 +355,7 @@ def attach(node: str, process: str = "client") -> Segment:
     except OSError as error:
         raise SegmentForeign(not_opened(path, error)) from error
     try:
-        check_file(os.fstat(descriptor), path)
+        check_file(descriptor, path)
         check_words(os.pread(descriptor, layout.HEADER_BYTES, 0), path)
     except SegmentError:
         os.close(descriptor)
