@@ -358,6 +358,12 @@ def test_a_file_that_is_none_or_was_cut_is_a_sentence(recording: Recording, tmp_
         with pytest.raises(RecordingDamaged, match="no recording"):
             open_it(other)
     assert other.read_bytes() == before
+    with pytest.raises(RecordingError, match="is a folder, no recording"):
+        Recording(tmp_path)
+    for text in ("", "a,b\n1,2\n"):
+        other.write_text(text)
+        with pytest.raises(RecordingDamaged, match="other is no recording of isinglass"):
+            Recording(other)
     whole = recording.path.read_bytes()
     recording.close()
     for length in (0, 100, 4096, 9000, len(whole) // 2, len(whole) - 4096):

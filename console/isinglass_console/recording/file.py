@@ -47,6 +47,7 @@ from isinglass_console.recording.format import (
     RecordingError,
     RecordingFormatUnknown,
     chapter_of,
+    check_kind,
     index_bytes,
     key_of,
     life_key,
@@ -85,8 +86,8 @@ class RecordingFile:
         try:
             if writes:
                 self._hold()
-            elif not path.is_file():
-                raise RecordingError(f"There is no recording {path}.")
+            else:
+                check_kind(path)
             self._environment = self._opened()
             self._identity = self._identity_now()
             self._check_size()
@@ -389,10 +390,8 @@ def explained(error: Exception, path: Path) -> RecordingError | DiskFull:
     code = getattr(error, "errno", None) or getattr(error, "code", 0)
     if says_full(error):
         return DiskFull(f"The disk under {path} has no room: free some, or record elsewhere.")
-    if isinstance(error, DAMAGED):
+    if isinstance(error, (*DAMAGED, lmdb.NotFoundError)):
         return RecordingDamaged(f"{path} is no recording, or damaged ({error}).")
-    if isinstance(error, lmdb.NotFoundError):
-        return RecordingDamaged(f"{path} is no recording of isinglass.")
     if isinstance(error, lmdb.MapFullError):
         return DiskFull(f"{path} has reached {MAP_BYTES >> 30} GiB: begin another recording.")
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):

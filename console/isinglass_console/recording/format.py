@@ -25,6 +25,7 @@ from __future__ import annotations
 import lzma
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
@@ -38,6 +39,8 @@ FORMAT = 1
 OF_CHAPTERS = ("index", "chapters", "snapshots", "events")
 TABLES = ("meta", "schemas", "wholes", "rows", *OF_CHAPTERS)
 META = b"recording"
+# behind the header of the first page (lmdb mdb.c, MDB_MAGIC)
+LMDB_MAGIC, LMDB_MAGIC_PLACE = (0xBEEFC0DE).to_bytes(4, "little"), 16
 CHAPTER_ROWS = 120
 KEY_ROWS = 15  # what is decoded at most to show any frame
 LARGEST_CHAPTER_BYTES = 1 << 30
@@ -57,6 +60,23 @@ class RecordingDamaged(RecordingError):
 
 class RecordingFormatUnknown(RecordingError):
     """The file was recorded in another format."""
+
+
+def check_kind(path: Path) -> None:
+    """Check that a file is of the kind that recordings are: one of LMDB.
+
+    Raises:
+        RecordingError, RecordingDamaged: there is none, or it is of another kind.
+        OSError: it cannot be read.
+    """
+    if path.is_dir():
+        raise RecordingError(f"{path} is a folder, no recording of isinglass.")
+    if not path.is_file():
+        raise RecordingError(f"There is no recording {path}.")
+    with path.open("rb") as file:
+        file.seek(LMDB_MAGIC_PLACE)
+        if file.read(len(LMDB_MAGIC)) != LMDB_MAGIC:
+            raise RecordingDamaged(f"{path} is no recording of isinglass.")
 
 
 class Chapter(NamedTuple):
