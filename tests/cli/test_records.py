@@ -162,7 +162,10 @@ def test_add_prints_the_count(words: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [("[1]",), ("{",), ("nothing",), ("{}", "a=1"), ('{"a":' * 20_000,)],
+    [
+        *(("[1]",), ("{",), ("nothing",), ("{}", "a=1"), ('{"a":' * 20_000,)),
+        *(('{"a": NaN}',), ('{"a": -Infinity}',)),
+    ],
     ids=lambda value: value[0][:8],
 )
 def test_values_that_are_no_record_are_refused_before_the_node_is_asked(

@@ -111,6 +111,15 @@ def test_words_of_the_command_line() -> None:
             pair(bad, False)
 
 
+def test_a_number_that_json_does_not_have_is_a_bad_row() -> None:
+    texts = ("NaN", "Infinity", "-Infinity", "1e999")
+    found = rows("".join(f'{{"id": 1, "a": {text}}}\n' for text in texts), "jsonl")
+    reasons = [f"not JSON: {text} is no number that JSON has" for text in texts]
+    assert [row.reason for row in found if isinstance(row, BadRow)] == reasons
+    (good,) = rows("id,a\n1,1e999\n", "csv")
+    assert isinstance(good, Row) and good.value["a"] == "1e999"
+
+
 def test_json_that_is_nested_too_deeply_is_a_bad_row() -> None:
     bad, good = rows("[" * 100_000 + '\n{"id": 1}\n', "jsonl")
     assert isinstance(bad, BadRow) and bad.reason.startswith("not JSON: ")

@@ -67,12 +67,29 @@ def database(
 def number_or_text(text: str) -> int | float | str:
     """Return the number that a text is, or the text itself when a number would lose part of it.
 
-    So `007`, `1_000`, `nan` and integers beyond 64 bits stay text.
+    So `007`, `1_000`, `nan`, `1e999` and integers beyond 64 bits stay text.
     """
     if _INTEGER.fullmatch(text):
         number = int(text)
         return number if SMALLEST_INTEGER <= number <= LARGEST_INTEGER else text
-    return float(text) if _REAL.fullmatch(text) else text
+    return float(text) if _REAL.fullmatch(text) and math.isfinite(float(text)) else text
+
+
+def json_value(text: str) -> object:
+    """Return the value that a JSON text is.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON, or has a number that is not finite: Python's
+            reader takes NaN, Infinity and 1e999, which nobody could read as JSON again.
+    """
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number that JSON has")
+    return number
 
 
 def typed(text: str, as_text: bool) -> Plain:

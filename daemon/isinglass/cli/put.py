@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
-from isinglass.cli.database import ACK, CONSISTENCY, DURABILITY, NODE, TEXT, database, pair
+from isinglass.cli.database import (
+    ACK,
+    CONSISTENCY,
+    DURABILITY,
+    NODE,
+    TEXT,
+    database,
+    json_value,
+    pair,
+)
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import JSON, tell
 from isinglass.errors import UsageError
@@ -67,7 +75,7 @@ def _value(values: Values) -> dict[str, object]:
 
 def _object(text: str) -> dict[str, object]:
     try:
-        value = json.loads(text)
+        value = json_value(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"The value is not JSON: {error}.") from None
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from isinglass.cli.database import number_or_text
+from isinglass.cli.database import json_value, number_or_text
 from isinglass.errors import StoreError, UsageError
 from isinglass.store import records
 
@@ -121,7 +121,7 @@ def _jsonl(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]] | BadRow
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json_value(line)
         except (ValueError, RecursionError) as error:
             yield BadRow(number, f"not JSON: {error}")
             continue
