@@ -179,13 +179,26 @@ def test_put_without_a_table_or_a_value(oak: subprocess.Popen[str]) -> None:
     assert "needs VALUE" in isinglass("put", "trees", "yew", expect=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("", "The first line names no columns."), ("word,a\n", "There is no column 'nokey'")],
+)
+def test_what_is_wrong_with_a_file_names_it(
+    words: Path, tmp_path: Path, text: str, why: str
+) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text(text)
+    refused = isinglass("load", str(path), "--table", "words", "--key", "nokey", expect=2)
+    assert refused.stderr.startswith(f"isinglass: {path}: {why}")
+
+
 def test_a_bad_row_stops_a_load_with_its_place(words: Path, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text('{"word": "fir"}\n{"word": "yew"}\nnonsense\n{"word": "oak"}\n')
     load = ("load", str(path), "--table", "words", "--key", "word")
     stopped = isinglass(*load, expect=1)
     assert stopped.stderr.startswith(f"isinglass: {path}:3: not JSON: ")
-    assert "the 2 records before it are stored" in stopped.stderr
+    assert "what is before it is stored (2 records)" in stopped.stderr
     assert keys("--start", "fir") == ["fir", "rowan", "yew"]
     skipped = isinglass(*load, "--skip-bad", "--json")
     assert f"skipped {path}:3: not JSON" in skipped.stderr

@@ -66,3 +66,8 @@ def test_what_is_zero() -> None:
         assert units.is_zero(view(kind, "1", value))
     for kind, value in (("counter", 1), ("real", 0.1), ("text", "x"), ("gauge", -1)):
         assert not units.is_zero(view(kind, "1", value))
+
+
+def test_one_thing_is_not_several() -> None:
+    found = [units.counted(count, "frame") for count in (0, 1, 2, 1200)]
+    assert found == ["0 frames", "1 frame", "2 frames", "1,200 frames"]

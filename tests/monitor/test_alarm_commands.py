@@ -203,7 +203,7 @@ def test_an_incident_is_one_page(watch: WatchProcess, tmp_path: Path) -> None:
     wait_for_points("alder", "node.up", 1)
     path = tmp_path / "incident.md"
     said = isinglass("incident", str(alarm["number"]), "-o", str(path)).stdout
-    assert said.startswith(f"Wrote {path}: 1 alarms")
+    assert said.startswith(f"Wrote {path}: 1 alarm, ")
     page = path.read_text()
     assert page.startswith(f"# Incident: store-refuses of alder, alarm {alarm['number']}\n")
     assert "Where to look: At the disk." in page

@@ -17,6 +17,7 @@ from isinglass import clock
 from isinglass.cli.nodes import SSH_COMMAND, all_or_one
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import JSON, tell
+from isinglass.cli.units import counted
 from isinglass.durations import seconds_of
 from isinglass.errors import UsageError
 from isinglass_console.cluster_file import CLUSTER, nodes_of
@@ -116,7 +117,7 @@ def record(values: Values, nodes: Sequence[str]) -> int:
     finally:
         recorder.close(tidy=tidy)
     size_bytes = path.stat().st_size
-    sentence = f"{recorder.frames:,} frames, {text.size(size_bytes)}: {path}"
+    sentence = f"{counted(recorder.frames, 'frame')}, {text.size(size_bytes)}: {path}"
     facts = {"file": str(path), "frames": recorder.frames, "size_bytes": size_bytes}
     tell(values, sentence, facts, sys.stderr)
     return 0 if recording.has_read else 1
@@ -194,9 +195,9 @@ class _Recording:
             self.has_read |= any(node.snapshot is not None for node in frame.nodes)
             for node in frame.nodes:
                 self._say(f"{node.name}: ", node.sentence)
-            nodes = f"{len(frame.nodes)} node{'s' if len(frame.nodes) > 1 else ''}"
+            nodes = counted(len(frame.nodes), "node")
             size = text.size(self._recorder.size_bytes)
-            self._tell(f"\r{self._recorder.frames:,} frames of {nodes}, {size}   ")
+            self._tell(f"\r{counted(self._recorder.frames, 'frame')} of {nodes}, {size}   ")
 
     def _say(self, who: str, sentence: str) -> None:
         """Say what is wrong with a node, or the reading, until it is something else."""

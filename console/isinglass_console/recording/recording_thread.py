@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from isinglass import clock
+from isinglass.cli.units import counted
 from isinglass.errors import IsinglassError
 from isinglass_console.model import format as text
 from isinglass_console.model.alarms import AlarmSheet
@@ -79,4 +80,4 @@ class RecordingThread(threading.Thread):
         if self.is_alive():
             return f"the disk does not take what is recorded into {self.path}"
         frames = self._recorder.frames
-        return f"recorded {frames:,} frames into {self.path}, {text.size(self.size_bytes)}"
+        return f"recorded {counted(frames, 'frame')} into {self.path}, {text.size(self.size_bytes)}"

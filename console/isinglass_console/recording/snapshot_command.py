@@ -6,6 +6,7 @@ from pathlib import Path
 
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import JSON, tell
+from isinglass.cli.units import counted
 from isinglass_console.model import format as text
 from isinglass_console.recording.places import SUFFIX
 from isinglass_console.recording.reading import Recording
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> int:
     frames, entries = recording.frames(first, last), recording.entries(first, last)
     count = write_slice(target, frames, entries, recording.sheet)
     size_bytes = target.stat().st_size
-    sentence = f"{count:,} frames, {text.size(size_bytes)}: {target}"
+    sentence = f"{counted(count, 'frame')}, {text.size(size_bytes)}: {target}"
     tell(values, sentence, {"file": str(target), "frames": count, "size_bytes": size_bytes})
     return 0
 

@@ -13,6 +13,7 @@ from isinglass.cli.database import DURABILITY, NODE, TEXT, database
 from isinglass.cli.options import Command, Option, Positional, Values
 from isinglass.cli.printing import JSON, tell
 from isinglass.cli.rows import FORMATS, BadRow, Row, format_of, read
+from isinglass.cli.units import counted
 from isinglass.client import Client
 from isinglass.errors import BadRecord, TableMissing, UsageError
 
@@ -90,7 +91,7 @@ class _Load:
         if not self._skip:
             self._store()
             raise BadRecord(
-                f"{where}; the {self.stored:,} records before it are stored,"
+                f"{where}; what is before it is stored ({counted(self.stored, 'record')}),"
                 " --skip-bad goes on behind it."
             )
         self.skipped += 1
@@ -142,6 +143,8 @@ def _rows(file: TextIO, values: Values) -> Iterator[Row | BadRow]:
         kind = values.text("format") or format_of(name, first)
         lines = chain([first] if first else [], file)
         yield from read(lines, kind, values.text("key"), values.flag("text"))
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
     except UnicodeDecodeError as error:
         raise BadRecord(f"{name} is not UTF-8: {error}.") from None
 
@@ -158,10 +161,10 @@ def _progress(file: TextIO, values: Values, stack: ExitStack) -> Callable[[int],
 def _print_summary(load: _Load, seconds: float, values: Values) -> None:
     name, table = values.text("FILE"), values.text("table")
     rate = load.stored / seconds if seconds else 0.0
-    skipped = f", {load.skipped:,} rows skipped" if load.skipped else ""
+    skipped = f", {counted(load.skipped, 'row')} skipped" if load.skipped else ""
     tell(
         values,
-        f"{load.stored:,} records from {name} into table {table}"
+        f"{counted(load.stored, 'record')} from {name} into table {table}"
         f" in {seconds:.1f} s ({rate:,.0f}/s){skipped}",
         {
             "file": name,

@@ -29,6 +29,11 @@ def number(value: float) -> str:
     return f"{value:.4f}" if size >= 0.001 else f"{value:.2e}"
 
 
+def counted(count: int, thing: str) -> str:
+    """Return how many there are of something: "1 frame", "1,200 frames"."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def seconds(value: float) -> str:
     """Return a length of time: "0.4 s", "3.2 min", "5.0 h"."""
     for size, name in LENGTHS:

@@ -15,6 +15,7 @@ from isinglass.cli.database import cell, database, json_text
 from isinglass.cli.options import Command, Option, Positional
 from isinglass.cli.printing import JSON, show
 from isinglass.cli.sheet import Section
+from isinglass.cli.units import counted
 
 COMMAND = Command(
     "verify",
@@ -69,7 +70,8 @@ def _print(result: dict[str, Any]) -> None:
     if not result["records"]:
         print(f"The stores of {', '.join(nodes)} hold the same.")
         return
-    print(f"{result['records']:,} records differ between {', '.join(nodes)}:")
+    differ = f"{counted(result['records'], 'record')} differ{'s' * (result['records'] == 1)}"
+    print(f"{differ} between {', '.join(nodes)}:")
     rows = [
         (table, cell(key.decode(errors="replace")), *(_stamp(stamps.get(node)) for node in nodes))
         for table, key, stamps in result["differing"]

@@ -58,6 +58,7 @@ COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Write the report."""
     from isinglass.cli.database import json_text
+    from isinglass.cli.units import counted
     from isinglass_monitor.incident import markdown
 
     values = COMMAND.parse(arguments)
@@ -72,7 +73,8 @@ def main(arguments: list[str]) -> int:
         Path(output).write_text(text, "utf-8")
     except OSError as error:
         raise IsinglassError(f"{output} cannot be written: {error.strerror}.") from error
-    print(f"Wrote {output}: {len(report['alarms'])} alarms, {len(report['events'])} events.")
+    alarms, events = (counted(len(report[f"{what}s"]), what) for what in ("alarm", "event"))
+    print(f"Wrote {output}: {alarms}, {events}.")
     return 0
 
 

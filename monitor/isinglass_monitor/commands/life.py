@@ -117,7 +117,8 @@ def _sections(
     for spool in _panels(snapshot, "spool"):
         oldest = spool["oldest"]
         sections[0].lines.append(
-            f"{spool['total_events']:,} events in {spool['segments']:,} segments,"
+            f"{_counted(spool, 'total_events', 'event')} in"
+            f" {_counted(spool, 'segments', 'segment')},"
             f" {units.number(int(str(spool['size'])) / 2**20)} MiB,"
             f" since {units.wall_time(int(str(oldest)))}"
         )
@@ -128,6 +129,10 @@ def _sections(
     if rows:
         sections.append(Section("Senders", _SENDER_COLUMNS, sorted(rows)))
     return sections
+
+
+def _counted(panel: PanelView, field: str, thing: str) -> str:
+    return units.counted(int(str(panel[field])), thing)
 
 
 def _sender_row(panel: PanelView) -> list[str]:

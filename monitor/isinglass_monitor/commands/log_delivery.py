@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from isinglass import clock
+from isinglass.cli.units import counted
 from isinglass.errors import SettingsError, UsageError
 from isinglass_monitor.atomic_file import replace_text
 from isinglass_monitor.otlp import Exporter, NotDelivered
@@ -69,7 +70,9 @@ class Delivery:
     def close(self) -> None:
         """Let go of the connection; say how much was sent."""
         self._exporter.close()
-        print(f"isinglass: {self._sent:,} events sent to {self._endpoint}", file=sys.stderr)
+        print(
+            f"isinglass: {counted(self._sent, 'event')} sent to {self._endpoint}", file=sys.stderr
+        )
 
 
 def kept_cursor(path: Path) -> Cursor | None:
