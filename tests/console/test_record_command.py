@@ -87,6 +87,14 @@ def test_who_is_not_there_is_told_once(tmp_path: Path, home: Path) -> None:
     line = ("--interval", "0.1", "--seconds", "0.6", "-o", str(tmp_path / "a"))
     told = isinglass("record", "nobody", "--monitor", "none", *line, expect=1).stderr
     assert told.count("isinglass: nobody: ") == told.count("isinglass: monitor: ") == 1
+    assert "nothing was read of any node" in told
+    assert [each for each in tmp_path.iterdir() if each.is_file()] == []
+
+
+def test_a_recording_that_was_there_stays_when_nothing_is_read(recorded: Path) -> None:
+    line = ("--interval", "0.1", "--seconds", "0.6", "-o", str(recorded))
+    isinglass("record", "nobody", *line, expect=1)
+    assert Recording(recorded).newest >= 0
 
 
 def test_nodes_and_monitor_are_reached_by_the_command_that_is_named(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def record(values: Values, nodes: Sequence[str]) -> int:
     """
     keep_seconds, interval = _keep_seconds(values), given_interval(values.number("interval"))
     path = Path(values.text("output")) if values.given("output") else new_name(clock.wall_ns())
+    went_before = path.exists()
     recorder = Recorder(path, clock.wall_ns(), keep_seconds)
     tidy = False
     recording = _Recording(recorder, values, nodes, interval)
@@ -116,6 +117,10 @@ def record(values: Values, nodes: Sequence[str]) -> int:
         tidy = True
     finally:
         recorder.close(tidy=tidy)
+    if not recording.has_read and not went_before:
+        path.unlink()
+        print("isinglass: nothing was read of any node: there is no recording.", file=sys.stderr)
+        return 1
     size_bytes = path.stat().st_size
     sentence = f"{counted(recorder.frames, 'frame')}, {text.size(size_bytes)}: {path}"
     facts = {"file": str(path), "frames": recorder.frames, "size_bytes": size_bytes}
