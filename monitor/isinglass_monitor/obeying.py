@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from typing import Any
 
+from isinglass.cli.options import near
 from isinglass_monitor.alarms.book import AlarmBook
 from isinglass_monitor.moment import Moment
 from isinglass_monitor.scoreboard import Scoreboard
@@ -66,9 +68,15 @@ class Obeying:
         return {"alarm": alarm.document()}
 
     def _silence(self, now: Moment, order: dict[str, Any]) -> dict[str, Any]:
+        rule, rules = _text(order, "rule"), list(self._book.rules)
+        if not any(fnmatchcase(name, rule) for name in rules):
+            raise Refused(
+                f"There is no rule {rule!r}{near(rule, rules)}: `isinglass alarms check` lists"
+                " them, '*' is all of them."
+            )
         made = self._book.holdings.silence(
             now.wall_ns,
-            _text(order, "rule"),
+            rule,
             _text(order, "node"),
             _text(order, "reason"),
             _text(order, "by"),

@@ -160,7 +160,7 @@ def test_an_alarm_is_acknowledged_and_silenced_by_order(scene: WatchStage) -> No
         ({"do": "announce", "kind": "war", "node": "*", "reason": "x", "by": "y", "seconds": 5},
          "none of chaos"),
         ({"do": "silence", "rule": "a\nb", "node": "*"}, "on one line"),
-        ({"do": "silence", "rule": "a", "node": "*", "reason": "x", "by": "y", "seconds": 1e10},
+        ({"do": "silence", "rule": "*", "node": "*", "reason": "x", "by": "y", "seconds": 1e10},
          "how long it lasts"),
     ],
 )  # fmt: skip
