@@ -194,11 +194,11 @@ def test_a_node_that_cannot_be_read_hides_no_other(
 ) -> None:
     broken = runtime_dir / "abbey" / "segment"
     broken.parent.mkdir()
-    broken.write_bytes(b"cut")
+    broken.write_bytes(b"ISINGLAS")
     done = isinglass(command, expect=1)
     assert "bakery" in done.stdout
-    assert "abbey/segment has 3 of" in done.stderr
-    assert "has 3 of" in isinglass(command, "abbey", expect=1).stderr
+    assert "abbey/segment has 8 of" in done.stderr
+    assert "has 8 of" in isinglass(command, "abbey", expect=1).stderr
     assert "abbey" not in isinglass(command, "bakery").stderr
 
 
@@ -261,6 +261,27 @@ def test_it_waits_for_a_node_that_is_about_to_start(source: str) -> None:
     assert found and "node late:" in found[0].stdout
     missing = isinglass("dump", "never", "--wait", "0.1", expect=1)
     assert "node never has no segment" in missing.stderr
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--tsv",)], ids=" ".join)
+def test_what_fits_nothing_is_refused(bakery: Program, form: tuple[str, ...]) -> None:
+    for command in ("dump", "ps"):
+        refused = isinglass(command, "bakery", "--process", "daemn", *form, expect=2)
+        assert "No process like daemn (did you mean daemon?) has been here" in refused.stderr
+        assert refused.stdout == ""
+    refused = isinglass("dump", "bakery", "--panel", "ofen", "--panel", "x*", *form, expect=2)
+    assert "No panel like ofen or x* (did you mean oven?) is there" in refused.stderr
+    assert "timer" in isinglass("dump", "bakery", "--panel", "timer*", *form).stdout
+
+
+def test_who_has_ended_is_asked_for_with_ended(bakery: Program, source: str) -> None:
+    from cli.conftest import BAKERY
+
+    with program(BAKERY, "bakery", "customer", source) as customer:
+        customer.communicate()
+    refused = isinglass("ps", "bakery", "--process", "customer", expect=2).stderr
+    assert "No process like customer lives: give --ended, too." in refused
+    assert "customer" in isinglass("ps", "bakery", "--process", "customer", "--ended").stdout
 
 
 def test_what_is_printed_follows_what_is_stored(bakery: Program) -> None:

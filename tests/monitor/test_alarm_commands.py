@@ -75,10 +75,10 @@ def test_silences_and_announcements_have_a_reason_and_an_end(watch: WatchProcess
     refused = isinglass("alarms", "silence", "lag", "--for", "1h", expect=2)
     assert "--because is needed" in refused.stderr
     isinglass("alarms", "silence", "lag", "--for", "soon", "--because", "x", expect=2)
-    line = ("--for", "1h", "--because", "known")
-    refused = isinglass("alarms", "silence", "store-refusals", "alder", *line, expect=1)
+    for_long = ("--for", "1h", "--because", "known")
+    refused = isinglass("alarms", "silence", "store-refusals", "alder", *for_long, expect=1)
     assert "no rule 'store-refusals', did you mean store-refuses" in refused.stderr
-    assert "'*' is all" in isinglass("alarms", "silence", "x?z", *line, expect=1).stderr
+    assert "'*' is all" in isinglass("alarms", "silence", "x?z", *for_long, expect=1).stderr
     made = isinglass("alarms", "silence", "store-*", "alder", "--for", "1h", "--because", "known")
     assert made.stdout == "Silence 1: store-* of alder.\n"
     line = ("alarms", "expect", "birch", "--for", "10m", "--because", "new disk", "--by", "ada")

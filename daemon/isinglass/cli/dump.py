@@ -87,6 +87,11 @@ def main(arguments: list[str]) -> int:
 
 def report(snapshots: list[Snapshot], values: Values) -> int:
     """Print snapshots as the options say; return the exit code."""
+    if values.texts("process") or values.texts("panel"):
+        from isinglass.cli.asked_for import check_panels, check_processes
+
+        check_processes(snapshots, values.texts("process"), values.flag("ended"))
+        check_panels(snapshots, values.texts("panel"))
     code = max(verdicts.exit_code(snapshot) for snapshot in snapshots)
     if values.given("fields") or values.given("select") or values.given("sort"):
         snapshots = _narrowed(snapshots, values)

@@ -78,6 +78,10 @@ def main(arguments: list[str]) -> int:
 
 def report(snapshots: Sequence[Snapshot], values: Values) -> int:
     """Print the threads of snapshots as the options say; return the exit code."""
+    if values.texts("process"):
+        from isinglass.cli.asked_for import check_processes
+
+        check_processes(snapshots, values.texts("process"), values.flag("ended"))
     names = [name.rstrip(">") for name in COLUMNS]
     columns = chosen_columns(values, names)
     threads = list(_threads(snapshots, values.texts("process"), values.flag("ended")))
