@@ -32,7 +32,7 @@ def bucket_floor(bucket: int) -> int:
 
 def _middle(bucket: int) -> float:
     """Return what is told of a value in a bucket."""
-    return bucket if bucket < 4 else (bucket_floor(bucket) + bucket_floor(bucket + 1)) / 2
+    return float(bucket) if bucket < 4 else (bucket_floor(bucket) + bucket_floor(bucket + 1)) / 2
 
 
 class HistogramValue:
