@@ -91,6 +91,21 @@ def test_who_is_not_there_is_told_once(tmp_path: Path, home: Path) -> None:
     assert [each for each in tmp_path.iterdir() if each.is_file()] == []
 
 
+def test_a_monitor_that_is_not_there_is_told_once_beside_a_node_of_that_name(
+    tmp_path: Path,
+) -> None:
+    source = """
+    from isinglass.glass import segment
+    segment.open_or_create("monitor")
+    print("ready", flush=True)
+    input()
+    """
+    line = ("--interval", "0.1", "--seconds", "0.8", "-o", str(tmp_path / "a"))
+    with program(source):
+        told = isinglass("record", "--monitor", "none", *line).stderr
+    assert told.count("isinglass: monitor: ") == 1
+
+
 def test_a_recording_that_was_there_stays_when_nothing_is_read(recorded: Path) -> None:
     line = ("--interval", "0.1", "--seconds", "0.6", "-o", str(recorded))
     isinglass("record", "nobody", *line, expect=1)

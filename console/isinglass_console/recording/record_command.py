@@ -148,7 +148,7 @@ class _Recording:
         self._came: SimpleQueue[None] = SimpleQueue()
         self._ended = False
         self.has_read = False  # any node at all
-        self._said: dict[str, str] = {}  # what was said of each node last
+        self._said: dict[tuple[str, str], str] = {}  # last, of each: a node may be called "monitor"
         self._hub = Hub()
         self._feed = Feed(names, interval_seconds, self._wake, values.text("ssh-command"))
         self._monitor = MonitorFeed(
@@ -192,24 +192,24 @@ class _Recording:
         """The next frame takes what it tells."""
 
     def _take(self) -> None:
-        self._say("", self._feed.problem)
-        self._say("monitor: ", self._monitor.told.sentence)
+        self._say("reading", "", self._feed.problem)
+        self._say("monitor", "monitor", self._monitor.told.sentence)
         for delivery in self._feed.take():
             frame = self._hub.take(delivery.readings, delivery.wall_ns, delivery.interval_seconds)
             self._recorder.take(frame, self._hub.fresh, self._monitor.told.sheet)
             self.has_read |= any(node.snapshot is not None for node in frame.nodes)
             for node in frame.nodes:
-                self._say(f"{node.name}: ", node.sentence)
+                self._say("node", node.name, node.sentence)
             nodes = counted(len(frame.nodes), "node")
             size = text.size(self._recorder.size_bytes)
             self._tell(f"\r{counted(self._recorder.frames, 'frame')} of {nodes}, {size}   ")
 
-    def _say(self, who: str, sentence: str) -> None:
-        """Say what is wrong with a node, or the reading, until it is something else."""
-        if sentence and sentence != self._said.get(who):
+    def _say(self, what: str, name: str, sentence: str) -> None:
+        """Say what is wrong with a node, the monitor or the reading, until it is something else."""
+        if sentence and sentence != self._said.get((what, name)):
             self._tell("\n")
-            print(f"isinglass: {who}{sentence}", file=sys.stderr)
-        self._said[who] = sentence
+            print(f"isinglass: {f'{name}: ' if name else ''}{sentence}", file=sys.stderr)
+        self._said[what, name] = sentence
 
     def _tell(self, progress: str) -> None:
         if sys.stderr.isatty():
