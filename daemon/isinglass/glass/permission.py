@@ -27,7 +27,7 @@ def not_opened(path: object, error: OSError) -> str:
 
 
 def unreadable(path: object) -> str:
-    """Return `refusal` when this user may not open a file or folder; "" when he may, or it is not.
+    """Return `refusal` when this user may not open a file or folder that is there, else "".
 
     It is asked of the folders above, too.
     """
