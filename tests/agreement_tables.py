@@ -299,7 +299,7 @@ def store_lines(node: Node) -> Lines:
     readers = tuple(node.figure(f"store.{each}") for each in ("readers", "oldest_reader"))
     whole = [table for table in node.node["tables"] if not table["index_of"]]
     lines: Lines = [("LMDB file {}, {} of {}", tuple(store))]
-    lines.append(("reader slots {}, oldest snapshot {}", readers))
+    lines.append(("reader slots {}, oldest {}", readers))
     return [*lines, ("records {} in {} table", (node.records(), len(whole)))] if whole else lines
 
 

@@ -290,7 +290,7 @@ def test_when_readings_stop_nothing_looks_live(home: Path, tmp_path: Path) -> No
 def test_what_cannot_be_read_says_why_in_every_view(home: Path, tmp_path: Path) -> None:
     odd = home / "odd" / "segment"
     odd.parent.mkdir()
-    odd.write_bytes(b"x" * 300)
+    odd.write_bytes(b"ISINGLAS".ljust(300, b"x"))
     app = IsinglassApp(["nobody", "odd"], interval_seconds=0.2, keymap_path=tmp_path / "none")
 
     async def script(pilot: Pilot[int]) -> None:

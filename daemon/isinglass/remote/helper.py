@@ -18,9 +18,9 @@ from isinglass.errors import RelayMissing
 GLASS = (
     *("clock", "errors", "glass", "glass.compaction", "glass.differences", "glass.header"),
     *("glass.histogram", "glass.journal", "glass.layout", "glass.locks", "glass.look"),
-    *("glass.panel_views", "glass.probe_counts", "glass.reader", "glass.ring_tails"),
-    *("glass.schedstat", "glass.schedule", "glass.schema", "glass.snapshot"),
-    *("glass.snapshot_codec", "glass.unpacking"),
+    *("glass.panel_views", "glass.permission", "glass.probe_counts", "glass.reader"),
+    *("glass.ring_tails", "glass.schedstat", "glass.schedule", "glass.schema"),
+    *("glass.snapshot", "glass.snapshot_codec", "glass.unpacking"),
 )
 FAR_SIDE = (
     *("remote", "remote.deflating", "remote.frames", "remote.looks", "remote.message_bodies"),
