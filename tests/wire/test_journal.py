@@ -37,3 +37,17 @@ def test_what_is_left_is_newer_than_what_left_whatever_the_gaps(
     entries[3] = NAME  # repaired late, below the floor
     journal.trim()
     assert len(entries) <= limit
+
+
+@given(st.lists(st.lists(st.integers(1, 60), max_size=12), max_size=12), st.integers(1, 8))
+def test_all_that_came_is_there_from_the_floor_on(runs: list[list[int]], limit: int) -> None:
+    """A member that said so, and had let go of it, was asked for it for ever (seed 1000169)."""
+    journal, came = Journal(limit), set[int]()
+    entries = journal.open(STREAM, 1)
+    for numbers in runs:
+        new = [number for number in numbers if number not in came]
+        entries.update(dict.fromkeys(new, NAME))
+        came.update(new)
+        journal.trim()
+        floor = journal.floor(STREAM)
+        assert {number for number in came if number >= floor} <= entries.keys()

@@ -64,15 +64,16 @@ class Journal:
     def _forget(self, stream: StreamId, count: int) -> None:
         """Let the oldest updates of a stream go."""
         entries, number, misses = self._streams[stream], self._oldest[stream], 0
+        highest = 0  # what closed a gap late is below what left already, and leaves after it
         while count and entries:
             if entries.pop(number, None) is not None:
-                count -= 1
+                count, highest = count - 1, max(highest, number)
             elif (misses := misses + 1) > len(entries):
                 number, misses = min(entries), 0  # behind a wide gap, or before the last ones
                 continue
             number += 1
         self._oldest[stream] = number
-        self._floors[stream] = max(self._floors[stream], number)
+        self._floors[stream] = max(self._floors[stream], highest + 1)
 
     def raise_floor(self, stream: StreamId, floor: int) -> None:
         """Say that nothing below `floor` is there: it came by a copy, without names."""
