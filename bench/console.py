@@ -110,10 +110,10 @@ def views(report: Report, environment: dict[str, str], arguments: Namespace) -> 
         for interval in (1.0, 0.25)
     )
     rows = [
-        (name, first.cpu, first.sent, second.cpu, second.sent)
+        (name, first.cpu, first.sent, second.cpu, second.sent, second.memory)
         for name, first, second in zip(VIEWS, once, often, strict=True)
     ]
-    columns = ("view", "CPU %, 1 Hz", "KiB/s, 1 Hz", "CPU %, 4 Hz", "KiB/s, 4 Hz")
+    columns = ("view", "CPU %, 1 Hz", "KiB/s, 1 Hz", "CPU %, 4 Hz", "KiB/s, 4 Hz", "RSS MiB, 4 Hz")
     report.tables.append(Table(columns, rows, "Each view, one run"))
     worst = max(rows, key=lambda row: row[1])
     report.claims += [
