@@ -143,10 +143,6 @@ def _serve(settings: Settings, ready: Callable[[], None]) -> int:
         return service.run(settings, ready)
 
 
-def _stop(settings: Settings, values: Values) -> int:
-    return stop(settings, values)
-
-
 def _status(settings: Settings, values: Values) -> int:
     return print_status(settings, as_json=values.flag("json"))
 
@@ -165,7 +161,7 @@ def _resume(settings: Settings, values: Values) -> int:
 
 _RUNNERS: dict[str, Callable[[Settings, Values], int]] = {
     "start": _start,
-    "stop": _stop,
+    "stop": stop,
     "status": _status,
     "drain": _drain,
     "resume": _resume,
